@@ -1,0 +1,1 @@
+"""Servers that say what a scenario tells them, on loopback only."""
