@@ -290,6 +290,7 @@ class Turn:
     """One thing said and what was heard: a line of a session.
 
     `said` is what left us, secrets already replaced; empty where nothing was said (greeting, TLS).
+    `heard` is None where a step succeeds without words (the connection, the handshake).
     `unasked` are lines that came without being asked for before the next word of ours.
     `secure` tells whether TLS protected it. `pipelined` marks a command that left in one flight with
     the one before. `at` is in seconds since the session began, `took` is how long; both are
@@ -298,7 +299,7 @@ class Turn:
 
     stage: Stage
     said: str
-    heard: Reply | Fault
+    heard: Reply | Fault | None
     unasked: tuple[str, ...] = ()
     secure: bool = False
     pipelined: bool = False
@@ -307,8 +308,8 @@ class Turn:
 
     @property
     def accepted(self) -> bool:
-        """Whether a 2xx reply answered."""
-        return isinstance(self.heard, Reply) and self.heard.accepted
+        """Whether a 2xx reply answered, or the step succeeded without words."""
+        return self.heard is None or (isinstance(self.heard, Reply) and self.heard.accepted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -425,7 +426,7 @@ def _heard(turns: Iterable[Turn]) -> Iterator[str]:
     for turn in turns:
         if isinstance(turn.heard, Reply):
             yield from (f"S: {line}" for line in turn.heard.lines)
-        else:
+        elif turn.heard is not None:
             yield from (f"S~ {line}" for line in turn.heard.lines)
             yield _note("fault", ending=turn.heard.ending, detail=turn.heard.detail)
         yield from (f"!: {line}" for line in turn.unasked)
@@ -498,7 +499,7 @@ class _Reading:
     def heard(self, mark: str, rest: str) -> None:
         if mark == "!:":
             answered = [turn for turn in self.open if "fault" in turn or _final(turn["lines"])]
-            target = answered[-1]["unasked"]
+            target = (answered or self.open)[-1]["unasked"]
         else:
             target = self.unanswered()["lines" if mark == "S:" else "half"]
         if isinstance(target, list):
@@ -507,14 +508,11 @@ class _Reading:
     @staticmethod
     def built(turn: dict[str, object]) -> Turn:
         lines = tuple(turn["lines"])  # type: ignore[arg-type]
-        heard: Reply | Fault
+        heard: Reply | Fault | None = None
         if isinstance(fault := turn.get("fault"), dict):
             heard = Fault(Ending(fault["ending"]), str(fault.get("detail", "")), tuple(turn["half"]))  # type: ignore[arg-type]
         elif lines:
             heard = Reply(int(lines[-1][:3]), lines)
-        else:
-            message = f"nothing heard at {turn['stage']}"
-            raise ValueError(message)
         return Turn(
             Stage(str(turn["stage"])),
             str(turn["said"]),

@@ -1,0 +1,118 @@
+"""How to read replies: bytes in, `Reply` and `Fault` out (RFC 5321 section 4.2).
+
+The reader is strict and never raises. What it returns does not depend on how TCP cut the stream, and no
+peer can make it keep more than one reply of the size allowed below.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+
+from probe.facts import Ending, Fault, Reply, escape
+
+__all__ = ["MAX_LINE", "MAX_LINES", "MAX_REPLY", "ReplyReader", "reply"]
+
+MAX_LINE = 8 * 1024  # bytes in one line; RFC 5321 asks for 512
+MAX_REPLY = 64 * 1024  # bytes in one reply
+MAX_LINES = 512  # lines in one reply; 60-line legal notices exist
+
+# Three ASCII digits in column 0, the first 2 to 5, then a space, a hyphen or nothing at all.
+_LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])|\Z)")
+
+Redact = Callable[[tuple[bytes, ...]], tuple[bytes, ...]]
+
+
+def _unchanged(lines: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    return lines
+
+
+class ReplyReader:
+    """An incremental reader: `feed` it bytes, take what it returns, ask for `rest` when the stream ends.
+
+    After a `Fault` nothing more is believed and nothing more is read. `redact` sees the lines of each
+    reply as bytes before anything is kept.
+    """
+
+    def __init__(self, redact: Redact = _unchanged) -> None:
+        self.redact = redact
+        self.broken = False
+        self._buffer = bytearray()
+        self._scanned = 0
+        self._lines: list[bytes] = []
+        self._size = 0
+
+    def feed(self, data: bytes) -> list[Reply | Fault]:
+        """The replies that `data` completes; a `Fault` is the last one there will be."""
+        done: list[Reply | Fault] = []
+        if self.broken:
+            return done
+        self._buffer += data
+        start = 0
+        while not self.broken:
+            end = self._buffer.find(b"\n", max(start, self._scanned))
+            if end < 0:
+                break
+            line = bytes(self._buffer[start:end])
+            start = end + 1
+            if (read := self._line(line)) is not None:
+                done.append(read)
+        del self._buffer[:start]
+        self._scanned = len(self._buffer)
+        if not self.broken and len(self._buffer) > MAX_LINE:
+            done.append(self._fault(Ending.TOO_LONG, f"a line of more than {MAX_LINE} bytes"))
+        return done
+
+    def rest(self) -> tuple[str, ...]:
+        """What has been heard of a reply that is not complete, printable."""
+        lines = [*self._lines, bytes(self._buffer[:MAX_LINE])] if self._buffer else self._lines
+        return self._shown(lines)
+
+    def take(self) -> tuple[str, ...]:
+        """`rest`, and forget it."""
+        rest = self.rest()
+        self._lines, self._size, self._scanned = [], 0, 0
+        self._buffer.clear()
+        return rest
+
+    def _shown(self, lines: Iterable[bytes]) -> tuple[str, ...]:
+        return tuple(_printable(line) for line in self.redact(tuple(lines)))
+
+    def _line(self, line: bytes) -> Reply | Fault | None:
+        # A bare LF is tolerated and marked; RFC 5321 section 2.3.8 wants CR LF.
+        self._lines.append(line)
+        self._size += len(line) + 1
+        found = _LINE.match(line.removesuffix(b"\r"))
+        if len(line) > MAX_LINE:
+            return self._fault(Ending.TOO_LONG, f"a line of more than {MAX_LINE} bytes")
+        if found is None:
+            return self._fault(Ending.GARBLED, "not an SMTP reply line")
+        if self._lines[0][:3] != found[1]:
+            return self._fault(Ending.GARBLED, "the lines of one reply have different codes")
+        if len(self._lines) > MAX_LINES or self._size > MAX_REPLY:
+            return self._fault(Ending.TOO_LONG, f"a reply of more than {MAX_LINES} lines or {MAX_REPLY} bytes")
+        if found[2] == b"-":
+            return None
+        lines, self._lines, self._size = self._lines, [], 0
+        return Reply(int(found[1]), self._shown(lines))
+
+    def _fault(self, ending: Ending, detail: str) -> Fault:
+        self.broken = True
+        lines, self._lines = self._lines, []
+        if ending is Ending.TOO_LONG:
+            lines = [line[:200] for line in lines[:3]]
+        return Fault(ending, detail, self._shown(lines))
+
+
+def _printable(line: bytes) -> str:
+    text = escape(line.removesuffix(b"\r"))
+    return text if line.endswith(b"\r") else text + "\\n"
+
+
+def reply(text: str) -> Reply:
+    """The reply that stands in `text`, one line a line; ValueError where it is none."""
+    reader = ReplyReader()
+    read = reader.feed("".join(f"{line}\r\n" for line in text.strip("\n").split("\n")).encode())
+    if len(read) != 1 or not isinstance(read[0], Reply):
+        raise ValueError(f"not one SMTP reply: {text!r}")
+    return read[0]
