@@ -105,7 +105,7 @@ def auth(mechanism: str, initial: bytes | None) -> Command:
 
 def respond(data: bytes) -> Command:
     """The answer to a 334 challenge, in base64."""
-    return Command(Stage.AUTH, base64.b64encode(data), "***" if data else "", secret=bool(data))
+    return Command(Stage.AUTH, base64.b64encode(data), "***" if data else "(empty)", secret=bool(data))
 
 
 def mail(sender: str, *, smtputf8: bool = False) -> Command:

@@ -1,0 +1,174 @@
+"""How a secret is found in what a server says, in whatever form it was echoed, and replaced.
+
+A server cannot echo what it has not heard: until the secret has left us only a strong one is looked for,
+and only as it is, so that the transcripts of two ordinary passwords are equal up to there.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import quopri
+import re
+import urllib.parse
+from collections.abc import Iterator
+
+from probe.facts import Secret
+
+__all__ = ["MARK", "Redaction"]
+
+MARK = b"***"
+_SHORTEST = 4  # a shorter secret cannot be told from ordinary text
+_BREAKABLE = 8  # shorter forms are not looked for in pieces
+_JOINT = b"\n"
+
+
+class Redaction:
+    """The forms of one secret, and of each blob that carried it on the wire."""
+
+    def __init__(self, secret: Secret) -> None:
+        self._plain = secret.reveal()
+        self._early = [self._plain.lower().encode()] if _strong(self._plain) else []
+        self._left = False
+        self._whole: list[bytes] = []
+        self._grams: set[bytes] = set()
+        self._blobs: list[bytes] = []
+
+    def leaves(self, line: bytes) -> None:
+        """The secret leaves us in `line`: from here on a server may echo it, or the line's last word."""
+        if not self._left:
+            self._left = True
+            self._whole = sorted(_forms(self._plain), key=len, reverse=True)
+            self._grams.update(*map(_grams, self._whole))
+        blob = line.rsplit(b" ", 1)[-1].lower()
+        if len(blob) >= _BREAKABLE:
+            self._blobs.append(blob)
+            self._grams.update(_grams(blob))
+
+    def __call__(self, lines: tuple[bytes, ...]) -> tuple[bytes, ...]:
+        """The lines, the secret in any form replaced by `MARK`; a secret split over lines included."""
+        if not lines or not self._worth_a_look(b"".join(_HEAD.sub(b"", line) for line in lines).lower()):
+            return lines
+        # A reply is searched as one text, each line's code left out so that a split secret is whole.
+        heads = [_HEAD.match(line) for line in lines]
+        cuts = [found.end() if found else 0 for found in heads]
+        bodies = [line[cut:] for line, cut in zip(lines, cuts, strict=True)]
+        whole = _JOINT.join(bodies)
+        hidden = _merged([*self._found(whole), *self._found_across(bodies)])
+        if not hidden:
+            return lines
+        shown = _masked(whole, hidden).split(_JOINT)
+        return tuple(line[:cut] + body for line, cut, body in zip(lines, cuts, shown, strict=True))
+
+    def _worth_a_look(self, text: bytes) -> bool:
+        # Nearly every reply ends here: it shares not even a few bytes in a row with any form.
+        if not self._left:
+            return any(form in text for form in self._early)
+        return not self._grams.isdisjoint(_grams(text))
+
+    def _found(self, text: bytes) -> Iterator[tuple[int, int]]:
+        folded = text.lower()
+        for form in (*self._blobs, *(self._whole or self._early)):
+            yield from _occurrences(folded, form)
+            if len(form) >= _BREAKABLE:
+                yield from _fragments(folded, form)
+
+    def _found_across(self, bodies: list[bytes]) -> Iterator[tuple[int, int]]:
+        # Positions in the text without line ends, moved to where they are in the text with them.
+        if len(bodies) < 2:
+            return
+        ends: list[int] = []
+        total = 0
+        for body in bodies:
+            total += len(body)
+            ends.append(total)
+        for start, end in self._found(b"".join(bodies)):
+            for index, line_end in enumerate(ends):
+                line_start = line_end - len(bodies[index])
+                low, high = max(start, line_start), min(end, line_end)
+                if low < high:
+                    yield low + index, high + index
+
+
+def _grams(text: bytes) -> set[bytes]:
+    return {text[at : at + _SHORTEST] for at in range(max(1, len(text) - _SHORTEST + 1))}
+
+
+def _strong(plain: str) -> bool:
+    return len(plain) >= 8 and not plain.isalpha()
+
+
+_HEAD = re.compile(rb"[2-5][0-9]{2}[ -]")
+
+
+def _forms(plain: str) -> set[bytes]:
+    """Every way a secret is commonly written down, lower case."""
+    data = plain.encode()
+    written = {
+        data,
+        data[::-1],
+        urllib.parse.quote(plain, safe="").encode(),
+        urllib.parse.quote_plus(plain).encode(),
+        html.escape(plain).encode(),
+        html.escape(plain, quote=False).encode(),
+        json.dumps(plain)[1:-1].encode(),
+        quopri.encodestring(data).strip(),
+        data.hex().encode(),
+        data.hex(" ").encode(),
+        data.hex(":").encode(),
+        plain.encode("utf-16-le").hex().encode(),
+        "".join(f"%{byte:02x}" for byte in data).encode(),
+    }
+    try:
+        written.add(plain.encode("latin-1"))
+    except UnicodeEncodeError:
+        pass
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        for offset in range(3):
+            # what stays the same wherever the secret stands in a longer encoded text
+            coded = encode(b"\0" * offset + data)
+            core = coded[4 if offset else 0 : len(coded) - 4]
+            written.update((core, encode(data).rstrip(b"=")))
+    written.add(base64.b32encode(data).rstrip(b"="))
+    return {form.lower() for form in written if len(form) >= _SHORTEST} if len(data) >= _SHORTEST else set()
+
+
+def _occurrences(text: bytes, form: bytes) -> Iterator[tuple[int, int]]:
+    start = text.find(form)
+    while start >= 0:
+        end = start + len(form)
+        yield start, end
+        start = text.find(form, end)
+
+
+def _fragments(text: bytes, form: bytes) -> Iterator[tuple[int, int]]:
+    """Pieces of a form: a third of it or more, and not mere letters, which would be anybody's words."""
+    size = max(6, -(-len(form) // 3))
+    if size >= len(form):
+        return
+    pieces = {form[at : at + size] for at in range(len(form) - size + 1)}
+    for piece in pieces:
+        if piece.isalpha() or piece.isdigit():
+            continue
+        yield from _occurrences(text, piece)
+
+
+def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def _masked(text: bytes, spans: list[tuple[int, int]]) -> bytes:
+    out: list[bytes] = []
+    at = 0
+    for start, end in spans:
+        out += (text[at:start], MARK, _JOINT * text.count(_JOINT, start, end))
+        at = end
+    out.append(text[at:])
+    return b"".join(out)
