@@ -1,0 +1,207 @@
+"""What replies mean, as data: every TOML file in this folder, and how the best reading is found.
+
+`read` is total: it answers for every reply and every fault, in any language, with the words that were
+decisive, other readings, and how sure it is. The most specific entry wins (words over provider over
+enhanced code over stage over code), so the order of files and entries never matters.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from probe.catalogue import _compile, _match
+from probe.catalogue._entry import Entry, Match, Provider, Submission, provider_of, rule_of
+from probe.catalogue._patterns import fold
+from probe.facts import Fault, Reply, Stage
+from probe.rules import Cause, Rule
+
+__all__ = [
+    "Entry",
+    "Match",
+    "Provider",
+    "Submission",
+    "entries",
+    "entry",
+    "fold",
+    "general",
+    "problems",
+    "provider",
+    "provider_of_domain",
+    "provider_of_host",
+    "provider_of_mx",
+    "provider_of_text",
+    "providers",
+    "read",
+    "read_words",
+    "rule",
+    "rules",
+]
+
+FOLDER = Path(__file__).parent
+
+
+@functools.cache
+def _library() -> _match.Library:
+    return _match.Library(_compile.compiled(FOLDER))
+
+
+# -- reading --------------------------------------------------------------------------------------
+
+
+def read(
+    heard: Reply | Fault,
+    *,
+    stage: Stage | None = None,
+    provider: str = "",
+    mechanism: str = "",
+    side: str = "",
+) -> Match:
+    """The best reading of one reply or fault; it always answers.
+
+    `provider` is an id (empty: recognised by its signs in the words), `mechanism` the SASL name that was
+    used, `side` is ``submission`` (our own provider), ``mx`` (a recipient's server) or empty.
+    """
+    if isinstance(heard, Fault):
+        return _library().fault(heard, stage, provider, mechanism)
+    return read_words(
+        heard.text,
+        code=heard.code,
+        enhanced=heard.enhanced or "",
+        stage=stage,
+        provider=provider,
+        mechanism=mechanism,
+        side=side,
+    )
+
+
+def read_words(
+    words: str,
+    *,
+    code: int = 0,
+    enhanced: str = "",
+    stage: Stage | None = None,
+    provider: str = "",
+    mechanism: str = "",
+    side: str = "",
+) -> Match:
+    """The same for words that somebody pasted, where the code (0) or the enhanced code may be lost."""
+    heard = _match.Heard(fold(words), code, enhanced, stage, provider, mechanism.lower(), side)
+    return _library().reply(heard)
+
+
+# -- looking up -----------------------------------------------------------------------------------
+
+
+def rule(id: str) -> Rule:
+    """The rule of an id such as ``google/app-password-required``; KeyError for an id nobody wrote."""
+    return rule_of(_library().rules[id])
+
+
+def rules() -> tuple[Rule, ...]:
+    """Every rule, of replies and of sessions, by id."""
+    return tuple(map(rule, sorted(_library().rules)))
+
+
+def entry(id: str) -> Entry:
+    """The reply entry of an id; KeyError for an id nobody wrote."""
+    return _library().named(id)
+
+
+def entries() -> tuple[Entry, ...]:
+    """Every reply entry, by id."""
+    library = _library()
+    return tuple(library.entry(number) for number in range(len(library.table["entries"])))
+
+
+def general(cause: Cause) -> Rule:
+    """What is always true of a cause: the entry ``standard/<cause>``."""
+    return rule(f"standard/{cause.value.replace('_', '-')}")
+
+
+def problems(folder: Path = FOLDER) -> list[str]:
+    """Everything wrong with the files of a folder, a line each (strict: for tests and authors)."""
+    return _compile.problems(folder)
+
+
+# -- providers ------------------------------------------------------------------------------------
+
+
+@functools.cache
+def providers() -> tuple[Provider, ...]:
+    """Every provider, by id."""
+    return tuple(provider_of(one) for one in _library().table["providers"].values())
+
+
+@functools.cache
+def _by_id() -> Mapping[str, Provider]:
+    return {one.id: one for one in providers()}
+
+
+def provider(id: str) -> Provider:
+    """The provider of an id; KeyError for an id nobody wrote."""
+    return _by_id()[id]
+
+
+def provider_of_mx(hosts: Iterable[str]) -> Provider | None:
+    """The provider that runs these mail exchangers; the first host that is known decides."""
+    found = (_globbed(host, "mx") for host in hosts)
+    return next((one for one in found if one), None)
+
+
+def provider_of_domain(domain: str) -> Provider | None:
+    """The provider whose own (consumer) domain this is."""
+    return _globbed(domain, "domains")
+
+
+def provider_of_host(host: str) -> Provider | None:
+    """The provider of a submission server or mail exchanger."""
+    name = _name(host)
+    return next(
+        (one for one in providers() if any(name == served.host for served in one.submission)), None
+    ) or _globbed(name, "mx")
+
+
+def provider_of_text(text: str) -> Provider | None:
+    """The provider that a banner's or reply's own words betray."""
+    return _by_id().get(_library().signed(fold(text)))
+
+
+def _name(host: str) -> str:
+    return host.strip().rstrip(".").lower()
+
+
+@functools.cache
+def _globs(field: str) -> tuple[dict[str, Provider], tuple[tuple[str, Provider], ...]]:
+    exact: dict[str, Provider] = {}
+    globs: list[tuple[str, Provider]] = []
+    for one in providers():
+        for pattern in getattr(one, field):
+            if "*" in pattern:
+                globs.append((pattern, one))
+            else:
+                exact[pattern] = one
+    return exact, tuple(sorted(globs, key=lambda pair: -len(pair[0])))
+
+
+def _globbed(host: str, field: str) -> Provider | None:
+    name = _name(host)
+    exact, globs = _globs(field)
+    if name in exact:
+        return exact[name]
+    return next((one for pattern, one in globs if _like(name, pattern)), None)
+
+
+def _like(name: str, pattern: str) -> bool:
+    """Whether a name is of a glob whose ``*`` stands for anything, dots included (linear: no regex)."""
+    head, *middle, tail = pattern.split("*")
+    if not (name.startswith(head) and name.endswith(tail) and len(name) >= len(head) + len(tail)):
+        return False
+    place = len(head)
+    for part in middle:
+        place = name.find(part, place, len(name) - len(tail))
+        if place < 0:
+            return False
+        place += len(part)
+    return True

@@ -1,0 +1,289 @@
+"""The matcher: which entries apply to what was heard, and which of them is the most specific.
+
+A reply's words are cut into runs of three letters; the table knows for each run which patterns may
+occur, so the cost of a reading does not grow with the catalogue.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from probe.catalogue import _patterns
+from probe.catalogue._entry import Entry, Match, entry_of, words_in
+from probe.facts import Fault, Stage
+from probe.rules import Cause, Confidence, Rule, Source, Verdict
+
+__all__ = ["Heard", "Library"]
+
+STRANGER = 20
+"""Letters that must match before a provider's words count for a provider that was not recognised."""
+
+_AT_AUTH = frozenset((432, 534, 535, 538))
+
+_NOTHING = Rule(
+    id="standard/unknown",
+    verdict=Verdict.UNKNOWN,
+    cause=Cause.UNKNOWN,
+    title="Nothing is known of this reply",
+    meaning="The reply says nothing that the catalogue knows.",
+    fix="Read the words themselves.",
+    source=Source("https://www.rfc-editor.org/rfc/rfc5321#section-4.2", "rfc", "2026-11-21"),
+)
+
+
+class Heard(NamedTuple):
+    """What is to be read: folded words, code (0: lost), enhanced code, and what the caller knows."""
+
+    text: str
+    code: int = 0
+    enhanced: str = ""
+    stage: Stage | None = None
+    provider: str = ""
+    mechanism: str = ""
+    side: str = ""
+
+
+class Score(NamedTuple):
+    """How specific a reading is; the greatest wins."""
+
+    words: bool
+    provider: bool
+    rank: int
+    enhanced: int
+    length: int
+    side: bool
+    stage: bool
+    code: int
+    mechanism: bool
+
+
+class Reading(NamedTuple):
+    """An entry that applies, how specific it is, and the words that matched."""
+
+    score: Score
+    entry: Entry
+    matched: str
+
+
+class Library:
+    """The compiled table with its entries made when they are first needed."""
+
+    def __init__(self, table: Mapping[str, Any]) -> None:
+        self.table = table
+        self.rules: Mapping[str, Mapping[str, Any]] = table["rules"]
+        self._entries: list[Entry | None] = [None] * len(table["entries"])
+        self._grams: Mapping[str, list[tuple[int, int]]] = table["index"]["grams"]
+        self._signs = tuple(
+            sorted(
+                ((sign, name) for name, one in table["providers"].items() for sign in one["signs"]),
+                key=lambda pair: (-len(pair[0]), pair),
+            )
+        )
+
+    def entry(self, number: int) -> Entry:
+        """The entry of a place in the table."""
+        made = self._entries[number]
+        if made is None:
+            made = self._entries[number] = entry_of(self.table["entries"][number], self.rules)
+        return made
+
+    @functools.cached_property
+    def _places(self) -> Mapping[str, int]:
+        return {made["id"]: number for number, made in enumerate(self.table["entries"])}
+
+    def named(self, id: str) -> Entry:
+        """The entry of an id; KeyError where there is none."""
+        return self.entry(self._places[id])
+
+    def general(self, cause: Cause) -> Entry | None:
+        """The entry that speaks for a cause."""
+        number = self._places.get(f"standard/{cause.value.replace('_', '-')}")
+        return None if number is None else self.entry(number)
+
+    def signed(self, text: str) -> str:
+        """The provider that folded words betray; empty where none does."""
+        return next((name for sign, name in self._signs if sign in text), "")
+
+    def reply(self, heard: Heard) -> Match:
+        """The best reading of a reply."""
+        heard = heard._replace(
+            provider=heard.provider or self.signed(heard.text),
+            stage=heard.stage or (Stage.AUTH if heard.code in _AT_AUTH else None),
+        )
+        worded = self._worded(heard)
+        bare = self._bare(heard)
+        return self._best(heard, worded, bare)
+
+    def fault(self, heard: Fault, stage: Stage | None, provider: str, mechanism: str) -> Match:
+        """The best reading of a fault."""
+        words = Heard(_patterns.fold(heard.text), 0, "", stage, provider, mechanism)
+        readings: list[Reading] = []
+        for number in self.table["index"]["ending"].get(heard.ending, ()):
+            entry = self.entry(number)
+            found = [one for pattern in entry.words if (one := words_in(pattern, words.text)) is not None]
+            if (found or not entry.words) and (
+                score := _score(entry, words, max(found, key=len, default=""))
+            ):
+                readings.append(Reading(score, entry, max(found, key=len, default="")))
+        readings.sort(key=_order)
+        if not readings:
+            return self._nothing(provider)
+        best = readings[0]
+        sure = best.entry.confidence or (Confidence.CERTAIN if best.matched else Confidence.LIKELY)
+        return Match(best.entry, best.matched, self._alternates(best, readings[1:]), sure, provider)
+
+    def _candidates(self, text: str) -> Iterable[tuple[int, int]]:
+        hits = self._grams.keys() & _patterns.grams(text)
+        found = {candidate for gram in hits for candidate in self._grams[gram]}
+        found.update(self.table["index"]["always"])
+        return found
+
+    def _worded(self, heard: Heard) -> list[Reading]:
+        longest: dict[int, str] = {}
+        for number, place in self._candidates(heard.text):
+            matched = words_in(self.table["entries"][number]["text"][place], heard.text)
+            if matched is not None and len(matched) >= len(longest.get(number, "")):
+                longest[number] = max(matched, longest.get(number, ""), key=lambda words: (len(words), words))
+        readings = []
+        for number, matched in longest.items():
+            entry = self.entry(number)
+            if score := _score(entry, heard, matched):
+                readings.append(Reading(score, entry, matched))
+        return sorted(readings, key=_order)
+
+    def _bare(self, heard: Heard) -> list[Reading]:
+        index = self.table["index"]
+        numbers = (
+            *index["enhanced"].get(heard.enhanced, ()),
+            *index["code"].get(str(heard.code), ()),
+            *index["rest"],
+        )
+        readings = []
+        for number in numbers:
+            entry = self.entry(number)
+            if score := _score(entry, heard, ""):
+                readings.append(Reading(score, entry, ""))
+        return sorted(readings, key=_order)
+
+    def _best(self, heard: Heard, worded: list[Reading], bare: list[Reading]) -> Match:
+        readings = worded + bare
+        if not readings:
+            return self._nothing(heard.provider)
+        best = readings[0]
+        alternates = self._alternates(best, (*worded[1:], *bare[: 1 if worded else 2]))
+        sure = best.entry.confidence or _confidence(best, worded, bare)
+        entry = best.entry
+        if 400 <= heard.code < 500:
+            entry = entry.softened()
+        return Match(entry, best.matched, alternates, sure, heard.provider)
+
+    def _alternates(self, best: Reading, others: Iterable[Reading]) -> tuple[Entry, ...]:
+        """Other readings, one for each other cause, at most four."""
+        found = {best.entry.rule.cause: best.entry}
+        for entry in self._others(best, others):
+            found.setdefault(entry.rule.cause, entry)
+        return tuple(entry for cause, entry in found.items() if cause is not best.entry.rule.cause)[:4]
+
+    def _others(self, best: Reading, others: Iterable[Reading]) -> Iterator[Entry]:
+        yield from (entry for cause in best.entry.also if (entry := self.general(cause)))
+        yield from (other.entry for other in others if other.entry.rule.cause is not Cause.UNKNOWN)
+
+    def _nothing(self, provider: str) -> Match:
+        entry = self.general(Cause.UNKNOWN) or Entry(_NOTHING)
+        return Match(entry, confidence=Confidence.UNCERTAIN, provider=provider)
+
+
+def _order(reading: Reading) -> tuple[Any, ...]:
+    return (*(-value for value in reading.score), reading.entry.id)
+
+
+# -- does it apply, and how well ------------------------------------------------------------------
+
+
+def _score(entry: Entry, heard: Heard, matched: str) -> Score | None:
+    """How specific an entry is for what was heard; None where a condition is not met."""
+    worded = bool(entry.words)
+    known = entry.provider == heard.provider
+    strange = bool(heard.provider) or not worded or (len(matched) < STRANGER and not entry.anywhere)
+    if entry.provider and not known and strange:
+        return None
+    code = _code(entry.code, heard.code, worded=worded)
+    enhanced = _enhanced(entry.enhanced, heard.enhanced, worded=worded)
+    if code is None or enhanced is None:
+        return None
+    for wanted, given in (
+        (entry.stage, heard.stage),
+        (entry.mechanism, heard.mechanism),
+        (entry.side, heard.side),
+    ):
+        if wanted and given not in wanted and (given or not worded):
+            return None
+    return Score(
+        worded,
+        bool(entry.provider) and known,
+        entry.rank,
+        enhanced,
+        min(len(matched), 200),
+        bool(entry.side) and heard.side in entry.side,
+        bool(entry.stage) and heard.stage in entry.stage,
+        code,
+        bool(entry.mechanism) and heard.mechanism in entry.mechanism,
+    )
+
+
+def _code(wanted: tuple[str, ...], given: int, *, worded: bool) -> int | None:
+    """How exactly a code fits: 3 digits, 2, 1; 0 where none is asked or known; None where it does not."""
+    if not wanted:
+        return 0
+    if not given:
+        return 0 if worded else None
+    digits = str(given)
+    fits = [
+        3 - one.count("x") for one in wanted if all(a in ("x", b) for a, b in zip(one, digits, strict=True))
+    ]
+    return max(fits, default=None)
+
+
+def _enhanced(wanted: tuple[str, ...], given: str, *, worded: bool) -> int | None:
+    """How exactly an enhanced code fits, as `_code` does, in parts."""
+    if not wanted:
+        return 0
+    if not given:
+        return 0 if worded else None
+    parts = given.split(".")
+    return max((3 - one.count("x") for one in wanted if _fits(one.split("."), parts)), default=None)
+
+
+def _fits(wanted: Sequence[str], given: Sequence[str]) -> bool:
+    return all(asked in ("x", said) for asked, said in zip(wanted, given, strict=True))
+
+
+# -- how sure -------------------------------------------------------------------------------------
+
+
+def _confidence(best: Reading, worded: list[Reading], bare: list[Reading]) -> Confidence:
+    """How sure a reading is: its own words, and whether codes and other words contradict them."""
+    cause = best.entry.rule.cause
+    if not best.score.words:
+        if best.score.provider and best.score.enhanced == 3:
+            return Confidence.LIKELY
+        return Confidence.UNCERTAIN
+    if best.score.provider:
+        return (
+            Confidence.CERTAIN if best.score.length >= STRANGER or best.score.enhanced else Confidence.LIKELY
+        )
+    if best.score.rank < 0:
+        return Confidence.UNCERTAIN
+    rivals = [
+        other
+        for other in worded[1:]
+        if other.entry.rule.cause is not cause
+        and other.score.rank == best.score.rank
+        and other.score.length * 4 >= best.score.length * 3
+    ]
+    if rivals:
+        return Confidence.UNCERTAIN
+    agreed = any(one.entry.rule.cause is cause and one.score.enhanced for one in bare)
+    return Confidence.CERTAIN if agreed else Confidence.LIKELY

@@ -1,0 +1,145 @@
+"""The words of a catalogue entry: folding text, the literals a pattern cannot do without, linearity.
+
+Patterns are regular expressions over *folded* text: lower case, single spaces, no accents on Latin and
+Cyrillic letters, straight quotes. A pattern is searched only where one of its required literals occurs;
+most patterns are plain words, for which that search is the whole match.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from re import _constants as _op  # type: ignore[attr-defined]  # the stdlib's parser has no public name
+from re import _parser as _sre  # type: ignore[attr-defined]  # nor has its tree
+from typing import Any
+
+__all__ = ["LIMIT", "fold", "fold_pattern", "grams", "plain", "required", "unsafe"]
+
+LIMIT = 4096
+"""Characters of a reply that are matched; what follows is never looked at."""
+
+GRAM = 3
+MOST = 160  # the widest bounded gap a pattern may have
+
+_SPACE = re.compile(r"\s+")
+_MARKS = re.compile("[\u0300-\u036f]")
+_BYTE = re.compile(r"\\x([89a-f][0-9a-f])")
+_QUOTES = str.maketrans(
+    {
+        "\u2018": "'",
+        "\u2019": "'",
+        "\u201c": '"',
+        "\u201d": '"',
+        "\u2010": "-",
+        "\u2011": "-",
+        "\u2013": "-",
+        "\u2014": "-",
+    }
+)
+_ESCAPE = re.compile(r"(\\.)")
+_META = frozenset(".^$*+?{}[]\\|()")
+
+
+def fold(text: str) -> str:
+    """Text as patterns see it: the first `LIMIT` characters, folded; idempotent."""
+    text = text[:LIMIT].lower()
+    if not text.isascii():
+        text = unicodedata.normalize("NFKD", text.translate(_QUOTES)).casefold()
+        text = unicodedata.normalize("NFC", _MARKS.sub("", text))
+    elif "\\x" in text:  # bytes that were not UTF-8 are nearly always Latin-1
+        return fold(_BYTE.sub(lambda found: chr(int(found[1], 16)), text))
+    return " ".join(text.split())
+
+
+def fold_pattern(pattern: str) -> str:
+    r"""A pattern in folded letters: escapes such as ``\S`` keep their case, words do not."""
+    if pattern.isascii() and pattern.islower() and "  " not in pattern:
+        return pattern
+    parts = _ESCAPE.split(pattern)  # words, escape, words, escape, ..., words
+    return "".join(part if place % 2 else _lowered(part) for place, part in enumerate(parts))
+
+
+def _lowered(words: str) -> str:
+    words = unicodedata.normalize("NFKD", words.lower().translate(_QUOTES)).casefold()
+    return _SPACE.sub(" ", unicodedata.normalize("NFC", _MARKS.sub("", words)))
+
+
+def grams(text: str) -> set[str]:
+    """Every run of three characters of a text."""
+    return set(map("".join, zip(text, text[1:], text[2:], strict=False)))
+
+
+def plain(pattern: str) -> bool:
+    """Whether a pattern is only words, so that `in` matches it."""
+    return _META.isdisjoint(pattern)
+
+
+# -- what the stdlib's parser tells of a pattern --------------------------------------------------
+
+
+def required(pattern: str) -> tuple[str, ...]:
+    """Literals of which every match contains at least one; empty where none can be named."""
+    return tuple(sorted(_required(_sre.parse(pattern)) or ()))
+
+
+def _required(tree: Any) -> frozenset[str] | None:
+    options: list[frozenset[str]] = []
+    run = ""
+    for op, value in tree:
+        if op is _op.LITERAL:
+            run += chr(value)
+            continue
+        if run:
+            options.append(frozenset((run,)))
+        run = ""
+        if inner := _inside(op, value):
+            options.append(inner)
+    if run:
+        options.append(frozenset((run,)))
+    return max(options, key=lambda option: (min(map(len, option)), -len(option)), default=None)
+
+
+def _inside(op: Any, value: Any) -> frozenset[str] | None:
+    if op is _op.SUBPATTERN:
+        return _required(value[3])
+    if op in (_op.MAX_REPEAT, _op.MIN_REPEAT):
+        return _required(value[2]) if value[0] else None
+    if op is _op.BRANCH:
+        found = [_required(branch) for branch in value[1]]
+        return None if None in found else frozenset().union(*(one for one in found if one))
+    return None
+
+
+def unsafe(pattern: str) -> str:
+    """Why matching a pattern may take more than linear time; empty where it cannot."""
+    try:
+        tree = _sre.parse(pattern)
+    except re.error as error:
+        return f"not a pattern: {error}"
+    return next(_complaints(tree, inside=False), "")
+
+
+def _complaints(tree: Any, *, inside: bool) -> Iterator[str]:
+    for op, value in tree:
+        if op in (_op.MAX_REPEAT, _op.MIN_REPEAT):
+            yield from _repeated(*value, inside=inside)
+        elif op is _op.SUBPATTERN:
+            yield from _complaints(value[3], inside=inside)
+        elif op is _op.BRANCH:
+            for branch in value[1]:
+                yield from _complaints(branch, inside=inside)
+        elif op in (_op.ASSERT, _op.ASSERT_NOT):
+            yield from _complaints(value[1], inside=inside)
+        elif op in (_op.GROUPREF, _op.GROUPREF_EXISTS):
+            yield "a back-reference"
+
+
+def _repeated(_: int, most: Any, body: Any, *, inside: bool) -> Iterator[str]:
+    if most is _op.MAXREPEAT:
+        yield "an unbounded repetition"
+    elif most > MOST:
+        yield f"a gap of {most}, wider than {MOST}"
+    elif inside and most > 1:
+        yield "a repetition inside a repetition"
+    yield from _complaints(body, inside=inside or most > 1)
