@@ -1,0 +1,84 @@
+"""Everything a scenario needs on loopback: its SMTP server, its DNS server, its certificate authority."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self
+
+from .ordinary import Tally, part_of
+from .raw import RawServer
+from .scenario import Scenario
+from .smtp import SmtpServer
+from .tls import ca_file
+
+__all__ = ["World"]
+
+
+class World:
+    """The world of one scenario, as long as the context lasts.
+
+    `port` is where its SMTP server really listens (0: there is none), `hosts` maps the host and port it
+    plays to that address, `resolver` is ``127.0.0.1:port`` of its DNS (empty: none), `tally` what the
+    SMTP server saw, `ca_file` the authority to trust.
+    """
+
+    def __init__(self, scenario: Scenario, port: int = 0) -> None:
+        self.scenario = scenario
+        self.port = port
+        self.resolver = ""
+        self.tally = Tally()
+        self.ca_file = ca_file()
+        self._open = contextlib.AsyncExitStack()
+
+    @property
+    def hosts(self) -> dict[tuple[str, int], tuple[str, int]]:
+        """Where to dial instead of the host and port that the SMTP server plays."""
+        smtp = self.scenario.smtp
+        return {(smtp.host, self.scenario.port): ("127.0.0.1", self.port)} if smtp else {}
+
+    async def __aenter__(self) -> Self:
+        async with contextlib.AsyncExitStack() as opening:
+            await self._start(opening)
+            self._open = opening.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._open.aclose()
+
+    async def _start(self, opening: contextlib.AsyncExitStack) -> None:
+        smtp, dns = self.scenario.smtp, self.scenario.dns
+        if smtp is not None and smtp.server in {"closed", "silent"}:
+            self.port = opening.enter_context(_unserved(smtp.server, self.port))
+        elif smtp is not None:
+            part = part_of(self.scenario)
+            server = (RawServer if smtp.raw else SmtpServer)(part, self.port)
+            await opening.enter_async_context(server)
+            self.port, self.tally = server.port, server.tally
+        if dns is not None:
+            from .dns import FakeDns  # noqa: PLC0415 - most scenarios need no DNS
+
+            fake = await opening.enter_async_context(FakeDns(dns.zone, broken=dns.broken, delay=dns.delay))
+            self.resolver = fake.address
+        await asyncio.sleep(0)
+
+
+@contextlib.contextmanager
+def _unserved(kind: str, port: int) -> Iterator[int]:
+    """A port where nobody listens (closed), or where connections are never accepted (silent)."""
+    with contextlib.ExitStack() as open_sockets:
+        listener = open_sockets.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", port))
+        address = listener.getsockname()
+        if kind == "silent":
+            listener.listen(0)
+            for _ in range(4):  # fills the queue of the listener: further SYNs are dropped
+                waiting = open_sockets.enter_context(socket.socket())
+                waiting.setblocking(False)
+                waiting.connect_ex(address)
+        yield address[1]
