@@ -1,0 +1,122 @@
+"""From answers to evidence: what every check in this folder says about the facts it stands on.
+
+A question that failed, or was never asked because the budget was spent, is *unknown*; nobody in this
+folder may read it as an absence.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Mapping
+
+from probe.facts import Answer, Question, Records, Status, escape
+from probe.rules import Cause, Finding, Rule, Source, State, Verdict, worst
+
+__all__ = [
+    "READ",
+    "evidence",
+    "failures",
+    "printable",
+    "rfc",
+    "routable",
+    "seen_answer",
+    "state",
+    "unknown",
+    "unknown_rule",
+    "zone_line",
+]
+
+READ = "2026-11-21"
+
+_LONGEST = 2000
+_NOT_ASKED = Answer(Status.SKIPPED, detail="the budget of questions or time was spent")
+_STATES = {Verdict.FAIL: State.INVALID, Verdict.UNKNOWN: State.UNKNOWN, Verdict.WARN: State.WARN}
+
+# Addresses that examples and tests use in place of public ones (RFC 5737, RFC 3849): they are treated as
+# what they stand for.
+_DOCUMENTATION = tuple(
+    ipaddress.ip_network(text)
+    for text in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")
+)
+
+
+def rfc(number: int, section: str = "") -> Source:
+    """The source of a rule that an RFC states."""
+    return Source(
+        f"https://www.rfc-editor.org/rfc/rfc{number}" + (f"#section-{section}" if section else ""), "rfc", READ
+    )
+
+
+def seen_answer(seen: Records, question: Question) -> Answer:
+    """The answer to a question; one that was not asked has the status *skipped*."""
+    return seen.answers.get(question, _NOT_ASKED)
+
+
+def printable(value: str) -> str:
+    """A value of somebody else's zone as text that is safe to print and bounded.
+
+    TXT values hold one character a byte; UTF-8 in them becomes readable again.
+    """
+    if value.isascii() and value.isprintable():
+        return value[:_LONGEST]
+    return escape(value[:_LONGEST].encode("latin-1", "replace"))
+
+
+def evidence(question: Question, answer: Answer, record: str = "") -> Mapping[str, str]:
+    """The fact behind a finding: ``question``, ``status``, ``server`` and ``record`` where there is one."""
+    told = {"question": printable(str(question)), "status": str(answer.status)}
+    if answer.server:
+        told["server"] = answer.server
+    if record:
+        told["record"] = printable(record)
+    return told
+
+
+def failures(seen: Records, questions: Iterable[Question]) -> list[Question]:
+    """Those of some questions that nothing may be concluded from."""
+    return [question for question in questions if not seen_answer(seen, question).known]
+
+
+def unknown_rule(area: str, about: str, source: Source) -> Rule:
+    """The rule for a lookup that failed: it says nothing about the domain (``<area>/unknown``)."""
+    return Rule(
+        id=f"{area}/unknown",
+        verdict=Verdict.UNKNOWN,
+        cause=Cause.UNKNOWN,
+        title=f"{about} could not be looked up",
+        meaning="The question was not answered, so this says nothing about what is published.",
+        fix="Ask again, or ask another resolver (--resolver); if it stays so, look at the zone's name servers.",
+        dont="Change records because of this: a failed lookup is not a missing record.",
+        source=source,
+    )
+
+
+def unknown(rule: Rule, seen: Records, question: Question) -> Finding:
+    """The finding for one failed lookup: question, status and the resolver's words."""
+    answer = seen_answer(seen, question)
+    words = f": {printable(answer.detail)}" if answer.detail else ""
+    return Finding(rule, evidence(question, answer), f"{printable(str(question))}: {answer.status}{words}")
+
+
+def state(findings: Iterable[Finding]) -> State:
+    """The state of an area that is published: what its worst finding says."""
+    return _STATES.get(worst(finding.verdict for finding in findings), State.VALID)
+
+
+def routable(address: str) -> bool:
+    """Whether an address can be reached from the Internet (the IANA special-purpose registries say so)."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    if any(parsed in network for network in _DOCUMENTATION if network.version == parsed.version):
+        return True
+    return parsed.is_global and not parsed.is_multicast
+
+
+def zone_line(name: str, kind: str, value: str) -> str:
+    """A record as a line of a zone file, ready to paste; text is quoted and cut at 255 bytes (RFC 1035)."""
+    if kind == "TXT":
+        safe = value.replace("\\", "\\\\").replace('"', '\\"')
+        value = " ".join(f'"{safe[at : at + 255]}"' for at in range(0, max(len(safe), 1), 255))
+    return f"{name}. IN {kind} {value}"
