@@ -1,0 +1,217 @@
+"""A reply as people have it: pasted, wrapped, flattened, translated; and what can be read out of it.
+
+`read` finds the code, the enhanced code, the stage and the words, whatever stands around them: several
+``550-`` lines, a log's ``host x said:``, ``(550, b'5.7.26 ...')``, ``smtp; 550 ...``, HTML. Nothing is
+believed that is not there: a lost code is 0, a lost enhanced code is empty. `extracts` reads addresses,
+lists, links and waiting times out of the words.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from probe.facts import Reply, Stage
+
+__all__ = ["Pasted", "extracts", "of", "read"]
+
+LIMIT = 8192
+"""Characters of a pasted reply that are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pasted:
+    """What was read: `code` 0, `enhanced` empty and `stage` None where they are not told.
+
+    `text` are the words without codes, `lines` the reply as it may have been sent.
+    """
+
+    code: int
+    enhanced: str
+    text: str
+    lines: tuple[str, ...]
+    stage: Stage | None = None
+
+
+_TAG = re.compile(
+    r"<(?:br|/?p|/?div|/?td|/?tr|/?table|/?span|/?b|/?i|/?a|/?font|/?pre|/?li|/?ul|/?h[1-6])\b[^<>]{0,300}>",
+    re.IGNORECASE,
+)
+_BREAK = re.compile(r"\\r\\n|\\n|\r\n|\r|\n|\u23ce|\u2028")
+_TUPLE = re.compile(r"""\(\s*([2-5][0-9]{2})\s*,\s*b?(['"])""")
+_ESC = re.compile(r"\x1b?\$[@B]([!-~]{2,400}?)\x1b?\([BJ]")
+_QUOTED = re.compile(r"=([0-9A-F]{2})")
+_LEAD = re.compile(r"\s{0,9}[\"'<\[(]{0,2}(?:smtp;\s{0,9})?([2-5][0-9]{2})(?=[-\s:;,#)\]\"']|$)")
+_SAID = re.compile(
+    r"(?:said|says|responded|replied|returned|response|responded with|rejected|reply|answer(?:ed)?|error|reason|"
+    r"code|status|diagnostic|smtp|rcpt to|mail from|data|command|connection|transaction|text)"
+    r"[^\n0-9]{0,80}?(?<![0-9.])([245][0-57][0-9])(?=[-\s:;,#)\]\"'])",
+    re.IGNORECASE,
+)
+_LOOSE = re.compile(
+    r"(?<![0-9A-Za-z.:/=-])([245][0-57][0-9])(?=[- ](?:[245]\.[0-9]{1,3}\.[0-9]|['\"<#(\[]?[A-Za-z]))"
+)
+_ENHANCED = re.compile(r"(?<![0-9.])([245]\.[0-9]{1,3}\.[0-9]{1,3})(?![0-9]|\.[0-9])")
+_NEAR = re.compile(r"[-\s:;,'\"#(\[<]{0,4}([245]\.[0-9]{1,3}\.[0-9]{1,3})(?![0-9]|\.[0-9])")
+_STAGES = (
+    (Stage.DATA, ("end of data", "dot command", "after data", "to data command", "to end of", "bdat")),
+    (Stage.RCPT, ("to rcpt to", "after rcpt to", "rcpt to:<", "rcpt to command")),
+    (Stage.MAIL, ("to mail from", "after mail from", "mail from command", "mail from:<")),
+    (
+        Stage.AUTH,
+        ("to auth ", "after auth", "auth command", "auth login", "auth plain", "smtpauthenticationerror"),
+    ),
+    (Stage.GREETING, ("initial connection", "refused to talk to me", "initial greeting", "when connecting")),
+    (Stage.EHLO, ("to ehlo", "after ehlo", "to helo", "after helo", "ehlo command", "helo command")),
+    (Stage.STARTTLS, ("to starttls", "after starttls", "starttls command")),
+)
+
+
+def of(reply: Reply, stage: Stage | None = None) -> Pasted:
+    """A reply from the wire in the same shape."""
+    return Pasted(reply.code, reply.enhanced or "", reply.text, reply.lines, stage)
+
+
+def read(text: str) -> Pasted:
+    """What a pasted text says; total, and linear in the first `LIMIT` characters."""
+    text = _clean(text[:LIMIT])
+    lines = tuple(line.strip() for line in _BREAK.split(text) if line.strip()) or ("",)
+    flat = " ".join(lines)
+    code, end = _code(flat)
+    enhanced = _enhanced(flat, code, end)
+    return Pasted(code, enhanced, _words(flat, code, enhanced), lines, _stage(flat.lower()))
+
+
+def _clean(text: str) -> str:
+    if found := _TUPLE.search(text):
+        text = f"{found[1]} {text[found.end() :].rstrip(''' )},''').rstrip(found[2])}"
+    if "<" in text and _TAG.search(text):
+        text = _TAG.sub(" ", text)
+    if "&" in text:
+        text = html.unescape(text)
+    if "$B" in text or "$@" in text:
+        text = _ESC.sub(_jis, text)
+    if text.count("=\n") or text.count("=20") > 1 or "=C3=" in text or "=E3=" in text:
+        data = _QUOTED.sub(lambda found: chr(int(found[1], 16)), text.replace("=\r\n", "").replace("=\n", ""))
+        try:
+            text = data.encode("latin-1").decode("utf-8")
+        except ValueError:
+            text = data
+    return text
+
+
+def _jis(found: re.Match[str]) -> str:
+    """Japanese text whose escape characters were lost on the way (ISO-2022-JP, RFC 1468)."""
+    data = b"\x1b$B" + found[1].encode("ascii", "replace") + b"\x1b(B"
+    return data.decode("iso2022_jp", "replace")
+
+
+def _code(flat: str) -> tuple[int, int]:
+    for pattern in (_LEAD.match, _LOOSE.search, _SAID.search):
+        if found := pattern(flat):
+            return int(found[1]), found.end(1)
+    return 0, 0
+
+
+def _enhanced(flat: str, code: int, end: int) -> str:
+    if code and (found := _NEAR.match(flat, end)):
+        return found[1]
+    every = [found[1] for found in _ENHANCED.finditer(flat)]
+    wanted = str(code)[0] if code else "245"
+    return next((one for one in every if one[0] in wanted), "")
+
+
+def _words(flat: str, code: int, enhanced: str) -> str:
+    """The words alone: each repetition of the code that a continuation line brought is removed."""
+    if code:
+        status = rf"(?:\s{{0,3}}{re.escape(enhanced)}(?![0-9.]))?" if enhanced else ""
+        flat = re.sub(rf"(?:^|(?<=\s)){code}(?:[-\s]{status}|$)", " ", flat)
+    elif enhanced and flat.startswith(enhanced):
+        flat = flat.removeprefix(enhanced)
+    return " ".join(flat.split())
+
+
+def _stage(low: str) -> Stage | None:
+    return next((stage for stage, words in _STAGES if any(word in low for word in words)), None)
+
+
+# -- what can be read out of the words ------------------------------------------------------------
+
+_IPV4 = re.compile(
+    r"(?<![0-9.])((?:25[0-5]|2[0-4][0-9]|1?[0-9]{1,2})(?:\.(?:25[0-5]|2[0-4][0-9]|1?[0-9]{1,2})){3})(?![0-9]|\.[0-9])"
+)
+_IPV6 = re.compile(
+    r"(?<![0-9a-f:.])((?:[0-9a-f]{1,4}:){2,7}(?::?[0-9a-f]{1,4}){0,7}|(?:[0-9a-f]{1,4}:){1,6}:[0-9a-f:]{0,34})(?![0-9a-z])",
+    re.IGNORECASE,
+)
+_LINK = re.compile(r"https?://[^\s<>\"'\])]{3,300}", re.IGNORECASE)
+_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@((?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24})")
+_DOMAIN = re.compile(r"(?<![\w@./-])((?:[a-z0-9_](?:[a-z0-9-]{0,62})\.){1,8}[a-z]{2,24})(?![\w/-])", re.IGNORECASE)
+_LIST = re.compile(
+    r"(?:blocked (?:using|by|at)|listed (?:in|on|at|by|with)|blacklisted (?:at|by|in|on|using)|found (?:in|on)|"
+    r"(?:dns)?[br]l:?|rejected by|see|query)\s{1,3}(?:the\s{1,3})?((?:[a-z0-9-]{1,40}\.){1,6}[a-z]{2,12})",
+    re.IGNORECASE,
+)
+_KNOWN_LISTS = (
+    "spamhaus", "barracudacentral", "spamcop", "sorbs", "uceprotect", "surbl", "uribl", "psbl", "mailspike",
+    "abusix", "spamrats", "invaluement", "abuseat", "manitu", "nixspam", "senderscore", "backscatterer",
+    "hostkarma", "cloudmark", "trendmicro", "proofpoint", "sophos", "cyren", "trustedsource", "0spam", "gbudb",
+)  # fmt: skip
+_SUBCODE = re.compile(
+    r"(?<![\w.-])(S[0-9]{3,4}|S[0-9]{6,12}|AS\([0-9]{3,6}\)|TSS?[0-9]{2}|BL[0-9]{2}|AU[0-9]{2}|PH[0-9]{2}|IPTS[0-9]{2}|"
+    r"VS[0-9]-(?:IP|MF)|OFR_?[0-9]{3}(?:_[0-9]{3})?|LPN_?[0-9]{3}(?:_[0-9]{2,3})?|OFR[0-9]{3}_[0-9]{3}|I[BP][0-9]{3,4}|AUP#[A-Z0-9-]{1,12}|"
+    r"(?:SC|RP|DY|OU|CO)-[0-9]{3}|CS0[0-9]|HM[0-9]{2}|HME[0-9]|HVU?:B[0-9]|RLY?:[A-Z0-9]{2}|DYN?:T[0-9]|E[0-9]{4}|"
+    r"R[0-9]{4,7}|GU_EIB_[0-9]{2}|[A-Z]{2,4}_[0-9]{2,4})(?![\w-])"
+)
+_WAIT = re.compile(
+    r"(?:greylist(?:ed|ing)?(?: for| in effect for)?|try again(?: later)? (?:in|after)|retry(?:ing)? (?:in|after|timeout)|"
+    r"resend (?:in|after)|come back in|please wait|wait(?: at least| for)?|again in|unblocked in|expires? in)"
+    r"\s{1,3}(?:about |at least |approximately |around )?([0-9]{1,6}|[0-9]{1,2}(?::[0-9]{2}){1,2})\s{0,2}"
+    r"(seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h|days?|d)?(?![a-z])",
+    re.IGNORECASE,
+)
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_QUEUE = re.compile(
+    r"(?:queued as|queue id|queue-id|message[ -]id|(?<![\w-])id)[\s:=]{1,3}<?([A-Za-z0-9][A-Za-z0-9._@-]{4,80})"
+    r"|([a-z0-9]{6,40}(?:-[a-z0-9]{4,40})?\.[0-9]{1,4}) - gsmtp",
+    re.IGNORECASE,
+)
+
+
+def extracts(text: str) -> dict[str, list[str]]:
+    """Addresses, domains, lists, sub-codes, links, queue ids and the wait in seconds (`retry_after`).
+
+    Each at most eight, in the order they stand; what is not there is left out.
+    """
+    text = text[:LIMIT]
+    links = [link.rstrip(".,;:!?") for link in _LINK.findall(text)]
+    bare = _LINK.sub(" ", text)
+    found = {
+        "ip": [*_IPV4.findall(bare), *(one for one in _IPV6.findall(bare) if one.count(":") > 2)],
+        "address": [one[0] for one in _ADDRESS.finditer(bare)],
+        "domain": [*_ADDRESS.findall(bare), *_DOMAIN.findall(bare)],
+        "list": list(_lists(bare, links)),
+        "subcode": _SUBCODE.findall(text),
+        "link": links,
+        "queue_id": [one[1] or one[2] for one in _QUEUE.finditer(bare)],
+        "retry_after": [str(seconds) for seconds in _waits(bare)],
+    }
+    return {key: list(dict.fromkeys(values))[:8] for key, values in found.items() if values}
+
+
+def _lists(bare: str, links: list[str]) -> Iterator[str]:
+    for found in _LIST.finditer(bare):
+        yield found[1].lower()
+    low = bare.lower()
+    yield from (name for name in _KNOWN_LISTS if name in low or any(name in link.lower() for link in links))
+
+
+def _waits(bare: str) -> Iterator[int]:
+    for found in _WAIT.finditer(bare):
+        amount, unit = found[1], (found[2] or "s")[0].lower()
+        seconds = 0
+        for part in amount.split(":"):
+            seconds = seconds * 60 + int(part)
+        yield seconds * (1 if ":" in amount else _UNITS[unit])

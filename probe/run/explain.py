@@ -1,0 +1,99 @@
+"""One reply explained: cause, who acts, what to do, how sure, and what else it may be."""
+
+from __future__ import annotations
+
+from probe import catalogue
+from probe.catalogue import Match
+from probe.facts import Reply, Stage
+from probe.grammar import pasted
+from probe.grammar.pasted import Pasted
+from probe.rules import Cause, Confidence, Family, Finding, Report
+
+__all__ = ["explain_reply", "reading"]
+
+
+def explain_reply(
+    said: Reply | str,
+    *,
+    stage: Stage | None = None,
+    provider: str = "",
+    mx: str = "",
+    recipient: str = "",
+    sender: str = "",
+) -> Report:
+    """The report of one reply, from the wire or as somebody pasted it; it always answers.
+
+    `stage` is the command it answered, `provider` an id of the catalogue, `mx` the server that said it;
+    what is not told is recognised from the words. Below the confidence bar the cause is *unknown* and
+    the weak readings are alternates: an address is never suppressed on a guess.
+    """
+    heard = pasted.of(said) if isinstance(said, Reply) else pasted.read(said)
+    match = reading(heard, stage=stage, provider=provider, mx=mx)
+    words = " ".join(heard.lines)
+    evidence = {
+        "reply": "\n".join(heard.lines)[: pasted.LIMIT],
+        "code": str(heard.code or ""),
+        "enhanced": heard.enhanced,
+        "stage": str(stage or heard.stage or ""),
+        "mx": mx,
+        "recipient": recipient,
+        "sender": sender,
+    }
+    finding = Finding(
+        rule=match.rule,
+        evidence={key: value for key, value in evidence.items() if value},
+        detail=_detail(match),
+        confidence=match.confidence,
+        matched=match.matched,
+        alternates=tuple(other.id for other in match.alternates),
+    )
+    evaluations: dict[str, object] = {"extracts": pasted.extracts(words)}
+    if match.entry.disputed:
+        evaluations["disputed"] = match.entry.disputed
+    facts = {"provider": match.provider, "stage": evidence["stage"]}
+    return Report(
+        kind="reply",
+        subject=recipient or words[:120],
+        findings=(finding,),
+        facts={key: value for key, value in facts.items() if value},
+        evaluations=evaluations,
+    )
+
+
+def reading(heard: Pasted, *, stage: Stage | None = None, provider: str = "", mx: str = "") -> Match:
+    """The catalogue's reading of what was pasted, with the confidence bar applied."""
+    served = catalogue.provider_of_host(mx) if mx and not provider else None
+    side = ""
+    if served:
+        provider = served.id
+        name = mx.strip().rstrip(".").lower()
+        side = "submission" if any(name == one.host for one in served.submission) else "mx"
+    match = catalogue.read_words(
+        heard.text,
+        code=heard.code,
+        enhanced=heard.enhanced,
+        stage=stage or heard.stage,
+        provider=provider,
+        side=side,
+    )
+    return _barred(match)
+
+
+def _barred(match: Match) -> Match:
+    """Never suppress on a guess: an uncertain reading that blames the recipient is only an alternate."""
+    if match.confidence is not Confidence.UNCERTAIN or match.cause.family is not Family.SUPPRESS:
+        return match
+    return Match(
+        catalogue.entry("standard/unknown"),
+        match.matched,
+        (match.entry, *match.alternates)[:4],
+        Confidence.UNCERTAIN,
+        match.provider,
+    )
+
+
+def _detail(match: Match) -> str:
+    """The one next check that separates the readings, where there are several."""
+    if match.confidence is Confidence.CERTAIN or not match.alternates or match.cause is Cause.SUCCESS:
+        return ""
+    return match.entry.check
