@@ -1,0 +1,413 @@
+"""DNS messages (RFC 1035 section 4): questions to bytes, bytes to answers. No socket, no state.
+
+The record types that an audit asks for by the thousand are read here; whatever is rarer is left to
+dnspython. Everything is bounded: a name by its 255 bytes and `_HOPS` compression pointers that only
+point backwards, a chain of aliases by `_ALIASES`, a message by its 64 KiB.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import struct
+from collections.abc import Callable
+from functools import lru_cache
+
+from probe.facts import Answer, Status
+
+__all__ = ["TYPES", "Malformed", "NotAName", "Unfinished", "asked", "plain", "query", "read", "truncated"]
+
+LIMIT = 1232  # bytes of an answer over UDP that no path fragments (the DNS flag day of 2020)
+TYPES = {
+    "A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "PTR": 12, "MX": 15, "TXT": 16, "AAAA": 28, "SRV": 33,
+    "NAPTR": 35, "DS": 43, "RRSIG": 46, "DNSKEY": 48, "TLSA": 52, "SVCB": 64, "HTTPS": 65, "SPF": 99,
+    "CAA": 257,
+}  # fmt: skip
+_ALIASES = 16
+_HOPS = 64
+_RCODES = {
+    1: Status.FORMERR,
+    2: Status.SERVFAIL,
+    3: Status.NXDOMAIN,
+    4: Status.NOTIMP,
+    5: Status.REFUSED,
+}
+# What a resolver says beside its RCODE (RFC 8914 section 4), where it explains a failure.
+_EXTENDED = {
+    6: "DNSSEC Bogus",
+    7: "Signature Expired",
+    8: "Signature Not Yet Valid",
+    9: "DNSKEY Missing",
+    10: "RRSIGs Missing",
+    12: "NSEC Missing",
+    15: "Blocked",
+    16: "Censored",
+    17: "Filtered",
+    18: "Prohibited",
+    20: "Not Authoritative",
+    22: "No Reachable Authority",
+    23: "Network Error",
+    24: "Invalid Data",
+}
+_RESPONSE, _AUTHORITATIVE, _TRUNCATED, _RECURSIVE, _AUTHENTIC = 0x8000, 0x0400, 0x0200, 0x0080, 0x0020
+_ASK_RECURSION, _ASK_AUTHENTIC = 0x0100, 0x0020
+_OPT = b"\x00" + struct.pack("!HHIH", 41, LIMIT, 0, 0)
+_FIXED = struct.Struct("!HHIH")
+_PLAIN = re.compile(rb"[a-z0-9_-]+\Z")
+_SIMPLE = re.compile(r"[a-z0-9_.-]+\Z")
+
+
+class Malformed(ValueError):  # noqa: N818 - says what the bytes are
+    """Bytes that are no answer to the question asked."""
+
+
+class Unfinished(Exception):  # noqa: N818 - not an error: the answer stops at an alias, `target` is next
+    """An alias without its end: `aliases` lead to a name that must be asked for."""
+
+    def __init__(self, aliases: tuple[str, ...]) -> None:
+        super().__init__(aliases)
+        self.aliases = aliases
+
+
+class NotAName(ValueError):  # noqa: N818 - says what the text is
+    """A text that is no name the DNS can carry (RFC 1035 section 3.1)."""
+
+
+# -- questions ------------------------------------------------------------------------------------
+
+_ESCAPE = re.compile(r"\\([0-9]{3}|.)", re.DOTALL)
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    given = found[1]
+    return chr(int(given) & 0xFF) if len(given) == 3 else given
+
+
+@lru_cache(maxsize=4096)
+def encoded(name: str) -> bytes:
+    r"""A name in wire form; ``\.`` and ``\DDD`` are escapes (RFC 1035 section 5.1). Raises NotAName."""
+    if name in {"", "."}:
+        return b"\0"
+    out = bytearray()
+    labels = re.findall(r"(?:[^.\\]|\\.)+|\.", name, re.DOTALL) if "\\" in name else name.split(".")
+    for label in labels:
+        if label == "." and "\\" in name:
+            continue
+        try:
+            raw = (_ESCAPE.sub(_unescaped, label) if "\\" in label else label).encode("latin-1")
+        except UnicodeEncodeError:
+            raise NotAName("a label holds characters that the DNS cannot carry") from None
+        if not raw or b"\0" in raw:
+            raise NotAName("a label is empty or holds a NUL")
+        if len(raw) > 63:
+            raise NotAName("a label is longer than 63 bytes")
+        out.append(len(raw))
+        out += raw
+    if len(out) > 254:
+        raise NotAName("the name is longer than 255 bytes")
+    return bytes(out) + b"\0"
+
+
+def number(kind: str) -> int:
+    """The number of a record type: by name, or as ``TYPE65280`` (RFC 3597). Raises NotAName."""
+    if kind in TYPES:
+        return TYPES[kind]
+    if re.fullmatch(r"TYPE[0-9]{1,5}", kind) and int(kind[4:]) < 65536:
+        return int(kind[4:])
+    raise NotAName(f"{kind[:20]} is no record type known here")
+
+
+def query(name: str, kind: str, *, recurse: bool = True) -> bytes:
+    """A query with EDNS (RFC 6891) but without its id: two bytes come before this.
+
+    The AD bit asks whether the resolver validated (RFC 6840 section 5.7). Without EDNS it is `plain`.
+    """
+    flags = (_ASK_RECURSION if recurse else 0) | _ASK_AUTHENTIC
+    head = struct.pack("!HHHHH", flags, 1, 0, 0, 1)
+    return head + encoded(name) + struct.pack("!HH", number(kind), 1) + _OPT
+
+
+def plain(body: bytes) -> bytes:
+    """The same query without EDNS, for a server that drops or refuses it."""
+    return body[:8] + b"\0\0" + body[10 : -len(_OPT)]
+
+
+# -- names and records ----------------------------------------------------------------------------
+
+
+def _written(label: bytes) -> str:
+    """A label as master files write it (RFC 1035 section 5.1), in lower case."""
+    label = label.lower()
+    if _PLAIN.match(label):
+        return label.decode("ascii")
+    return "".join(
+        "\\" + chr(byte) if byte in b'."\\;()@$' else chr(byte) if 0x20 < byte < 0x7F else f"\\{byte:03d}"
+        for byte in label
+    )
+
+
+def _name(data: bytes, at: int) -> tuple[str, int]:
+    """The name at an offset, and the offset behind it. Pointers may only point backwards."""
+    labels: list[str] = []
+    behind = -1
+    hops = size = 0
+    while True:
+        length = data[at]
+        if length == 0:
+            return ".".join(labels), behind if behind >= 0 else at + 1
+        if length < 64:
+            size += length + 1
+            if size > 254:
+                raise Malformed("a name is longer than 255 bytes")
+            labels.append(_written(data[at + 1 : at + 1 + length]))
+            at += 1 + length
+            continue
+        target = (length & 0x3F) << 8 | data[at + 1]
+        hops += 1
+        if length < 0xC0 or target >= at or hops > _HOPS:
+            raise Malformed("a name is compressed in a way that cannot be followed")
+        if behind < 0:
+            behind = at + 2
+        at = target
+
+
+def _skip(data: bytes, at: int) -> int:
+    while (length := data[at]) and length < 64:
+        at += 1 + length
+    return at + (2 if length else 1)
+
+
+_Value = tuple[str, tuple[int, ...]]
+
+
+def _host(data: bytes, at: int, _end: int) -> _Value:
+    return _name(data, at)[0] or ".", ()
+
+
+def _mx(data: bytes, at: int, _end: int) -> _Value:
+    return f"{data[at] << 8 | data[at + 1]} {_name(data, at + 2)[0] or '.'}", ()
+
+
+def _srv(data: bytes, at: int, _end: int) -> _Value:
+    priority, weight, port = struct.unpack_from("!HHH", data, at)
+    return f"{priority} {weight} {port} {_name(data, at + 6)[0] or '.'}", ()
+
+
+def _soa(data: bytes, at: int, _end: int) -> _Value:
+    server, at = _name(data, at)
+    mailbox, at = _name(data, at)
+    numbers = struct.unpack_from("!IIIII", data, at)
+    return " ".join((server or ".", mailbox or ".", *map(str, numbers))), ()
+
+
+def _txt(data: bytes, at: int, end: int) -> _Value:
+    parts: list[bytes] = []
+    while at < end:
+        following = at + 1 + data[at]
+        if following > end:
+            raise Malformed("a string is longer than its record")
+        parts.append(data[at + 1 : following])
+        at = following
+    return b"".join(parts).decode("latin-1"), tuple(map(len, parts))
+
+
+def _a(data: bytes, at: int, end: int) -> _Value:
+    return socket.inet_ntop(socket.AF_INET, data[at:end]), ()
+
+
+def _aaaa(data: bytes, at: int, end: int) -> _Value:
+    return socket.inet_ntop(socket.AF_INET6, data[at:end]), ()
+
+
+def _tlsa(data: bytes, at: int, end: int) -> _Value:
+    usage, selector, matching = data[at : at + 3]
+    return f"{usage} {selector} {matching} {data[at + 3 : end].hex()}", ()
+
+
+def _ds(data: bytes, at: int, end: int) -> _Value:
+    tag, algorithm, digest = struct.unpack_from("!HBB", data, at)
+    return f"{tag} {algorithm} {digest} {data[at + 4 : end].hex()}", ()
+
+
+_READERS: dict[int, Callable[[bytes, int, int], _Value]] = {
+    1: _a, 2: _host, 5: _host, 6: _soa, 12: _host, 15: _mx, 16: _txt, 28: _aaaa, 33: _srv, 43: _ds,
+    52: _tlsa, 99: _txt,
+}  # fmt: skip
+
+
+def _rare(kind: int, data: bytes, at: int, end: int) -> _Value:
+    """A record of any other type, in the words of dnspython."""
+    import dns.exception  # noqa: PLC0415 - a tenth of a second that most runs never need
+    import dns.rdata  # noqa: PLC0415
+
+    try:
+        one, rare = dns.rdataclass.RdataClass(1), dns.rdatatype.RdataType.make(kind)
+        return dns.rdata.from_wire(one, rare, data, at, end - at).to_text(), ()
+    except (dns.exception.DNSException, ValueError) as problem:
+        raise Malformed(f"a record of type {kind} cannot be read: {problem}") from None
+
+
+# -- answers --------------------------------------------------------------------------------------
+
+
+def truncated(data: bytes) -> bool:
+    """Whether the answer says that it is cut short (the TC bit)."""
+    return bool(data[2] & _TRUNCATED >> 8)
+
+
+def read(data: bytes, body: bytes, name: str, kind: str, server: str = "") -> Answer:
+    """The answer in `data` to the query whose body (without id) was `body`. Raises Malformed.
+
+    Only records of the name itself and of the aliases that lead on from it are believed. An answer
+    without any is NODATA or NXDOMAIN, never a guess: a referral or records of other names come back
+    as failures that say so, an alias without its end raises Unfinished.
+    """
+    try:
+        return _read(data, body, name, kind, server)
+    except (IndexError, struct.error, OSError, ValueError) as problem:
+        if isinstance(problem, Malformed):
+            raise
+        raise Malformed("the message ends in the middle of a record") from None
+
+
+def asked(data: bytes, body: bytes) -> bool:
+    """Whether a message is a response to this very question, letter case aside (RFC 5452 section 9)."""
+    end = body.index(b"\0", 10) + 5  # no label byte of ours is NUL: see `encoded`
+    mine, theirs = body[10:end], data[12 : end + 2]
+    return (
+        len(data) >= 12
+        and bool(data[2] & 0x80)
+        and data[4:6] == b"\0\1"
+        and (mine == theirs or mine.lower() == theirs.lower())
+    )
+
+
+def _read(data: bytes, body: bytes, name: str, kind: str, server: str) -> Answer:
+    flags, _, answers, authorities, additional = struct.unpack_from("!HHHHH", data, 2)
+    if not flags & _RESPONSE:
+        raise Malformed("not a response")
+    wanted = number(kind)
+    if not _SIMPLE.match(name):
+        name = _name(data, 12)[0]
+    at = body.index(b"\0", 10) + 7
+    authentic = bool(flags & _AUTHENTIC)
+    rcode = flags & 0xF
+    aliases: tuple[str, ...] = ()
+    if answers:
+        found, at = _answers(data, at, answers, name, wanted)
+        aliases, values, ttl = found.follow(name)
+        if values and not rcode:
+            unique = dict.fromkeys(values)
+            texts = tuple(value for value, _ in unique)
+            chunks = tuple(sizes for _, sizes in unique) if wanted in {16, 99} else ()
+            return Answer(Status.OK, texts, ttl, server, aliases, chunks, authentic)
+        if not found.about and not rcode:
+            raise Malformed("the answer holds records of other names only")
+    negative, referral, at = _authority(data, at, authorities)
+    extended, said = _edns(data, at, additional)
+    rcode |= extended << 4
+    status = _RCODES.get(rcode, Status.SERVFAIL if rcode else Status.NODATA)
+    detail = said or (f"RCODE {rcode}" if rcode > 5 else "")
+    if rcode == 16:
+        status = Status.FORMERR  # BADVERS: this server wants no EDNS of ours
+    if (
+        status is Status.NODATA
+        and referral
+        and negative is None
+        and not flags & (_AUTHORITATIVE | _RECURSIVE)
+    ):
+        return Answer(Status.REFUSED, server=server, detail="a referral: this server does not resolve")
+    if status is Status.NODATA and aliases and negative is None:
+        raise Unfinished(aliases)
+    return Answer(status, (), negative or 0, server, aliases, (), authentic, detail)
+
+
+class _Found:
+    """The records of an answer section that matter: by owner, the values, the aliases and the TTLs."""
+
+    __slots__ = ("about", "lives", "values", "ways")
+
+    def __init__(self) -> None:
+        self.values: dict[str, list[_Value]] = {}
+        self.ways: dict[str, str] = {}
+        self.lives: dict[str, int] = {}
+        self.about = False  # whether any record is about the name that was asked for
+
+    def follow(self, name: str) -> tuple[tuple[str, ...], list[_Value], int]:
+        """The aliases from `name` on, the values at their end, and the smallest TTL on the way."""
+        aliases: list[str] = []
+        ttl = self.lives.get(name, 0)
+        owner = name
+        while owner not in self.values and owner in self.ways:
+            owner = self.ways[owner]
+            if owner == name or owner in aliases:
+                raise Malformed("the aliases run in a circle")
+            aliases.append(owner)
+            if len(aliases) > _ALIASES:
+                raise Malformed(f"more than {_ALIASES} aliases in a row")
+            ttl = min(ttl, self.lives.get(owner, ttl))
+        return tuple(aliases), self.values.get(owner, []), ttl
+
+
+def _answers(data: bytes, at: int, count: int, name: str, wanted: int) -> tuple[_Found, int]:
+    """What the answer section holds, and the offset behind it."""
+    found = _Found()
+    reader = _READERS.get(wanted)
+    for _ in range(count):
+        if data[at] == 0xC0 and data[at + 1] == 12:  # nearly always: a pointer to the question
+            owner, at = name, at + 2
+        else:
+            owner, at = _name(data, at)
+        kind, family, life, length = _FIXED.unpack_from(data, at)
+        at += 10
+        end = at + length
+        if end > len(data):
+            raise Malformed("a record is longer than the message")
+        found.about = found.about or owner == name
+        if family == 1 and kind in (wanted, 5):
+            life = 0 if life > 0x7FFFFFFF else life  # RFC 2181 section 8
+            found.lives[owner] = min(life, found.lives.get(owner, life))
+            if kind == wanted:
+                value = reader(data, at, end) if reader else _rare(kind, data, at, end)
+                found.values.setdefault(owner, []).append(value)
+            else:
+                found.ways[owner] = _name(data, at)[0]
+        at = end
+    return found, at
+
+
+def _authority(data: bytes, at: int, count: int) -> tuple[int | None, bool, int]:
+    """How long a negative answer may be kept (RFC 2308 section 5), whether this refers elsewhere."""
+    negative: int | None = None
+    servers = False
+    for _ in range(count):
+        at = _skip(data, at)
+        kind, _, life, length = _FIXED.unpack_from(data, at)
+        at += 10
+        if kind == 6 and length >= 4:
+            negative = min(life, *struct.unpack_from("!I", data, at + length - 4))
+        servers |= kind == 2
+        at += length
+    return negative, servers, at
+
+
+def _edns(data: bytes, at: int, count: int) -> tuple[int, str]:
+    """The upper bits of the RCODE and what the server says about a failure (RFC 8914)."""
+    for _ in range(count):
+        at = _skip(data, at)
+        kind, _, flags, length = _FIXED.unpack_from(data, at)
+        at += 10
+        if kind == 41:
+            return flags >> 24, _extended(data[at : at + length])
+        at += length
+    return 0, ""
+
+
+def _extended(options: bytes) -> str:
+    at = 0
+    while at + 4 <= len(options):
+        code, length = struct.unpack_from("!HH", options, at)
+        if code == 15 and length >= 2:
+            return _EXTENDED.get(struct.unpack_from("!H", options, at + 4)[0], "")
+        at += 4 + length
+    return ""

@@ -1,0 +1,445 @@
+"""The window on the DNS: questions in, answers out, each distinct question asked once a run.
+
+`Resolver` keeps every answer, joins equal questions under way, and never raises for the network: a
+question that got no answer has an `Answer` that says how it ended. The hot path has no task and no
+future of its own: sockets of ours, read by the event loop, and one future for a whole `ask`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import ssl
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Self
+
+from probe.facts import Answer, Question, Status
+from probe.wire import _dns_message as message
+from probe.wire._dns_transport import Https, Server, Stream, Udp, server, system
+
+__all__ = ["Resolver", "Statistics"]
+
+_FAILED_FOR = 30.0  # seconds a failure is kept (RFC 9520 section 3.2: at least 1 s, at most 5 min)
+_KEPT = 500_000  # answers; beyond, the oldest go
+_CHASED = 8  # aliases followed by questions of our own
+_STREAMS = 32  # TCP connections at once
+
+
+@dataclass(slots=True)
+class Statistics:
+    """What a run cost: `asked` distinct questions, `sent` messages, `joined` answered from what was there."""
+
+    asked: int = 0
+    sent: int = 0
+    joined: int = 0
+
+
+def _wake(done: asyncio.Future[None]) -> None:
+    if not done.done():
+        done.set_result(None)
+
+
+class _Waiting:
+    """One `ask`: how many of its questions are open, and the future that wakes it."""
+
+    __slots__ = ("done", "left")
+
+    def __init__(self, left: int, done: asyncio.Future[None]) -> None:
+        self.left = left
+        self.done = done
+
+    def heard(self) -> None:
+        self.left -= 1
+        if not self.left:
+            _wake(self.done)
+
+
+class _Asking:
+    """One question on its way, with all that wait for it."""
+
+    __slots__ = (
+        "aliases", "attempt", "body", "chased", "failure", "kind", "name", "place", "question", "to",
+        "waiting",
+    )  # fmt: skip
+
+    def __init__(self, question: Question, kind: str, name: str, body: bytes) -> None:
+        self.question = question
+        self.name = name
+        self.kind = kind
+        self.body = body
+        self.waiting: list[_Waiting] = []
+        self.attempt = 0
+        self.to: _Way | None = None
+        self.place: tuple[int, int] | None = None
+        self.aliases: tuple[str, ...] = ()
+        self.chased = 0
+        self.failure: Answer | None = None
+
+
+class _Way:
+    """A server with the sockets to it, and how often in a row it said nothing."""
+
+    __slots__ = ("misses", "server", "stream", "udp")
+
+    def __init__(self, to: Server, udp: Udp | None, stream: Stream | Https | None) -> None:
+        self.server = to
+        self.udp = udp
+        self.stream = stream
+        self.misses = 0
+
+
+class Resolver:
+    """Asks resolvers; an async context manager, one for a run.
+
+    `servers` are ``HOST[:PORT]``, ``tls://HOST`` or ``https://...`` (none: those of this machine);
+    ValueError where one cannot be read. `timeout` is in seconds for one attempt; each question gets
+    `tries` attempts, which go round the servers. `window` bounds the questions under way.
+
+    A type such as ``SOA@192.0.2.53`` asks that very server, without recursion; addresses that are not
+    global are not asked unless `routes` maps them to a host and port.
+    """
+
+    def __init__(
+        self,
+        servers: Sequence[str] = (),
+        *,
+        timeout: float = 2.0,
+        tries: int = 2,
+        window: int = 512,
+        routes: Mapping[str, tuple[str, int]] | None = None,
+        context: ssl.SSLContext | None = None,
+    ) -> None:
+        self._servers = tuple(server(text) for text in servers) or tuple(system())
+        self._timeout = timeout
+        self._tries = max(tries, min(len(self._servers), 4))
+        self._window = window
+        self._routes = dict(routes or {})
+        self._context = context
+        self.statistics = Statistics()
+        self._kept: dict[Question, Answer] = {}
+        self._failed: dict[Question, float] = {}
+        self._flight: dict[Question, _Asking] = {}
+        self._queue: deque[_Asking] = deque()
+        self._flying = 0
+        self._clock: deque[tuple[float, _Asking, tuple[int, int]]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self._ways: list[_Way] = []
+        self._direct: dict[str, _Way] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def servers(self) -> tuple[str, ...]:
+        """The servers that are asked, as reports name them."""
+        return tuple(one.said for one in self._servers)
+
+    async def __aenter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
+        self._streams = asyncio.Semaphore(_STREAMS)
+        self._ways = [self._way(one) for one in self._servers]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for way in (*self._ways, *self._direct.values()):
+            if way.udp is not None:
+                way.udp.close()
+            if way.stream is not None:
+                await way.stream.close()
+        for asking in self._flight.values():
+            for waiting in asking.waiting:
+                waiting.heard()
+
+    # -- asking -----------------------------------------------------------------------------------
+
+    async def ask(
+        self, questions: Iterable[Question], *, within: float | None = None
+    ) -> dict[Question, Answer]:
+        """The answers, one for each distinct question. Never raises for the network.
+
+        What has no answer after `within` seconds is `SKIPPED`; it goes on being asked for others.
+        """
+        wanted = dict.fromkeys(questions)
+        waiting: _Waiting | None = None
+        for question in wanted:
+            if self._known(question):
+                self.statistics.joined += 1
+                continue
+            asking = self._flight.get(question)
+            if asking is None:
+                asking = self._begin(question)
+                if asking is None:
+                    continue
+            else:
+                self.statistics.joined += 1
+            if waiting is None:
+                waiting = _Waiting(0, self._loop.create_future())
+            waiting.left += 1
+            asking.waiting.append(waiting)
+        if waiting is not None:
+            self._launch()
+            await self._wait(waiting, within)
+        late = Answer(Status.SKIPPED, detail="no answer in the time allowed")
+        return {question: self._kept.get(question, late) for question in wanted}
+
+    async def ask_one(self, name: str, kind: str, *, within: float | None = None) -> Answer:
+        """The answer to one question."""
+        question = Question(name.lower().removesuffix("."), kind)
+        return (await self.ask((question,), within=within))[question]
+
+    async def _wait(self, waiting: _Waiting, within: float | None) -> None:
+        done = waiting.done
+        if not waiting.left:
+            return
+        timer = None
+        if within is not None:
+            timer = self._loop.call_later(max(within, 0), _wake, done)
+        try:
+            await done
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+    def _known(self, question: Question) -> bool:
+        if question not in self._kept:
+            return False
+        since = self._failed.get(question)
+        if since is None or self._loop.time() - since < _FAILED_FOR:
+            return True
+        del self._failed[question], self._kept[question]
+        return False
+
+    def _begin(self, question: Question) -> _Asking | None:
+        self.statistics.asked += 1
+        kind, at, host = question.type.partition("@")
+        try:
+            asking = _Asking(
+                question, kind, question.name, message.query(question.name, kind, recurse=not at)
+            )
+        except message.NotAName as problem:
+            self._keep(question, Answer(Status.FORMERR, detail=str(problem)))
+            return None
+        if at:
+            try:
+                asking.to = self._direct_way(host)
+            except ValueError as problem:
+                self._keep(question, Answer(Status.UNREACHABLE, server=host, detail=str(problem)))
+                return None
+        self._flight[question] = asking
+        self._queue.append(asking)
+        return asking
+
+    # -- ways -------------------------------------------------------------------------------------
+
+    def _way(self, to: Server) -> _Way:
+        if to.way == "udp":
+            return _Way(to, Udp(to, self._heard, self._broken), None)
+        if to.way == "tls":
+            return _Way(to, None, Stream(to, self._context or ssl.create_default_context()))
+        return _Way(to, None, Https(to))
+
+    def _direct_way(self, host: str) -> _Way:
+        if host not in self._direct:
+            where, port = self._routes.get(host, (host, 53))
+            if host not in self._routes and not ipaddress.ip_address(host).is_global:
+                raise ValueError("an address that is not global is not asked")
+            self._direct[host] = self._way(Server("udp", where, port, host))
+        return self._direct[host]
+
+    def _choose(self, asking: _Asking) -> _Way:
+        if "@" in asking.question.type and asking.to is not None:
+            return asking.to
+        if len(self._ways) == 1:
+            return self._ways[0]
+        return sorted(self._ways, key=lambda way: way.misses)[asking.attempt % len(self._ways)]
+
+    # -- the life of a question -------------------------------------------------------------------
+
+    def _launch(self) -> None:
+        while self._queue and self._flying < self._window:
+            self._flying += 1
+            self._send(self._queue.popleft())
+
+    def _send(self, asking: _Asking) -> None:
+        way = asking.to = self._choose(asking)
+        self.statistics.sent += 1
+        if way.udp is None:
+            self._task(asking, way.stream)
+            return
+        # A last attempt after silence goes without EDNS: some servers and firewalls drop it.
+        quiet = asking.failure is not None and asking.failure.status in {Status.TIMEOUT, Status.FORMERR}
+        try:
+            asking.place = way.udp.send(asking, message.plain(asking.body) if quiet else asking.body)
+        except BlockingIOError:
+            self._loop.call_later(0.01, self._send, asking)
+            return
+        except OSError as problem:
+            self._loop.call_soon(self._fail, asking, Status.UNREACHABLE, _said(problem))
+            return
+        due = self._loop.time() + self._timeout
+        self._clock.append((due, asking, asking.place))
+        if self._timer is None:
+            self._timer = self._loop.call_at(due, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        now = self._loop.time()
+        while self._clock:
+            due, asking, place = self._clock[0]
+            if asking.place is place:
+                if due > now:
+                    self._timer = self._loop.call_at(due, self._tick)
+                    return
+                self._clock.popleft()
+                if asking.to is not None:
+                    asking.to.misses += 1
+                status = Status.TIMEOUT if asking.failure is None else asking.failure.status
+                detail = "" if asking.failure is None else asking.failure.detail
+                self._fail(asking, status, detail or f"no answer in {self._timeout:g} s")
+            else:
+                self._clock.popleft()
+
+    def _heard(self, asking: _Asking, data: bytes) -> None:
+        """A datagram with the right id; another question's is left for who waits longer (forgeries)."""
+        if not message.asked(data, asking.body):
+            asking.failure = Answer(Status.GARBLED, detail="bytes that are no answer to the question")
+            return
+        self._forget(asking)
+        if asking.to is not None:
+            asking.to.misses = 0
+        if message.truncated(data) and asking.to is not None:
+            self._task(asking, None)
+        else:
+            self._read(asking, data)
+
+    def _read(self, asking: _Asking, data: bytes) -> None:
+        said = "" if asking.to is None else asking.to.server.said
+        try:
+            answer = message.read(data, asking.body, asking.name, asking.kind, said)
+        except message.Unfinished as stopped:
+            self._chase(asking, stopped.aliases)
+            return
+        except message.Malformed as problem:
+            self._fail(asking, Status.GARBLED, str(problem))
+            return
+        if answer.known:
+            self._settle(asking, answer)
+        else:
+            self._fail(asking, answer.status, answer.detail)
+
+    def _chase(self, asking: _Asking, aliases: tuple[str, ...]) -> None:
+        """Asks for the name at the end of the aliases, where the server did not follow them."""
+        seen = (asking.question.name, *asking.aliases)
+        asking.aliases = (*asking.aliases, *aliases)
+        asking.chased += 1
+        if asking.chased > _CHASED or any(alias in seen for alias in aliases):
+            self._settle(asking, Answer(Status.SERVFAIL, detail="the aliases run in a circle or do not end"))
+            return
+        asking.name = aliases[-1]
+        try:
+            asking.body = message.query(asking.name, asking.kind, recurse="@" not in asking.question.type)
+        except message.NotAName as problem:
+            self._settle(asking, Answer(Status.GARBLED, detail=str(problem)))
+            return
+        self._send(asking)
+
+    def _fail(self, asking: _Asking, status: Status, detail: str) -> None:
+        """Another attempt where there is one, else this is the answer.
+
+        A refusal is final with the server that gave it; everything else may pass.
+        """
+        self._forget(asking)
+        if asking.question not in self._flight:
+            return
+        asking.attempt += 1
+        said = "" if asking.to is None else asking.to.server.said
+        asking.failure = Answer(status, server=said, detail=detail)
+        alone = len(self._ways) == 1 or "@" in asking.question.type
+        final = alone and status in {Status.REFUSED, Status.NOTIMP}
+        if asking.attempt >= self._tries or final:
+            self._settle(asking, asking.failure)
+        else:
+            self._send(asking)
+
+    def _broken(self, asking: _Asking, problem: OSError) -> None:
+        if asking.to is not None:
+            asking.to.misses += 1
+        self._fail(asking, Status.UNREACHABLE, _said(problem))
+
+    def _forget(self, asking: _Asking) -> None:
+        if asking.place is not None and asking.to is not None and asking.to.udp is not None:
+            asking.to.udp.forget(asking.place)
+        asking.place = None
+
+    def _settle(self, asking: _Asking, answer: Answer) -> None:
+        if self._flight.pop(asking.question, None) is None:
+            return
+        if asking.aliases:
+            answer = replace(answer, aliases=(*asking.aliases, *answer.aliases))
+        if not answer.server and asking.to is not None:
+            answer = replace(answer, server=asking.to.server.said)
+        self._keep(asking.question, answer)
+        self._flying -= 1
+        for waiting in asking.waiting:
+            waiting.heard()
+        asking.waiting.clear()
+        if self._queue:
+            self._launch()
+
+    def _keep(self, question: Question, answer: Answer) -> None:
+        if len(self._kept) >= _KEPT:
+            del self._kept[next(iter(self._kept))]
+        self._kept[question] = answer
+        if not answer.known:
+            self._failed[question] = self._loop.time()
+
+    # -- streams ----------------------------------------------------------------------------------
+
+    def _task(self, asking: _Asking, over: Stream | Https | None) -> None:
+        """Asks over a stream: the server's own, or TCP after a truncated answer (RFC 7766 section 5)."""
+        task = self._loop.create_task(self._exchange(asking, over))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _exchange(self, asking: _Asking, over: Stream | Https | None) -> None:
+        assert asking.to is not None
+        way = over if over is not None else Stream(replace(asking.to.server, way="tcp"))
+        tcp = over is None
+        try:
+            async with self._streams, asyncio.timeout(self._timeout * (1 if tcp else 1.5)):
+                data = await way.exchange(asking.body)
+        except (OSError, EOFError, TimeoutError) as problem:
+            late = isinstance(problem, TimeoutError)
+            detail = f"no answer in {self._timeout:g} s" if late else _said(problem)
+            if tcp:
+                self._settle(
+                    asking, Answer(Status.TRUNCATED, detail=f"cut short over UDP; over TCP: {detail}")
+                )
+            else:
+                asking.to.misses += 1
+                self._fail(asking, Status.TIMEOUT if late else Status.UNREACHABLE, detail)
+            return
+        finally:
+            if tcp:
+                await way.close()
+        if len(data) < 12 or not message.asked(data, asking.body) or message.truncated(data):
+            self._fail(asking, Status.GARBLED, "bytes that are no answer to the question")
+        else:
+            self._read(asking, data)
+
+
+def _said(problem: BaseException) -> str:
+    """What went wrong, in a few words without addresses."""
+    if isinstance(problem, ssl.SSLError):
+        return f"TLS: {problem.reason or problem}"
+    if isinstance(problem, OSError) and problem.strerror:
+        return problem.strerror
+    return str(problem) or type(problem).__name__
