@@ -43,7 +43,9 @@ _DOCUMENTATION = tuple(
 def rfc(number: int, section: str = "") -> Source:
     """The source of a rule that an RFC states."""
     return Source(
-        f"https://www.rfc-editor.org/rfc/rfc{number}" + (f"#section-{section}" if section else ""), "rfc", READ
+        f"https://www.rfc-editor.org/rfc/rfc{number}" + (f"#section-{section}" if section else ""),
+        "rfc",
+        READ,
     )
 
 
@@ -85,7 +87,7 @@ def unknown_rule(area: str, about: str, source: Source) -> Rule:
         cause=Cause.UNKNOWN,
         title=f"{about} could not be looked up",
         meaning="The question was not answered, so this says nothing about what is published.",
-        fix="Ask again, or ask another resolver (--resolver); if it stays so, look at the zone's name servers.",
+        fix="Ask again, or ask another resolver (--resolver); if it stays so, look at the name servers.",
         dont="Change records because of this: a failed lookup is not a missing record.",
         source=source,
     )
@@ -117,6 +119,6 @@ def routable(address: str) -> bool:
 def zone_line(name: str, kind: str, value: str) -> str:
     """A record as a line of a zone file, ready to paste; text is quoted and cut at 255 bytes (RFC 1035)."""
     if kind == "TXT":
-        safe = value.replace("\\", "\\\\").replace('"', '\\"')
-        value = " ".join(f'"{safe[at : at + 255]}"' for at in range(0, max(len(safe), 1), 255))
+        strings = (value[at : at + 255] for at in range(0, max(len(value), 1), 255))
+        value = " ".join('"' + each.replace("\\", "\\\\").replace('"', '\\"') + '"' for each in strings)
     return f"{name}. IN {kind} {value}"

@@ -1,0 +1,415 @@
+"""MX: where mail for the domain goes, and with it every reply, bounce and complaint a sender provokes.
+
+RFC 5321 section 5.1 (MX, implicit MX), RFC 7505 (null MX), RFC 2181 section 10.3 (no CNAME behind MX).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from probe.checks import Domain, Judgement
+from probe.checks._evidence import (
+    READ,
+    evidence,
+    failures,
+    printable,
+    rfc,
+    routable,
+    seen_answer,
+    state,
+    unknown,
+    unknown_rule,
+    zone_line,
+)
+from probe.facts import Answer, Question, Records, Status
+from probe.rules import Cause, Finding, Rule, Source, State, Verdict
+
+__all__ = ["FOLLOWED", "RULES", "Exchange", "ask", "exchanges", "judge", "null"]
+
+FOLLOWED = 10  # hosts; a thousand MX records must not become two thousand questions
+
+UNKNOWN = unknown_rule("mx", "The mail servers", rfc(5321, "5.1"))
+NO_DOMAIN = Rule(
+    id="mx/no-such-domain",
+    verdict=Verdict.FAIL,
+    cause=Cause.SENDER_DNS,
+    title="The domain does not exist",
+    meaning="DNS says that nothing at all is published under this name (NXDOMAIN); receivers refuse mail "
+    "from it.",
+    fix="Check the spelling; if it is right, the registration has lapsed or the zone is not delegated.",
+    source=rfc(8020, "2"),
+)
+NONE = Rule(
+    id="mx/none",
+    verdict=Verdict.FAIL,
+    cause=Cause.SENDER_DNS,
+    title="The domain cannot receive mail",
+    meaning="It has neither MX nor address records, so replies and bounces are lost, and receivers that "
+    "check whether a sender can be answered refuse its mail.",
+    fix="Publish an MX record for the server that takes the domain's mail.",
+    source=rfc(5321, "5.1"),
+)
+IMPLICIT = Rule(
+    id="mx/implicit",
+    verdict=Verdict.WARN,
+    cause=Cause.SENDER_DNS,
+    title="No MX record: mail goes to the domain's own address",
+    meaning="Without an MX record senders fall back to the address record, which is usually a web server.",
+    fix="Say where mail goes with an MX record.",
+    source=rfc(5321, "5.1"),
+)
+NULL = Rule(
+    id="mx/null",
+    verdict=Verdict.WARN,
+    cause=Cause.SENDER_DNS,
+    title="The domain says that it accepts no mail (null MX)",
+    meaning="Right for a domain that never sends. A domain that does send cannot be answered, and receivers "
+    "may refuse it for that.",
+    fix="If the domain sends mail, replace the null MX by the server that takes its replies and bounces.",
+    source=rfc(7505, "4.2"),
+    predicts=("550 5.7.27",),
+)
+NULL_AND_OTHERS = Rule(
+    id="mx/null-and-others",
+    verdict=Verdict.FAIL,
+    cause=Cause.SENDER_DNS,
+    title="A null MX stands beside other MX records",
+    meaning="A null MX must be the only one; what senders do with both is undefined, and some will not "
+    "deliver.",
+    fix="Keep either the null MX or the others.",
+    source=rfc(7505, "3"),
+)
+UNREACHABLE = Rule(
+    id="mx/unreachable",
+    verdict=Verdict.FAIL,
+    cause=Cause.SENDER_DNS,
+    title="No MX host has an address on the Internet",
+    meaning="Every MX record leads nowhere, so all mail to the domain fails.",
+    fix="Give at least one MX host a public address.",
+    source=rfc(5321, "5.1"),
+)
+LITERAL = Rule(
+    id="mx/address-literal",
+    verdict=Verdict.FAIL,
+    cause=Cause.SENDER_DNS,
+    title="An MX record holds an address instead of a host name",
+    meaning="MX takes a host name; an address there is looked up as a name, does not exist, and mail fails.",
+    fix="Give the server a name with an address record, and point the MX at that name.",
+    source=rfc(5321, "5.1"),
+)
+NO_ADDRESS = Rule(
+    id="mx/no-address",
+    verdict=Verdict.WARN,
+    cause=Cause.SENDER_DNS,
+    title="An MX host has no address",
+    meaning="Senders that try this host first lose time or give up, depending on their patience.",
+    fix="Give the host an address record, or remove its MX record.",
+    source=rfc(5321, "5.1"),
+)
+PRIVATE = Rule(
+    id="mx/private-address",
+    verdict=Verdict.WARN,
+    cause=Cause.SENDER_DNS,
+    title="An MX host has an address that is not on the Internet",
+    meaning="Private, loopback and link-local addresses mean another machine to every sender.",
+    fix="Publish the public address of the server, or remove the MX record.",
+    source=rfc(6890, "2.2.2"),
+)
+CNAME = Rule(
+    id="mx/cname-target",
+    verdict=Verdict.WARN,
+    cause=Cause.SENDER_DNS,
+    title="An MX host is an alias (CNAME)",
+    meaning="An MX must name a host that has address records itself; some senders do not follow the alias.",
+    fix="Point the MX at the name behind the alias.",
+    source=rfc(2181, "10.3"),
+)
+BAD_NAME = Rule(
+    id="mx/not-a-hostname",
+    verdict=Verdict.WARN,
+    cause=Cause.SENDER_DNS,
+    title="An MX target is not a valid host name",
+    meaning="Host names hold letters, digits and inner hyphens; strict senders refuse anything else.",
+    fix="Rename the host and point the MX at the new name.",
+    source=rfc(1123, "2.1"),
+)
+DUPLICATE = Rule(
+    id="mx/duplicate",
+    verdict=Verdict.NOTE,
+    cause=Cause.SENDER_DNS,
+    title="The same MX host is listed twice",
+    meaning="It is tried again at another preference; no harm, but not the spare server it looks like.",
+    fix="Keep one record for each host.",
+    source=rfc(5321, "5.1"),
+)
+IPV6_ONLY = Rule(
+    id="mx/ipv6-only",
+    verdict=Verdict.WARN,
+    cause=Cause.SENDER_DNS,
+    title="No MX host has an IPv4 address",
+    meaning="Senders without IPv6, still many, cannot deliver.",
+    fix="Give at least one MX host an IPv4 address.",
+    source=rfc(3974, "3"),
+)
+MIXED = Rule(
+    id="mx/mixed-providers",
+    verdict=Verdict.WARN,
+    cause=Cause.SENDER_DNS,
+    title="The MX records belong to different mail providers",
+    meaning="Each provider answers only for its own mailboxes, so part of the mail is refused or lands "
+    "where nobody looks. It is usually what a move between providers left behind.",
+    fix="Keep the records of the provider that holds the mailboxes.",
+    source=Source("https://support.google.com/a/answer/174125", "vendor", READ),
+)
+MANY = Rule(
+    id="mx/many",
+    verdict=Verdict.NOTE,
+    cause=Cause.SENDER_DNS,
+    title="There are more MX hosts than were followed",
+    meaning=f"The {FOLLOWED} most preferred were looked at; senders, too, stop after a few.",
+    fix="Publish a handful of hosts; use several addresses behind one name for more.",
+    source=rfc(5321, "5.1"),
+)
+
+RULES = (
+    UNKNOWN,
+    NO_DOMAIN,
+    NONE,
+    IMPLICIT,
+    NULL,
+    NULL_AND_OTHERS,
+    UNREACHABLE,
+    LITERAL,
+    NO_ADDRESS,
+    PRIVATE,
+    CNAME,
+    BAD_NAME,
+    DUPLICATE,
+    IPV6_ONLY,
+    MIXED,
+    MANY,
+)
+
+# Whose mailboxes stand behind an MX host, by the end of its name. Filters in front of another provider's
+# mailboxes are left out: beside the provider they are no mistake.
+PROVIDERS = {
+    "google.com": "Google",
+    "googlemail.com": "Google",
+    "mail.protection.outlook.com": "Microsoft 365",
+    "mx.microsoft": "Microsoft 365",
+    "zoho.com": "Zoho",
+    "zoho.eu": "Zoho",
+    "zoho.in": "Zoho",
+    "messagingengine.com": "Fastmail",
+    "protonmail.ch": "Proton",
+    "mail.icloud.com": "iCloud",
+    "privateemail.com": "Namecheap",
+    "titan.email": "Titan",
+    "emailsrvr.com": "Rackspace",
+    "migadu.com": "Migadu",
+    "yandex.net": "Yandex",
+    "yandex.ru": "Yandex",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One MX record: its preference and its host, without final dot (empty: the null MX)."""
+
+    preference: int
+    host: str
+
+    def __str__(self) -> str:
+        return f"{self.preference} {self.host or '.'}"
+
+    @property
+    def literal(self) -> bool:
+        """Whether the host is an IP address."""
+        try:
+            ipaddress.ip_address(self.host)
+        except ValueError:
+            return False
+        return True
+
+
+def exchanges(domain: str, seen: Records) -> tuple[Exchange, ...]:
+    """All MX records of a domain, most preferred first; empty where there are none or nothing is known."""
+    found = []
+    for value in seen.of(domain, "MX"):
+        preference, _, host = value.partition(" ")
+        if preference.isascii() and preference.isdigit() and len(preference) < 6:
+            found.append((int(preference), host.strip().removesuffix(".").lower()))
+    return tuple(Exchange(preference, host) for preference, host in sorted(found))
+
+
+def null(domain: str, seen: Records) -> bool:
+    """Whether the domain says, with a null MX and nothing else, that it accepts no mail (RFC 7505)."""
+    found = exchanges(domain, seen)
+    return bool(found) and not any(each.host for each in found)
+
+
+def _followed(found: tuple[Exchange, ...]) -> list[str]:
+    """The host names whose addresses are asked for, most preferred first, each once."""
+    names = (each.host for each in found if each.host and not each.literal and each.host != "localhost")
+    return list(dict.fromkeys(names))[:FOLLOWED]
+
+
+def ask(domain: Domain, seen: Records) -> Iterator[Question]:
+    """The MX records, then the addresses of the hosts they name; without MX, the domain's own."""
+    yield (question := Question(domain.name, "MX"))
+    if (answer := seen.answers.get(question)) is None:
+        return
+    hosts = _followed(exchanges(domain.name, seen))
+    if answer.known and not answer.values and answer.status is not Status.NXDOMAIN:
+        hosts = [domain.name]
+    for host in hosts:
+        yield Question(host, "A")
+        yield Question(host, "AAAA")
+
+
+def judge(domain: Domain, seen: Records) -> Judgement:
+    """Where mail goes; ``evaluation`` names every host followed with its addresses."""
+    question = Question(domain.name, "MX")
+    answer = seen_answer(seen, question)
+    fact = evidence(question, answer, "; ".join(answer.values[:FOLLOWED]))
+    if not answer.known:
+        return Judgement(State.UNKNOWN, (unknown(UNKNOWN, seen, question),))
+    if answer.status is Status.NXDOMAIN:
+        return Judgement(State.MISSING, (Finding(NO_DOMAIN, fact, domain.name),))
+    found = exchanges(domain.name, seen)
+    if not found:
+        return _implicit(domain, seen, fact)
+    if null(domain.name, seen):
+        return Judgement(State.WARN, (Finding(NULL, fact),), {"null": True, "hosts": []})
+    published = _Published(domain.name, question, answer, found, seen)
+    findings = tuple(published.findings())
+    hosts = [
+        {
+            "preference": each.preference,
+            "host": printable(each.host),
+            "addresses": _addresses(seen, each.host),
+        }
+        for each in found[:FOLLOWED]
+    ]
+    return Judgement(state(findings), findings, {"null": False, "count": len(found), "hosts": hosts})
+
+
+def _implicit(domain: Domain, seen: Records, fact: Mapping[str, str]) -> Judgement:
+    """No MX record: the domain's own address takes its mail, if there is one."""
+    asked = [Question(domain.name, "A"), Question(domain.name, "AAAA")]
+    if addresses := _addresses(seen, domain.name):
+        own = evidence(asked[0], seen_answer(seen, asked[0]), ", ".join(addresses))
+        fix = zone_line(domain.name, "MX", f"10 {domain.name}.")
+        findings = (Finding(IMPLICIT, own, ", ".join(addresses), fix),)
+        return Judgement(State.WARN, findings, {"null": False, "hosts": [], "implicit": addresses})
+    if failed := failures(seen, asked):
+        return Judgement(State.UNKNOWN, (unknown(UNKNOWN, seen, failed[0]),))
+    return Judgement(State.MISSING, (Finding(NONE, fact, domain.name),))
+
+
+def _addresses(seen: Records, host: str) -> list[str]:
+    return [*seen.of(host, "A"), *seen.of(host, "AAAA")]
+
+
+@dataclass(frozen=True, slots=True)
+class _Published:
+    """The MX records of a domain with the answer they came in."""
+
+    domain: str
+    question: Question
+    answer: Answer
+    found: tuple[Exchange, ...]
+    seen: Records
+
+    def told(self, rule: Rule, detail: str, *records: Exchange, fix: str = "") -> Finding:
+        record = "; ".join(str(each) for each in (records or self.found)[:FOLLOWED])
+        return Finding(rule, evidence(self.question, self.answer, record), detail, fix)
+
+    def findings(self) -> Iterator[Finding]:
+        followed = _followed(self.found)
+        preferred = {each.host: each for each in reversed(self.found)}
+        yield from self._records()
+        for host in followed:
+            yield from _host(self.domain, preferred[host], self.seen)
+        yield from self._together(followed)
+        whose = sorted({whom for host in followed for end, whom in PROVIDERS.items() if _ends(host, end)})
+        if len(whose) > 1:
+            yield self.told(MIXED, " and ".join(whose))
+
+    def _records(self) -> Iterator[Finding]:
+        """What the records alone say."""
+        named = [each for each in self.found if each.host]
+        if len(named) < len(self.found):
+            lines = [zone_line(self.domain, "MX", f"{each}.") for each in named[:FOLLOWED]]
+            yield self.told(NULL_AND_OTHERS, f"0 . beside {len(named)} more", fix="\n".join(lines))
+        counted = Counter(each.host for each in named)
+        for host, times in counted.items():
+            if times > 1:
+                records = (each for each in named if each.host == host)
+                yield self.told(DUPLICATE, f"{printable(host)}, {times} times", *records)
+        for each in named[:FOLLOWED]:
+            if each.literal:
+                server = f"mail.{self.domain}"
+                address = zone_line(server, "AAAA" if ":" in each.host else "A", each.host)
+                fix = f"{address}\n{zone_line(self.domain, 'MX', f'{each.preference} {server}.')}"
+                yield self.told(LITERAL, each.host, each, fix=fix)
+            elif each.host == "localhost":
+                yield self.told(PRIVATE, each.host, each)
+        if len(counted) > FOLLOWED:
+            yield self.told(MANY, f"{len(counted)} hosts, {FOLLOWED} followed")
+
+    def _together(self, followed: list[str]) -> Iterator[Finding]:
+        """What no single host says: whether mail arrives at all, and over IPv4."""
+        asked = [Question(host, kind) for host in followed for kind in ("A", "AAAA")]
+        if failures(self.seen, asked) or len({each.host for each in self.found}) > FOLLOWED:
+            return
+        reached = [each for host in followed for each in _addresses(self.seen, host) if routable(each)]
+        if not reached:
+            yield self.told(UNREACHABLE, self.domain)
+        elif not any("." in address for address in reached):
+            yield self.told(IPV6_ONLY, ", ".join(reached[:4]))
+
+
+def _host(domain: str, exchange: Exchange, seen: Records) -> Iterator[Finding]:
+    """What is wrong with one MX host."""
+    host = exchange.host
+    asked = [Question(host, "A"), Question(host, "AAAA")]
+    answers = [seen_answer(seen, question) for question in asked]
+    shown = printable(host)
+    if not _hostname(host):
+        question = Question(domain, "MX")
+        yield Finding(BAD_NAME, evidence(question, seen_answer(seen, question), host), shown)
+    aliases = next((answer.aliases for answer in answers if answer.aliases), ())
+    if aliases:
+        fix = zone_line(domain, "MX", f"{exchange.preference} {printable(aliases[-1])}.")
+        detail = f"{shown} is an alias of {printable(aliases[-1])}"
+        yield Finding(CNAME, evidence(asked[0], answers[0], aliases[-1]), detail, fix)
+    addresses = _addresses(seen, host)
+    if addresses:
+        if inside := [address for address in addresses if not routable(address)]:
+            yield Finding(
+                PRIVATE, evidence(asked[0], answers[0], ", ".join(inside)), f"{shown}: {', '.join(inside)}"
+            )
+    elif failed := failures(seen, asked):
+        yield unknown(UNKNOWN, seen, failed[0])
+    else:
+        yield Finding(NO_ADDRESS, evidence(asked[0], answers[0]), shown)
+
+
+def _ends(host: str, end: str) -> bool:
+    return host == end or host.endswith(f".{end}")
+
+
+def _hostname(name: str) -> bool:
+    """Letters, digits and inner hyphens in every label (RFC 1123 section 2.1)."""
+    return len(name) <= 253 and all(
+        0 < len(label) <= 63
+        and label.isascii()
+        and label.replace("-", "a").isalnum()
+        and label[0] != "-"
+        and label[-1] != "-"
+        for label in name.split(".")
+    )
