@@ -25,6 +25,7 @@ from probe.checks._evidence import (
     zone_line,
 )
 from probe.facts import Answer, Question, Records, Status
+from probe.grammar.rdns import hostname
 from probe.rules import Cause, Finding, Rule, Source, State, Verdict
 
 __all__ = ["FOLLOWED", "RULES", "Exchange", "ask", "exchanges", "judge", "null"]
@@ -379,7 +380,7 @@ def _host(domain: str, exchange: Exchange, seen: Records) -> Iterator[Finding]:
     asked = [Question(host, "A"), Question(host, "AAAA")]
     answers = [seen_answer(seen, question) for question in asked]
     shown = printable(host)
-    if not _hostname(host):
+    if not hostname(host):
         question = Question(domain, "MX")
         yield Finding(BAD_NAME, evidence(question, seen_answer(seen, question), host), shown)
     aliases = next((answer.aliases for answer in answers if answer.aliases), ())
@@ -401,15 +402,3 @@ def _host(domain: str, exchange: Exchange, seen: Records) -> Iterator[Finding]:
 
 def _ends(host: str, end: str) -> bool:
     return host == end or host.endswith(f".{end}")
-
-
-def _hostname(name: str) -> bool:
-    """Letters, digits and inner hyphens in every label (RFC 1123 section 2.1)."""
-    return len(name) <= 253 and all(
-        0 < len(label) <= 63
-        and label.isascii()
-        and label.replace("-", "a").isalnum()
-        and label[0] != "-"
-        and label[-1] != "-"
-        for label in name.split(".")
-    )

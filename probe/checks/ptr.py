@@ -1,0 +1,310 @@
+"""PTR: the name of each sending address, whether it leads back there, and whether it is the server's own.
+
+The large receivers refuse mail from an address without forward-confirmed reverse DNS. Where no sending
+address is told, the MX hosts are looked at instead: many small domains send from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from probe.checks import Domain, Judgement
+from probe.checks._evidence import (
+    READ,
+    evidence,
+    failures,
+    printable,
+    rfc,
+    routable,
+    seen_answer,
+    state,
+    unknown,
+    unknown_rule,
+    zone_line,
+)
+from probe.checks.mx import exchanges
+from probe.facts import Question, Records
+from probe.grammar.rdns import generic, hostname, reversed_address
+from probe.rules import Cause, Finding, Rule, Source, State, Verdict
+
+__all__ = ["RULES", "ask", "judge"]
+
+_ADDRESSES = 10
+_NAMES = 10  # RFC 7208 section 4.6.4 sets the same limit for receivers
+_MX_ADDRESSES = 4
+
+_GMAIL = Source("https://support.google.com/a/answer/81126", "vendor", READ)
+_YAHOO = Source("https://senders.yahooinc.com/best-practices/", "vendor", READ)
+
+UNKNOWN = unknown_rule("ptr", "The name of an address", _GMAIL)
+NONE = Rule(
+    id="ptr/none",
+    verdict=Verdict.FAIL,
+    cause=Cause.SENDER_DNS,
+    title="The sending address has no reverse name (PTR)",
+    meaning="Gmail, Yahoo, Microsoft and Apple want a name for the address; without one mail is deferred or "
+    "refused, however well it is signed.",
+    fix="Ask whoever owns the address (the hosting provider) to set its PTR record to the server's name.",
+    dont="Put a PTR record into your own zone: reverse zones belong to the owner of the address.",
+    source=_GMAIL,
+    predicts=("421 4.7.23", "550 5.7.25"),
+)
+NOT_CONFIRMED = Rule(
+    id="ptr/not-confirmed",
+    verdict=Verdict.FAIL,
+    cause=Cause.SENDER_DNS,
+    title="The reverse name does not lead back to the address",
+    meaning="The name of the address has no address record with the same address (FCrDNS), so anybody could "
+    "have written it, and receivers count it as no name at all.",
+    fix="Give the name an address record with this address, or set the PTR to a name that has one.",
+    source=_GMAIL,
+    predicts=("421 4.7.23", "550 5.7.25"),
+)
+NOT_A_HOSTNAME = Rule(
+    id="ptr/not-a-hostname",
+    verdict=Verdict.FAIL,
+    cause=Cause.SENDER_DNS,
+    title="The PTR record does not hold a host name",
+    meaning="An address, a bare word or characters outside letters, digits and hyphens stand where the name "
+    "belongs; receivers take it as missing or as an attack.",
+    fix="Have the PTR record set to the full name of the server.",
+    source=rfc(1123, "2.1"),
+)
+GENERIC = Rule(
+    id="ptr/generic",
+    verdict=Verdict.WARN,
+    cause=Cause.SENDER_DNS,
+    title="The reverse name looks like that of an access line, not of a mail server",
+    meaning="Names made out of the address are given to whole networks by their provider; Yahoo asks for a "
+    "name of the sender's own, and filters score such names down.",
+    fix="Have the PTR record set to a name under your own domain.",
+    source=_YAHOO,
+)
+PRIVATE = Rule(
+    id="ptr/private-address",
+    verdict=Verdict.WARN,
+    cause=Cause.SENDER_DNS,
+    title="This is not the address receivers see",
+    meaning="The address given is private; mail leaves through another one, which is the one that counts.",
+    fix="Give the public address that mail leaves from (--sending-ip).",
+    source=rfc(6890, "2.2.2"),
+)
+MANY = Rule(
+    id="ptr/many",
+    verdict=Verdict.NOTE,
+    cause=Cause.SENDER_DNS,
+    title="The address has many names",
+    meaning="Receivers look at a few of them, in no set order, so which one counts is chance.",
+    fix="Keep one PTR record: the name the server says in HELO.",
+    source=rfc(7208, "4.6.4"),
+)
+HELO_OTHER = Rule(
+    id="ptr/helo-mismatch",
+    verdict=Verdict.WARN,
+    cause=Cause.SENDER_DNS,
+    title="The server says another name in HELO than its address has",
+    meaning="Both are right on their own, but filters like them to agree.",
+    fix="Say the reverse name in HELO, or have the PTR record set to the HELO name.",
+    source=rfc(5321, "4.1.1.1"),
+)
+HELO_ELSEWHERE = Rule(
+    id="ptr/helo-not-confirmed",
+    verdict=Verdict.WARN,
+    cause=Cause.SENDER_DNS,
+    title="The HELO name does not lead to the sending address",
+    meaning="The name said in HELO must be one with address records; one that leads elsewhere looks forged.",
+    fix="Give the HELO name an address record with the sending address.",
+    source=rfc(5321, "4.1.1.1"),
+)
+MX_NONE = Rule(
+    id="ptr/mx-none",
+    verdict=Verdict.NOTE,
+    cause=Cause.SENDER_DNS,
+    title="An MX host's address has no reverse name",
+    meaning="It does no harm where mail only arrives. If mail also leaves from there, receivers refuse it.",
+    fix="If this host sends, have a PTR record set; otherwise tell which address does (--sending-ip).",
+    source=_GMAIL,
+)
+MX_NOT_CONFIRMED = Rule(
+    id="ptr/mx-not-confirmed",
+    verdict=Verdict.NOTE,
+    cause=Cause.SENDER_DNS,
+    title="An MX host's reverse name does not lead back to it",
+    meaning="It does no harm where mail only arrives. If mail also leaves from there, receivers refuse it.",
+    fix="If this host sends, make name and address agree; otherwise tell which address does (--sending-ip).",
+    source=_GMAIL,
+)
+
+RULES = (
+    UNKNOWN,
+    NONE,
+    NOT_CONFIRMED,
+    NOT_A_HOSTNAME,
+    GENERIC,
+    PRIVATE,
+    MANY,
+    HELO_OTHER,
+    HELO_ELSEWHERE,
+    MX_NONE,
+    MX_NOT_CONFIRMED,
+)
+
+
+def _sending(domain: Domain) -> list[str]:
+    return list(dict.fromkeys(domain.sending_ips))[:_ADDRESSES]
+
+
+def _receiving(domain: Domain, seen: Records) -> list[str]:
+    """The first addresses of the MX hosts, where no sending address was told."""
+    if domain.sending_ips:
+        return []
+    hosts = [each.host for each in exchanges(domain.name, seen) if each.host][:_ADDRESSES]
+    first = [next(iter(seen.of(host, "A") or seen.of(host, "AAAA")), "") for host in dict.fromkeys(hosts)]
+    return [address for address in dict.fromkeys(first) if address and routable(address)][:_MX_ADDRESSES]
+
+
+def _pointer(address: str) -> Question:
+    zone = "ip6" if ":" in address else "in-addr"
+    return Question(f"{reversed_address(address)}.{zone}.arpa", "PTR")
+
+
+def _names(address: str, seen: Records) -> tuple[str, ...]:
+    question = _pointer(address)
+    return tuple(sorted(seen.of(question.name, question.type)))
+
+
+def _forward(name: str, address: str) -> Question:
+    return Question(name, "AAAA" if ":" in address else "A")
+
+
+def ask(domain: Domain, seen: Records) -> Iterator[Question]:
+    """PTR of every address, then the addresses of every name found and of the HELO name."""
+    if not domain.sending_ips:
+        yield Question(domain.name, "MX")
+    for address in (*filter(routable, _sending(domain)), *_receiving(domain, seen)):
+        yield _pointer(address)
+        for name in filter(hostname, _names(address, seen)[:_NAMES]):
+            yield _forward(name, address)
+        if domain.helo and domain.sending_ips:
+            yield _forward(domain.helo, address)
+
+
+def judge(domain: Domain, seen: Records) -> Judgement:
+    """The state of the sending addresses; MX hosts are only worth a note."""
+    sending, receiving = _sending(domain), _receiving(domain, seen)
+    findings: list[Finding] = []
+    for address in sending:
+        findings += _sender(domain, address, seen)
+    for address in receiving:
+        findings += _receiver(address, seen)
+    if not sending:
+        return Judgement(State.NOT_APPLICABLE, tuple(findings), _told(receiving, seen) or None)
+    if findings and all(finding.rule in {NONE, HELO_ELSEWHERE} for finding in findings):
+        return Judgement(State.MISSING, tuple(findings), _told(sending, seen))
+    return Judgement(state(findings), tuple(findings), _told(sending, seen))
+
+
+def _told(addresses: list[str], seen: Records) -> dict[str, object]:
+    return {
+        address: {
+            "names": [printable(name) for name in _names(address, seen)[:_NAMES]],
+            "confirmed": _confirmed(address, seen),
+        }
+        for address in addresses
+        if routable(address)
+    }
+
+
+def _confirmed(address: str, seen: Records) -> list[str]:
+    """The names of an address that lead back to it."""
+    names = [name for name in _names(address, seen)[:_NAMES] if hostname(name)]
+    return [name for name in names if _leads(name, address, seen)]
+
+
+def _leads(name: str, address: str, seen: Records) -> bool:
+    question = _forward(name, address)
+    return _canonical(address) in map(_canonical, seen.of(question.name, question.type))
+
+
+def _canonical(address: str) -> str:
+    """An address in one spelling, so that ``2001:DB8:0::1`` is ``2001:db8::1``."""
+    return reversed_address(address) if routable(address) else address
+
+
+def _sender(domain: Domain, address: str, seen: Records) -> Iterator[Finding]:
+    """What is wrong with the name of one sending address."""
+    if not routable(address):
+        yield Finding(
+            PRIVATE, {"question": "sending address", "record": printable(address)}, printable(address)
+        )
+        return
+    question = _pointer(address)
+    answer = seen_answer(seen, question)
+    names = _names(address, seen)
+    told = evidence(question, answer, ", ".join(names[:_NAMES]))
+    if not answer.known:
+        yield unknown(UNKNOWN, seen, question)
+    elif not names:
+        line = zone_line(question.name, "PTR", f"{domain.helo or f'mail.{domain.name}'}.")
+        yield Finding(NONE, told, address, f"Have the owner of {address} publish: {line}")
+    else:
+        yield from _named(domain, address, names, seen, told)
+    if domain.helo and answer.known:
+        yield from _helo(domain.helo, address, seen)
+
+
+def _named(
+    domain: Domain, address: str, names: tuple[str, ...], seen: Records, told: Mapping[str, str]
+) -> Iterator[Finding]:
+    if len(names) > _NAMES:
+        yield Finding(MANY, told, f"{address}: {len(names)} names")
+    shown = ", ".join(printable(name) for name in names[:3])
+    valid = [name for name in names[:_NAMES] if hostname(name)]
+    if not valid:
+        yield Finding(NOT_A_HOSTNAME, told, f"{address}: {shown}")
+        return
+    confirmed = _confirmed(address, seen)
+    if not confirmed:
+        forward = [_forward(name, address) for name in valid]
+        if failed := failures(seen, forward):
+            yield unknown(UNKNOWN, seen, failed[0])
+        else:
+            fix = zone_line(valid[0], forward[0].type, address)
+            yield Finding(NOT_CONFIRMED, told, f"{address} is {shown}, which is not {address}", fix)
+    reasons = [generic(name, address) for name in confirmed or valid]
+    if all(reasons):
+        yield Finding(GENERIC, told, f"{address} is {shown}: {reasons[0]}")
+    if domain.helo and confirmed and domain.helo not in confirmed:
+        yield Finding(HELO_OTHER, told, f"HELO {domain.helo}, but {address} is {', '.join(confirmed[:3])}")
+
+
+def _helo(helo: str, address: str, seen: Records) -> Iterator[Finding]:
+    question = _forward(helo, address)
+    answer = seen_answer(seen, question)
+    if not answer.known:
+        yield unknown(UNKNOWN, seen, question)
+    elif not _leads(helo, address, seen):
+        fix = zone_line(helo, question.type, address)
+        found = ", ".join(answer.values[:4])
+        yield Finding(
+            HELO_ELSEWHERE,
+            evidence(question, answer, found),
+            f"{helo} is {found or 'nothing'}, not {address}",
+            fix,
+        )
+
+
+def _receiver(address: str, seen: Records) -> Iterator[Finding]:
+    """What is worth a note about the address of an MX host; a failed lookup there matters to nobody."""
+    question = _pointer(address)
+    answer = seen_answer(seen, question)
+    names = _names(address, seen)
+    told = evidence(question, answer, ", ".join(names[:_NAMES]))
+    if not answer.known:
+        return
+    if not names:
+        yield Finding(MX_NONE, told, address)
+    elif not _confirmed(address, seen) and not failures(
+        seen, (_forward(name, address) for name in names[:_NAMES] if hostname(name))
+    ):
+        yield Finding(MX_NOT_CONFIRMED, told, f"{address} is {', '.join(map(printable, names[:3]))}")
