@@ -388,6 +388,8 @@ def _authority(data: bytes, at: int, count: int) -> tuple[int | None, bool, int]
             negative = min(life, *struct.unpack_from("!I", data, at + length - 4))
         servers |= kind == 2
         at += length
+    if at > len(data):
+        raise Malformed("a record is longer than the message")
     return negative, servers, at
 
 
@@ -400,6 +402,8 @@ def _edns(data: bytes, at: int, count: int) -> tuple[int, str]:
         if kind == 41:
             return flags >> 24, _extended(data[at : at + length])
         at += length
+    if at > len(data):
+        raise Malformed("a record is longer than the message")
     return 0, ""
 
 

@@ -1,0 +1,335 @@
+r"""A DNS server on loopback that serves ordinary zone text and fails where it is told to.
+
+    async with FakeDns(zone, broken={"mx.example.com A": "SERVFAIL"}) as server:
+        ...  # ask server.address, "127.0.0.1:40053", over UDP or TCP
+
+It answers as a resolver does: aliases are followed, wildcards expand (RFC 4592), names of no zone do
+not exist. Zone text may hold several zones (every SOA begins one), ``$ORIGIN`` and ``$TTL``; names
+are absolute unless an ``$ORIGIN`` says otherwise; strings longer than 255 bytes are cut into several.
+
+`broken` maps ``name TYPE`` (``*`` in either matches anything) to what happens instead:
+
+    SERVFAIL REFUSED FORMERR NOTIMP NXDOMAIN NODATA    that answer
+    TIMEOUT      silence
+    TRUNCATED    the TC bit, and TCP that hangs up
+    TC           the TC bit, and TCP that answers
+    GARBLED      bytes that are no answer
+    FORGED       a forged answer with a wrong id first, then the right one
+    FLAP         SERVFAIL the first time, then the right answer
+    NOEDNS       silence to questions with EDNS, the right answer to others
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import struct
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from fnmatch import fnmatchcase
+from types import TracebackType
+from typing import Any, Self, cast
+
+import dns.exception
+import dns.name
+import dns.rdata
+import dns.rdataclass
+import dns.rdatatype
+import dns.tokenizer
+import dns.zonefile
+
+__all__ = ["BROKEN", "FakeDns", "ZoneError"]
+
+BROKEN = frozenset(
+    ("SERVFAIL", "REFUSED", "FORMERR", "NOTIMP", "NXDOMAIN", "NODATA", "TIMEOUT", "TRUNCATED", "TC",
+     "GARBLED", "FORGED", "FLAP", "NOEDNS")
+)  # fmt: skip
+_RCODES = {"FORMERR": 1, "SERVFAIL": 2, "NXDOMAIN": 3, "NOTIMP": 4, "REFUSED": 5, "NODATA": 0}
+_CNAME, _SOA, _OPT = 5, 6, 41
+_HOPS = 16
+_LONG = re.compile(r'"((?:[^"\\\n]|\\.)*)"')
+_CHAR = re.compile(r"\\[0-9]{3}|\\.|.")
+
+Labels = tuple[bytes, ...]
+Record = tuple[int, bytes]  # TTL and data
+
+
+class ZoneError(ValueError):
+    """Zone text that cannot be read, with the line."""
+
+
+def _cut(found: re.Match[str]) -> str:
+    chars = _CHAR.findall(found[1])
+    if len(chars) <= 255:
+        return found[0]
+    return " ".join('"' + "".join(chars[at : at + 255]) + '"' for at in range(0, len(chars), 255))
+
+
+class _Collected:
+    """What dnspython's reader of zone text writes to: any record anywhere, as real zones have them.
+
+    Its own transactions refuse a second SOA and a CNAME beside other data.
+    """
+
+    def __init__(self) -> None:
+        self.names: dict[Labels, dict[int, list[Record]]] = {}
+        self.manager = self
+
+    def origin_information(self) -> tuple[dns.name.Name, bool, dns.name.Name]:
+        return dns.name.root, False, dns.name.root
+
+    def check_put_rdataset(self, _check: object) -> None:
+        """No check is made."""
+
+    def _set_origin(self, _origin: object) -> None:
+        """The reader keeps the origin itself."""
+
+    def add(self, name: dns.name.Name, ttl: int, rdata: dns.rdata.Rdata) -> None:
+        types = self.names.setdefault(_labels(name), {})
+        record = ttl, rdata.to_wire() or b""
+        if record not in (there := types.setdefault(int(rdata.rdtype), [])):
+            there.append(record)
+
+
+def _zone(text: str) -> dict[Labels, dict[int, list[Record]]]:
+    """The records of zone text: by name, by type. Raises ZoneError."""
+    collected = _Collected()
+    tokens = dns.tokenizer.Tokenizer(_LONG.sub(_cut, text), filename="zone")
+    try:
+        dns.zonefile.Reader(tokens, dns.rdataclass.IN, cast("Any", collected), default_ttl=300).read()
+    except (dns.exception.DNSException, ValueError) as problem:
+        raise ZoneError(f"the zone cannot be read: {problem}") from None
+    return collected.names
+
+
+def _labels(name: dns.name.Name) -> Labels:
+    return tuple(label.lower() for label in name.labels[:-1])
+
+
+def _unpacked(data: bytes) -> Labels:
+    labels: list[bytes] = []
+    at = 0
+    while length := data[at]:
+        labels.append(data[at + 1 : at + 1 + length].lower())
+        at += 1 + length
+    return tuple(labels)
+
+
+def _packed(labels: Labels) -> bytes:
+    return b"".join(bytes((len(label),)) + label for label in labels) + b"\0"
+
+
+class _World:
+    """The zones, and what a resolver finds in them."""
+
+    def __init__(self, text: str) -> None:
+        self.names = _zone(text)
+        self.there = {name[at:] for name in self.names for at in range(len(name) + 1)}
+        self.apexes = {name for name, types in self.names.items() if _SOA in types}
+
+    def zone_of(self, name: Labels) -> Labels | None:
+        """The apex of the zone that a name belongs to."""
+        return next((name[at:] for at in range(len(name) + 1) if name[at:] in self.apexes), None)
+
+    def node(self, name: Labels) -> dict[int, list[Record]] | None:
+        """The records at a name, from a wildcard where one covers it; None: it does not exist."""
+        if name in self.there:
+            return self.names.get(name, {})
+        for at in range(1, len(name) + 1):
+            if name[at:] in self.there:  # the closest encloser: only its own wildcard counts
+                return self.names.get((b"*", *name[at:]))
+        return None
+
+
+class FakeDns:
+    """The server; an async context manager. `asked` counts the questions by ``name TYPE``.
+
+    `delay` is in seconds and holds for every answer. `secure` names zones whose answers carry the AD
+    bit, as from a resolver that validated them.
+    """
+
+    def __init__(
+        self,
+        zone: str,
+        broken: Mapping[str, str] | None = None,
+        delay: float = 0.0,
+        secure: Iterable[str] = (),
+        host: str = "127.0.0.1",
+    ) -> None:
+        self._world = _World(zone)
+        self._broken: list[tuple[str, str, str]] = []
+        for where, how in (broken or {}).items():
+            name, _, kind = where.strip().rpartition(" ")
+            if not name or how not in BROKEN:
+                raise ZoneError(
+                    f"broken: {where!r} = {how!r}: the key is 'name TYPE', the value one of {sorted(BROKEN)}"
+                )
+            self._broken.append((name.strip().lower().rstrip("."), kind.upper(), how))
+        self._secure = tuple(_labels(dns.name.from_text(name)) for name in secure)
+        self._delay = delay
+        self._host = host
+        self.address = ""
+        self.port = 0
+        self.asked: Counter[str] = Counter()
+
+    async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        self._loop = loop
+        for _ in range(20):  # the port must be free for UDP and TCP
+            transport, _protocol = await loop.create_datagram_endpoint(
+                lambda: _Datagrams(self._take), local_addr=(self._host, 0)
+            )
+            self.port = transport.get_extra_info("sockname")[1]
+            try:
+                self._tcp = await asyncio.start_server(self._stream, self._host, self.port)
+            except OSError:
+                transport.close()
+                continue
+            self._udp = transport
+            break
+        else:
+            raise OSError("no port is free for both UDP and TCP")
+        self.address = f"{self._host}:{self.port}"
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._udp.close()
+        self._tcp.close()
+        await asyncio.sleep(0)
+
+    # -- the wire ---------------------------------------------------------------------------------
+
+    def _take(self, data: bytes, send: Callable[[bytes], None]) -> None:
+        for answer in self.answer(data, tcp=False):
+            if self._delay:
+                self._loop.call_later(self._delay, send, answer)
+            else:
+                send(answer)
+
+    async def _stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                size = int.from_bytes(await reader.readexactly(2), "big")
+                answers = self.answer(await reader.readexactly(size), tcp=True)
+                await asyncio.sleep(self._delay)
+                if not answers:
+                    break
+                for answer in answers:
+                    writer.write(struct.pack("!H", len(answer)) + answer)
+        except (EOFError, OSError, asyncio.CancelledError):
+            pass
+        finally:
+            writer.close()
+
+    def answer(self, data: bytes, *, tcp: bool) -> list[bytes]:
+        """The messages that answer one; none is silence."""
+        try:
+            end = data.index(b"\0", 12) + 5
+            kind, family = struct.unpack_from("!HH", data, end - 4)
+            name = _unpacked(data[12 : end - 4])
+        except (IndexError, ValueError, struct.error):
+            return []
+        shown = b".".join(name).decode("latin-1")
+        said = dns.rdatatype.to_text(kind)
+        self.asked[f"{shown} {said}"] += 1
+        edns = data[10:12] != b"\0\0"
+        how = self._how(shown, said)
+        if how == "FLAP":
+            how = "SERVFAIL" if self.asked[f"{shown} {said}"] == 1 else ""
+        if how == "TIMEOUT" or (how == "NOEDNS" and edns) or (how == "TRUNCATED" and tcp):
+            return []
+        if how == "GARBLED":
+            return [data[:2] + b"\x81\x80" + data[4:end] + b"\xff" * 20]
+        if how in {"TRUNCATED", "TC"} and not tcp:
+            return [self._message(data, end, 0, [], None, cut=True)]
+        if how in _RCODES:
+            return [
+                self._message(data, end, _RCODES[how], [], self._negative(name) if how[0] == "N" else None)
+            ]
+        if family != 1:
+            return [self._message(data, end, 5, [], None)]
+        rcode, records, zone = self._look(name, kind, said)
+        limit = 65535 if tcp else max(512, struct.unpack_from("!H", data, end + 3)[0] if edns else 512)
+        whole = self._message(data, end, rcode, records, zone)
+        if len(whole) > limit:
+            whole = self._message(data, end, rcode, [], None, cut=True)
+        return [bytes((data[0] ^ 0xFF,)) + whole[1:], whole] if how == "FORGED" else [whole]
+
+    def _how(self, name: str, kind: str) -> str:
+        for pattern, type_, how in self._broken:
+            if type_ in {"*", kind} and (pattern == name or ("*" in pattern and fnmatchcase(name, pattern))):
+                return how
+        return ""
+
+    def _look(
+        self, name: Labels, kind: int, said: str
+    ) -> tuple[int, list[tuple[Labels | None, int, Record]], Labels | None]:
+        """RCODE, records (owner None: the name asked for) and, for a negative answer, the zone."""
+        records: list[tuple[Labels | None, int, Record]] = []
+        owner: Labels | None = None
+        for _ in range(_HOPS):
+            if owner is not None and (how := self._how(b".".join(name).decode("latin-1"), said)) in _RCODES:
+                return _RCODES[how], records if how[0] == "N" else [], self._negative(name)
+            node = self._world.node(name)
+            if node is None:
+                return 3, records, self._negative(name)
+            if kind in node:
+                records += ((owner, kind, record) for record in node[kind])
+                return 0, records, None
+            if _CNAME not in node:
+                return 0, records, self._negative(name)
+            records.append((owner, _CNAME, node[_CNAME][0]))
+            owner = name = _unpacked(node[_CNAME][0][1])
+        return 2, [], None  # the aliases run in a circle: a resolver gives up
+
+    def _negative(self, name: Labels) -> Labels | None:
+        return self._world.zone_of(name)
+
+    def _message(
+        self,
+        data: bytes,
+        end: int,
+        rcode: int,
+        records: list[tuple[Labels | None, int, Record]],
+        zone: Labels | None,
+        *,
+        cut: bool = False,
+    ) -> bytes:
+        name = _unpacked(data[12 : end - 4])
+        secure = rcode in {0, 3} and any(name[-len(apex) :] == apex for apex in self._secure)
+        flags = 0x8080 | (data[2] & 1) << 8 | (0x0200 if cut else 0) | (0x20 if secure else 0) | rcode
+        out = [data[:2], b""]
+        for owner, kind, (ttl, rdata) in records:
+            out += (
+                b"\xc0\x0c" if owner is None else _packed(owner),
+                struct.pack("!HHIH", kind, 1, ttl, len(rdata)),
+                rdata,
+            )
+        if zone is not None:
+            ttl, soa = self._world.names[zone][_SOA][0]
+            out += (_packed(zone), struct.pack("!HHIH", _SOA, 1, ttl, len(soa)), soa)
+        edns = data[10:12] != b"\0\0"
+        if edns:
+            out.append(b"\0" + struct.pack("!HHIH", _OPT, 1232, 0, 0))
+        out[1] = (
+            struct.pack("!HHHHH", flags, 1, len(records), int(zone is not None), int(edns)) + data[12:end]
+        )
+        return b"".join(out)
+
+
+class _Datagrams(asyncio.DatagramProtocol):
+    def __init__(self, take: Callable[[bytes, Callable[[bytes], None]], None]) -> None:
+        self._take = take
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # The transport of a UDP endpoint is no DatagramTransport on every version of Python.
+        self._transport = cast("asyncio.DatagramTransport", transport)
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        def send(answer: bytes) -> None:
+            if not self._transport.is_closing():
+                self._transport.sendto(answer, addr)
+
+        self._take(data, send)
