@@ -1,0 +1,322 @@
+"""SPF records (RFC 7208 sections 4.5 to 6): which TXT value is one, its terms, and what is wrong where.
+
+Reading is total: whatever does not fit the grammar becomes a `Problem` with its place, and the rest of
+the record is read all the same, so that a person sees every mistake at once.
+"""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from probe.grammar import macro
+
+__all__ = ["LOOKUPS", "QUALIFIERS", "Network", "Problem", "Record", "Term", "is_record", "mark", "parse"]
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+QUALIFIERS = {"+": "pass", "-": "fail", "~": "softfail", "?": "neutral"}
+# The terms that make a receiver ask DNS, and so count towards the limit of ten (section 4.6.4).
+LOOKUPS = frozenset({"include", "a", "mx", "ptr", "exists", "redirect"})
+
+_VERSION = re.compile(r"v=spf1(?: |\Z)", re.IGNORECASE)
+_TERM = re.compile(r"[^ ]+")
+_MODIFIER = re.compile(r"([A-Za-z][A-Za-z0-9._-]*)=", re.ASCII)
+_MECHANISM = re.compile(r"([+\-?~]?)([A-Za-z][A-Za-z0-9._-]*)(?=[:/]|\Z)", re.ASCII)
+_CIDR = re.compile(r"(?:/(0|[1-9][0-9]{0,2}))?(?://(0|[1-9][0-9]{0,2}))?\Z")
+_IP4 = re.compile(r"([0-9.]+)(?:/(0|[1-9][0-9]?))?\Z")
+_IP6 = re.compile(r"([0-9A-Fa-f:.]+)(?:/(0|[1-9][0-9]{0,2}))?\Z")
+_QNUM = re.compile(r"(?:0|[1-9][0-9]{0,2})\Z")
+# The last label: letters and digits but not digits alone, or with dashes inside (section 7.1, toplabel).
+_TOP_LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\Z")
+_DOTTED_QUAD = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?:/[0-9]{1,2})?\Z")
+_MOST_PROBLEMS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What does not fit the grammar: the place in the record (counted from 0), its length, and why.
+
+    `hint` is the term as it was probably meant, where that can be told.
+    """
+
+    at: int
+    length: int
+    reason: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A mechanism or modifier.
+
+    `text` is as written and begins at `at`. `name` is in lower case. `qualifier` is one of ``+-~?`` for a
+    mechanism, empty for a modifier. `target` is the domain-spec in parts, None where there is none;
+    `spec` the same as written. `network` belongs to ip4 and ip6. `cidr4` and `cidr6` are prefix lengths.
+    """
+
+    text: str
+    at: int
+    name: str
+    qualifier: str = ""
+    spec: str = ""
+    target: tuple[macro.Part, ...] | None = None
+    network: Network | None = None
+    cidr4: int = 32
+    cidr6: int = 128
+
+    @property
+    def looks_up(self) -> bool:
+        """Whether a receiver that comes to this term asks DNS."""
+        return self.name in LOOKUPS
+
+    @property
+    def letters(self) -> frozenset[str]:
+        """The macro letters in the domain-spec."""
+        return macro.letters(self.target) if self.target else frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An SPF record: its text, the terms that are well formed, in order, and the problems."""
+
+    text: str
+    terms: tuple[Term, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def mechanisms(self) -> tuple[Term, ...]:
+        """The mechanisms up to and with the first ``all``: nothing after it is ever tested."""
+        found: list[Term] = []
+        for term in self.terms:
+            if term.qualifier:
+                found.append(term)
+                if term.name == "all":
+                    break
+        return tuple(found)
+
+    @property
+    def all(self) -> Term | None:
+        """The first ``all``."""
+        return self.first("all")
+
+    def first(self, name: str) -> Term | None:
+        """The first term of this name."""
+        return next((term for term in self.terms if term.name == name), None)
+
+    @property
+    def lookups(self) -> tuple[Term, ...]:
+        """The terms that cost a lookup when no mechanism matches; a redirect beside ``all`` never does."""
+        spent = tuple(term for term in self.mechanisms if term.looks_up)
+        redirect = None if self.all else self.first("redirect")
+        return (*spent, redirect) if redirect else spent
+
+
+def is_record(text: str) -> bool:
+    """Whether a TXT value is an SPF record (section 4.5): ``v=spf1`` in any case, then a space or the end."""
+    return _VERSION.match(text) is not None
+
+
+@functools.lru_cache(maxsize=512)
+def parse(text: str) -> Record:
+    """The record that `is_record` recognised; `text` holds one character a byte, strings already joined."""
+    terms: list[Term] = []
+    problems: list[Problem] = []
+    seen: set[str] = set()
+    for found in _TERM.finditer(text, len("v=spf1")):
+        try:
+            term = _term(found[0], found.start())
+            if term.name in {"redirect", "exp"}:
+                if term.name in seen:
+                    raise macro.MalformedError(0, f"a second {term.name}= in one record")
+                seen.add(term.name)
+        except macro.MalformedError as error:
+            if len(problems) < _MOST_PROBLEMS:
+                problems.append(_problem(found, error))
+        else:
+            terms.append(term)
+    return Record(text, tuple(terms), tuple(problems))
+
+
+def mark(text: str, problem: Problem) -> str:
+    """The record around a problem, with the wrong part between ``>>`` and ``<<``."""
+    start, end = problem.at, problem.at + problem.length
+    before = text[:start] if start <= 40 else "..." + text[start - 37 : start]
+    wrong = text[start:end] if problem.length <= 60 else text[start : start + 57] + "..."
+    after = text[end:] if len(text) - end <= 20 else text[end : end + 17] + "..."
+    return f"{before}>>{wrong}<<{after}"
+
+
+def _term(text: str, at: int) -> Term:
+    for place, char in enumerate(text):
+        if not "\x21" <= char <= "\x7e":
+            raise macro.MalformedError(
+                place, f"a character that is no visible ASCII ({char.encode('latin-1', 'replace').hex()} hex)"
+            )
+    if found := _MODIFIER.match(text):
+        return _modifier(text, at, found[1].lower(), found.end())
+    found = _MECHANISM.match(text)
+    if found is None:
+        raise macro.MalformedError(0, "neither a mechanism nor a modifier")
+    qualifier, name, rest = found[1] or "+", found[2].lower(), text[found.end() :]
+    try:
+        read = _MECHANISMS[name]
+    except KeyError:
+        raise macro.MalformedError(0, f"there is no mechanism {found[2]!r}") from None
+    return read(Term(text, at, name, qualifier), rest)
+
+
+def _modifier(text: str, at: int, name: str, begin: int) -> Term:
+    value = text[begin:]
+    if name in {"redirect", "exp"}:
+        return Term(text, at, name, spec=value, target=_domain(value, begin))
+    _shifted(value, begin, macro.EXPLANATION_LETTERS)
+    return Term(text, at, name, spec=value)
+
+
+def _bare(term: Term, rest: str) -> Term:
+    if rest:
+        raise macro.MalformedError(len(term.text) - len(rest), "nothing may follow all")
+    return term
+
+
+def _named(term: Term, rest: str) -> Term:
+    """``include:`` and ``exists:``, which need a name, and ``ptr``, which may have one."""
+    if not rest and term.name == "ptr":
+        return term
+    begin = len(term.text) - len(rest)
+    if not rest.startswith(":"):
+        raise macro.MalformedError(begin, f"{term.name} takes a domain after a colon, and nothing else")
+    return _with(term, spec=rest[1:], target=_domain(rest[1:], begin + 1))
+
+
+def _hosts(term: Term, rest: str) -> Term:
+    """``a`` and ``mx``: a name, or the domain itself, and prefix lengths for both families."""
+    begin = len(term.text) - len(rest)
+    cidr = _CIDR.search(rest)
+    assert cidr is not None  # both parts are optional, so the end of the text always matches
+    name = rest[: cidr.start()]
+    short, long = int(cidr[1] or 32), int(cidr[2] or 128)
+    if short > 32 or long > 128:
+        raise macro.MalformedError(begin + cidr.start(), "a prefix length out of range")
+    term = _with(term, cidr4=short, cidr6=long)
+    if not name:
+        return term
+    if not name.startswith(":"):
+        raise macro.MalformedError(begin, "a prefix length is /0 to /32, then //0 to //128")
+    return _with(term, spec=name[1:], target=_domain(name[1:], begin + 1))
+
+
+def _ip4(term: Term, rest: str) -> Term:
+    begin = len(term.text) - len(rest)
+    found = _IP4.match(rest[1:]) if rest.startswith(":") else None
+    if found is None:
+        raise macro.MalformedError(begin, "ip4 takes an IPv4 address and at most one prefix length")
+    quad = found[1].split(".")
+    if len(quad) != 4 or not all(_QNUM.match(part) and int(part) <= 255 for part in quad):
+        raise macro.MalformedError(begin + 1, "not an IPv4 address")
+    length = int(found[2] or 32)
+    if length > 32:
+        raise macro.MalformedError(begin + 1 + found.start(2), "a prefix length out of range")
+    return _with(term, spec=rest[1:], network=ipaddress.IPv4Network((found[1], length), strict=False))
+
+
+def _ip6(term: Term, rest: str) -> Term:
+    begin = len(term.text) - len(rest)
+    found = _IP6.match(rest[1:]) if rest.startswith(":") else None
+    if found is None:
+        raise macro.MalformedError(begin, "ip6 takes an IPv6 address and at most one prefix length")
+    length = int(found[2] or 128)
+    if length > 128:
+        raise macro.MalformedError(begin + 1 + found.start(2), "a prefix length out of range")
+    try:
+        network = ipaddress.IPv6Network((found[1], length), strict=False)
+    except ValueError:
+        raise macro.MalformedError(begin + 1, "not an IPv6 address") from None
+    return _with(term, spec=rest[1:], network=network)
+
+
+_MECHANISMS = {
+    "all": _bare,
+    "include": _named,
+    "exists": _named,
+    "ptr": _named,
+    "a": _hosts,
+    "mx": _hosts,
+    "ip4": _ip4,
+    "ip6": _ip6,
+}
+
+
+def _domain(text: str, begin: int) -> tuple[macro.Part, ...]:
+    """A domain-spec: a macro string that ends in a macro or in a dot and a top label (section 7.1)."""
+    if not text:
+        raise macro.MalformedError(begin, "a domain is missing")
+    parts = _shifted(text, begin, macro.DOMAIN_LETTERS)
+    if isinstance(parts[-1], macro.Macro) or text.endswith("%%"):
+        return parts
+    if text.replace("%%", "").endswith(("%_", "%-")):
+        return parts
+    head, dot, top = text.removesuffix(".").rpartition(".")
+    if not dot:
+        raise macro.MalformedError(begin, "a single label is no domain")
+    if not _TOP_LABEL.match(top) or top.isdigit():
+        raise macro.MalformedError(begin + len(head) + 1, "the last label is not one of a domain name")
+    return parts
+
+
+def _shifted(text: str, begin: int, allowed: frozenset[str]) -> tuple[macro.Part, ...]:
+    try:
+        return macro.parse(text, allowed)
+    except macro.MalformedError as error:
+        raise macro.MalformedError(begin + error.at, error.reason) from None
+
+
+def _with(term: Term, **changes: object) -> Term:
+    values = {name: getattr(term, name) for name in Term.__slots__} | changes
+    return Term(**values)  # type: ignore[arg-type]  # the names are those of the slots
+
+
+def _problem(found: re.Match[str], error: macro.MalformedError) -> Problem:
+    text = found[0]
+    return Problem(found.start(), len(text), error.reason, _hint(text))
+
+
+def _hint(text: str) -> str:
+    """The term as it was probably meant: the mistakes that are really published."""
+    bare = text.lstrip("+-~?")
+    name, _, value = bare.partition(":")
+    name = name.lower()
+    if name in {"a", "mx", "include", "ip", "ipv4"} and _DOTTED_QUAD.match(value):
+        return f"ip4:{value}"
+    if name in {"ip4", "ip"} and ":" in value and _parses(f"ip6:{value}"):
+        return f"ip6:{value}"
+    if name in {"ipv6", "ip"} and _parses(f"ip6:{value}"):
+        return f"ip6:{value}"
+    if _DOTTED_QUAD.match(bare):
+        return f"ip4:{bare}"
+    if name == "ip4" and (port := re.match(r"([0-9.]+):[0-9]+\Z", value)):
+        return f"ip4:{port[1]}"
+    if name in {"redirect", "exp"} and value:
+        return f"{name}={value}"
+    if bare.lower().startswith(("include=", "a=", "mx=", "ip4=", "ip6=")):
+        return bare.replace("=", ":", 1)
+    if value.lower().startswith(("http://", "https://")):
+        return f"{name}:{value.split('/')[2]}"
+    return bare.rstrip(",;.") if bare[-1:] in {",", ";", "."} and _parses(bare.rstrip(",;.")) else ""
+
+
+def _parses(text: str) -> bool:
+    try:
+        _term(text, 0)
+    except macro.MalformedError:
+        return False
+    return True
+
+
+def joined(values: Iterable[str]) -> str:
+    """Terms as a record."""
+    return " ".join(("v=spf1", *values))
