@@ -24,6 +24,7 @@ from probe.checks._evidence import (
     unknown_rule,
     zone_line,
 )
+from probe.checks._providers import recognise
 from probe.facts import Answer, Question, Records, Status
 from probe.grammar.rdns import hostname
 from probe.rules import Cause, Finding, Rule, Source, State, Verdict
@@ -194,27 +195,6 @@ RULES = (
     MANY,
 )
 
-# Whose mailboxes stand behind an MX host, by the end of its name. Filters in front of another provider's
-# mailboxes are left out: beside the provider they are no mistake.
-PROVIDERS = {
-    "google.com": "Google",
-    "googlemail.com": "Google",
-    "mail.protection.outlook.com": "Microsoft 365",
-    "mx.microsoft": "Microsoft 365",
-    "zoho.com": "Zoho",
-    "zoho.eu": "Zoho",
-    "zoho.in": "Zoho",
-    "messagingengine.com": "Fastmail",
-    "protonmail.ch": "Proton",
-    "mail.icloud.com": "iCloud",
-    "privateemail.com": "Namecheap",
-    "titan.email": "Titan",
-    "emailsrvr.com": "Rackspace",
-    "migadu.com": "Migadu",
-    "yandex.net": "Yandex",
-    "yandex.ru": "Yandex",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
@@ -336,7 +316,8 @@ class _Published:
         for host in followed:
             yield from _host(self.domain, preferred[host], self.seen)
         yield from self._together(followed)
-        whose = sorted({whom for host in followed for end, whom in PROVIDERS.items() if _ends(host, end)})
+        told = (recognise([host]) for host in followed)
+        whose = sorted({provider.name for provider in told if provider is not None and provider.sends})
         if len(whose) > 1:
             yield self.told(MIXED, " and ".join(whose))
 
@@ -398,7 +379,3 @@ def _host(domain: str, exchange: Exchange, seen: Records) -> Iterator[Finding]:
         yield unknown(UNKNOWN, seen, failed[0])
     else:
         yield Finding(NO_ADDRESS, evidence(asked[0], answers[0]), shown)
-
-
-def _ends(host: str, end: str) -> bool:
-    return host == end or host.endswith(f".{end}")
