@@ -1,0 +1,243 @@
+"""`check_domain`: everything the DNS says about a sending domain, and what follows from it.
+
+The checks ask, the runner fetches what is new, and they ask again until nobody has a question; then they
+judge. What is over the budget of questions or of time is answered with `Status.SKIPPED`: unknown, and
+said so. Beside DNS questions there are
+
+    ("example.com", "SOA@192.0.2.53")      one server asked directly, without recursion
+    ("https://...", "HTTP"), ("https://...", "RDAP")    a document, fetched by `fetch`
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import islice, zip_longest
+from pathlib import PurePath
+
+from probe.checks import Check, Domain, Judgement, every, find
+from probe.facts import Answer, Question, Records, Status
+from probe.rules import Cause, Finding, Report, Rule, Source, State, Verdict
+from probe.wire.dns import Resolver
+
+__all__ = ["BUG", "OPTIONAL", "areas", "check_domain", "check_domains"]
+
+Fetch = Callable[[Question], Awaitable[Answer]]
+
+OPTIONAL = frozenset({"dnsbl", "rdap"})  # asked for by name only: they ask third parties
+_ORDER = ("mx", "spf", "dkim", "dmarc", "ptr", "dnsbl", "receivers")
+_BUDGET, _MANY, _SEARCH = 60, 72, 140  # questions a domain: usually, with many MX hosts, without selectors
+_MANY_HOSTS = 4
+_OPTION = 40  # questions more for every option that asks third parties
+_ROUNDS = 24
+_AT_ONCE = 500  # questions one check may ask in one round
+_DOCUMENTS = frozenset({"HTTP", "RDAP"})
+
+BUG = Rule(
+    id="probe/bug",
+    verdict=Verdict.UNKNOWN,
+    cause=Cause.UNKNOWN,
+    title="This check failed in itself",
+    meaning="The program met a situation it was not written for. It says nothing about the domain.",
+    fix="Report it with the evidence below; the other checks are not affected.",
+    source=Source("https://docs.python.org/3/library/exceptions.html", "observed", "2026-11-21"),
+)
+
+
+def areas(only: Iterable[str] = (), skip: Iterable[str] = (), options: Iterable[str] = ()) -> tuple[str, ...]:
+    """The areas to check, in the order of reports. Raises ValueError for a name that is none.
+
+    Areas that ask third parties are left out unless `only` or `options` names them.
+    """
+    named = [name.strip().lower().replace("-", "_") for name in only]
+    left_out = {name.strip().lower().replace("-", "_") for name in skip}
+    known = every()
+    for name in (*named, *sorted(left_out)):
+        if name not in known:
+            raise ValueError(f"there is no check {name!r}: there are {', '.join(known)}")
+    first = [name for name in _ORDER if name in known]
+    ordered = (*first, *(name for name in known if name not in first))
+    wanted = set(named) or {name for name in ordered if name not in OPTIONAL or name in options}
+    return tuple(name for name in ordered if name in wanted - left_out)
+
+
+async def check_domain(
+    domain: Domain,
+    resolver: Resolver,
+    only: Iterable[str] = (),
+    skip: Iterable[str] = (),
+    *,
+    fetch: Fetch | None = None,
+    deadline: float = 10.0,
+    budget: int | None = None,
+) -> Report:
+    """The report on one domain; `deadline` is in seconds, `budget` in questions (None: by the domain).
+
+    `fetch` answers HTTP and RDAP questions (None: over the network). ValueError where `only` or `skip`
+    names no check.
+    """
+    chosen = areas(only, skip, domain.options)
+    domain = replace(domain, options=domain.options | (OPTIONAL & set(chosen)))
+    audit = _Audit(domain, chosen)
+    begun = time.monotonic()
+    for _ in range(_ROUNDS):
+        wanted = audit.questions()
+        if not wanted:
+            break
+        left = begun + deadline - time.monotonic()
+        room = (audit.budget() if budget is None else budget) - audit.asked
+        allowed = wanted[: max(room, 0)] if left > 0 else []
+        reason = "the budget of questions was spent" if left > 0 else "the time allowed was spent"
+        skipped = Answer(Status.SKIPPED, detail=reason)
+        answers = dict.fromkeys(wanted[len(allowed) :], skipped)
+        if allowed:
+            answers |= await _answers(allowed, resolver, fetch, left)
+        audit.learn(answers, len(allowed))
+    else:
+        audit.learn(dict.fromkeys(audit.questions(), Answer(Status.SKIPPED, detail="too many rounds")), 0)
+    facts = {"resolver": ", ".join(resolver.servers), "questions": str(audit.asked)}
+    return audit.report(facts, time.monotonic() - begun)
+
+
+async def check_domains(
+    domains: Sequence[Domain],
+    resolver: Resolver,
+    only: Iterable[str] = (),
+    skip: Iterable[str] = (),
+    *,
+    fetch: Fetch | None = None,
+    deadline: float = 10.0,
+    at_once: int = 100,
+) -> AsyncIterator[Report]:
+    """The reports on many domains, in their order, as they are ready; `at_once` bounds how many run."""
+    only, skip = tuple(only), tuple(skip)
+    running: deque[asyncio.Task[Report]] = deque()
+    waiting = iter(domains)
+    free = asyncio.Semaphore(at_once)
+
+    async def one(domain: Domain) -> Report:
+        try:
+            return await check_domain(domain, resolver, only, skip, fetch=fetch, deadline=deadline)
+        finally:
+            free.release()
+
+    try:
+        for domain in waiting:
+            await free.acquire()
+            running.append(asyncio.create_task(one(domain)))
+            while running and running[0].done():
+                yield running.popleft().result()
+        while running:
+            yield await running.popleft()
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+async def _answers(
+    wanted: Sequence[Question], resolver: Resolver, fetch: Fetch | None, within: float
+) -> dict[Question, Answer]:
+    """DNS answers and documents, all at once."""
+    documents = [question for question in wanted if question.type in _DOCUMENTS]
+    lookups = (question for question in wanted if question.type not in _DOCUMENTS)
+    if not documents:
+        return await resolver.ask(lookups, within=within)
+    if fetch is None:
+        from probe.wire.http import fetcher  # noqa: PLC0415 - only domains with documents pay for HTTP
+
+        fetch = fetcher(resolver)
+
+    async def document(question: Question) -> Answer:
+        assert fetch is not None
+        try:
+            async with asyncio.timeout(within):
+                return await fetch(question)
+        except TimeoutError:
+            return Answer(Status.TIMEOUT, detail="no answer in the time allowed")
+
+    answers, pages = await asyncio.gather(
+        resolver.ask(lookups, within=within), asyncio.gather(*map(document, documents))
+    )
+    return {**answers, **dict(zip(documents, pages, strict=True))}
+
+
+class _Audit:
+    """One domain: the checks that still stand, what has been seen, and who broke."""
+
+    def __init__(self, domain: Domain, chosen: Sequence[str]) -> None:
+        self.domain = domain
+        self.checks: dict[str, Check] = {name: find(name) for name in chosen}
+        self.chosen = chosen
+        self.seen = Records()
+        self.bugs: dict[str, Finding] = {}
+        self.asked = 0
+
+    def questions(self) -> list[Question]:
+        """What is asked and not yet seen: the first of every check, the second of every check, ..."""
+        asked = [tuple(self._ask(name, check)) for name, check in self.checks.items()]
+        turns = (question for turn in zip_longest(*asked) for question in turn if question is not None)
+        return [question for question in dict.fromkeys(turns) if question not in self.seen]
+
+    def _ask(self, name: str, check: Check) -> Iterator[Question]:
+        if name in self.bugs:
+            return
+        try:
+            yield from islice(check.ask(self.domain, self.seen), _AT_ONCE)
+        except Exception as problem:  # noqa: BLE001 - one broken check never silences the others
+            self.bugs[name] = _bug(name, problem)
+
+    def learn(self, answers: dict[Question, Answer], asked: int) -> None:
+        """Adds answers; `asked` of them were paid for."""
+        self.seen = self.seen.including(answers)
+        self.asked += asked
+
+    def budget(self) -> int:
+        """How many questions this domain may cost."""
+        extra = _OPTION * len(self.domain.options)
+        if not self.domain.selectors and "dkim" in self.checks:
+            return _SEARCH + extra
+        hosts = len(self.seen.of(self.domain.name, "MX"))
+        return (_MANY if hosts > _MANY_HOSTS else _BUDGET) + extra
+
+    def judged(self, name: str, check: Check) -> Judgement:
+        """The conclusion of one check, or that it broke."""
+        if name not in self.bugs:
+            try:
+                return check.judge(self.domain, self.seen)
+            except Exception as problem:  # noqa: BLE001 - as in `_ask`
+                self.bugs[name] = _bug(name, problem)
+        return Judgement(State.UNKNOWN, (self.bugs[name],))
+
+    def report(self, facts: dict[str, str], took: float) -> Report:
+        """What all checks conclude."""
+        judgements = {name: self.judged(name, check) for name, check in self.checks.items()}
+        return Report(
+            kind="dns",
+            subject=self.domain.name,
+            findings=tuple(finding for judged in judgements.values() for finding in judged.findings),
+            states={name: judged.state for name, judged in judgements.items()},
+            facts=facts,
+            evaluations={
+                name: judged.evaluation
+                for name, judged in judgements.items()
+                if judged.evaluation is not None
+            },
+            records=self.seen,
+            timings={"dns": took},
+        )
+
+
+def _bug(name: str, problem: Exception) -> Finding:
+    """The finding for a check that raised: what, and where in which file."""
+    trace = problem.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = ""
+    if trace is not None:
+        where = f" ({PurePath(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno})"
+    said = f"{type(problem).__name__}: {problem}"[:300]
+    return Finding(BUG, {"check": name, "error": said + where}, detail=f"{name}: {said}{where}")
