@@ -169,11 +169,11 @@ def judge(domain: Domain, seen: Records) -> Judgement:
     """One finding for each listing and for each list that could not tell."""
     findings: list[Finding] = []
     told: dict[str, dict[str, str]] = {}
-    for zone in _named(domain):
-        if why := _dead(zone):
-            findings.append(
-                Finding(DEAD_LIST, {"question": zone, "record": why}, f"{printable(zone)}: {why}")
-            )
+    findings += (
+        Finding(DEAD_LIST, {"question": zone, "record": why}, f"{printable(zone)}: {why}")
+        for zone in _named(domain)
+        if (why := _dead(zone))
+    )
     for asked in _lists(domain):
         subjects = _subjects(domain, asked)
         if not subjects:

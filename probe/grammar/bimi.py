@@ -1,0 +1,58 @@
+"""BIMI: the TXT record at ``default._bimi`` (draft-brand-indicators-for-message-identification)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from probe.grammar import tags
+
+__all__ = ["Record", "announces", "record"]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """`location` is the logo's URL, `authority` that of its certificate; both empty declines to take part.
+
+    `problems` are sentences: what keeps a receiver from using the record.
+    """
+
+    location: str
+    authority: str
+    problems: tuple[str, ...] = ()
+
+    @property
+    def declines(self) -> bool:
+        """Whether the record says, in good form, that there is no logo."""
+        return not (self.location or self.authority or self.problems)
+
+
+def announces(text: str) -> bool:
+    """Whether a TXT value begins as a BIMI record does; every other one is ignored."""
+    return tags.read(text[:100]).pairs[:1] == (("v", "BIMI1"),)
+
+
+def record(text: str) -> Record:
+    """Reads a TXT value that `announces` itself."""
+    found = tags.read(text)
+    location, authority = (found.values.get(name, "") for name in ("l", "a"))
+    problems = [f"{piece!r} is no tag" for piece in found.malformed]
+    if "l" not in found:
+        problems.append("l, the address of the logo, is missing")
+    for name, url, endings in (("l", location, (".svg", ".svgz")), ("a", authority, ("",))):
+        if url and (wrong := _wrong(url, endings)):
+            problems.append(f"{name}={url[:200]}: {wrong}")
+    if authority and not location:
+        problems.append("a certificate without a logo")
+    problems += (f"{name!r} stands there twice" for name in found.duplicates)
+    return Record(location, authority, tuple(problems[:10]))
+
+
+def _wrong(url: str, endings: tuple[str, ...]) -> str:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "no URL"
+    if parts.scheme != "https" or not parts.hostname:
+        return "only https is fetched"
+    return "" if parts.path.lower().endswith(endings) else f"the file does not end in {endings[0]}"
