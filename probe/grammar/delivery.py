@@ -1,0 +1,92 @@
+"""What others tell of a delivery: one attempt, one recipient, in the words of whoever reported it.
+
+Bounce mails, mail logs and webhooks all come down to a `Delivery`. Nothing is concluded here; what a report
+does not say stays empty.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from probe.facts import Stage
+
+__all__ = ["MAX_REPLY", "Delivery", "codes", "folded", "stage_of", "unrepeated"]
+
+MAX_REPLY = 4096  # characters of a reply that are kept
+
+# The code may be glued to what follows ("550-5.1.1", "550:", "(#5.1.1)"), never to a digit or a dot.
+_CODE = re.compile(r"(?<![\w.:/@+-])([2-5][0-5][0-9])(?=[ \-:_,;)\]']|$)")
+_ENHANCED = re.compile(r"(?<![\w.])([245]\.[0-9]{1,3}\.[0-9]{1,3})(?![\w]|\.[0-9])")
+_SPACE = re.compile(r"\s+")
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One attempt to deliver to one recipient, as a mail, a log or a webhook tells it.
+
+    `action` is a word of RFC 3464 section 2.3.3 (failed, delayed, delivered, relayed, expanded) or one of
+    complaint, vacation; empty where the report does not say. `reply` is the remote server's text, or the
+    reporter's own where no server answered. `at` is seconds since the epoch, 0 where unknown; `count` is how many
+    reports this one stands for.
+    """
+
+    recipient: str = ""
+    reply: str = ""
+    action: str = ""
+    code: str = ""
+    enhanced: str = ""
+    stage: Stage | None = None
+    sender: str = ""
+    remote_mta: str = ""
+    reporting_mta: str = ""
+    source_ip: str = ""
+    at: float = 0.0
+    count: int = 1
+
+
+def folded(text: str, limit: int = MAX_REPLY) -> str:
+    """Text on one line, white space folded, at most `limit` characters."""
+    return _SPACE.sub(" ", text[: 4 * limit]).strip()[:limit]
+
+
+def codes(text: str) -> tuple[str, str]:
+    """The reply code and the enhanced status code that stand first in some text; empty where there is none."""
+    head = text[:MAX_REPLY]
+    code, enhanced = _CODE.search(head), _ENHANCED.search(head)
+    return code[1] if code else "", enhanced[1] if enhanced else ""
+
+
+# The command a reply answered, in the words of the programs that report it.
+_STAGES = (
+    (Stage.RCPT, r"rcpt[ _]to\b|\brcpt command|\[rcpt_to\]|\brcpt\b"),
+    (Stage.MAIL, r"mail[ _]from\b|\bmail command|\[mail_from\]"),
+    (
+        Stage.DATA,
+        r"end of data|\bdata\b[^.]{0,20}command|pipelined data|final data|after data|\[data\]|\bdata\b:?$",
+    ),
+    (Stage.STARTTLS, r"starttls"),
+    (Stage.EHLO, r"\b(?:ehlo|helo)\b"),
+    (Stage.AUTH, r"\bauth command"),
+    (
+        Stage.GREETING,
+        r"initial connection|server greeting|while (?:receiving|performing) the (?:initial )?(?:server )?greeting",
+    ),
+    (Stage.CONNECT, r"^connect\b|connect to "),
+)
+_STAGE = tuple((stage, re.compile(words, re.IGNORECASE)) for stage, words in _STAGES)
+
+
+def stage_of(words: str) -> Stage | None:
+    """The stage that a reporter's words name, such as ``end of DATA command`` or ``after RCPT TO``."""
+    head = words[:400]
+    return next((stage for stage, pattern in _STAGE if pattern.search(head)), None)
+
+
+def unrepeated(text: str, code: str) -> str:
+    """A reply of several lines on one line: the code, repeated before every line, stays only in front."""
+    if not code or text.count(code) < 2 or not text.startswith(code):
+        return text
+    if text[len(code) :].lstrip().startswith(code):  # the reporter put the code in front of the reply
+        return unrepeated(text[len(code) :].lstrip(), code)
+    return re.sub(rf"(?<=\s){code}(?:-|\s)(?:[245]\.[0-9]{{1,3}}\.[0-9]{{1,3}}\s)?\s*", "", text)

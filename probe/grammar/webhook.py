@@ -1,0 +1,200 @@
+"""How to read the events of sending services: JSON in, one `Delivery` for each recipient out.
+
+No vendor's schema is followed; they change, and they say the same things under some thirty names. An object that
+names a recipient and says something about a delivery is an event; what stands above it holds for it. Amazon SES
+and SNS, SendGrid, Mailgun, Postmark, SparkPost, Mandrill, KumoMTA, Smartlead and Instantly are read this way.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+from collections.abc import Iterator, Mapping
+
+from probe.grammar.delivery import Delivery, codes, folded, stage_of
+
+__all__ = ["MAX_EVENTS", "events", "loads"]
+
+MAX_EVENTS = 10_000
+MAX_DEPTH = 16
+MAX_NESTED = 1024 * 1024  # characters of JSON inside a JSON string
+
+# Names, reduced to lower-case letters and digits, by what they hold; the first that is there counts.
+_NAMES: Mapping[str, tuple[str, ...]] = {
+    "recipient": ("emailaddress", "recipient", "rcptto", "rcpt", "toemail", "leademail", "originalrecipient", "email", "to", "address"),
+    "text": (
+        "diagnosticcode", "dsndiag", "smtpresponse", "content", "diag", "rawreason", "details", "reason", "bouncetext",
+        "message", "response", "error", "description", "bouncereason", "bouncedescription",
+    ),
+    "status": ("dsnstatus", "enhancedcode", "enhancedsmtpcode", "status"),
+    "code": ("smtpcode", "errorcode", "code", "smtpstatus"),
+    "event": ("notificationtype", "eventtype", "event", "recordtype", "dsnaction", "type", "action"),
+    "sender": ("envelopesender", "mailfrom", "fromemail", "emailaccount", "source", "sender", "orig", "from", "friendlyfrom"),
+    "remote": ("mxhost", "dsnmta", "remotemta", "remotemtaip", "mx", "peeraddress", "destinationhost"),
+    "reporter": ("reportingmta", "reportingserver", "nodeid"),
+    "ip": ("dlvsourceip", "sendingip", "sourceip", "egresssource", "ip"),
+    "at": ("timestamp", "eventtimestamp", "bouncedat", "timelogged", "eventtime", "ts", "at"),
+    "command": ("command",),
+    "html": ("html", "bouncereplyemail", "emailtext", "textbody", "body"),
+}  # fmt: skip
+_FIELD = {name: (field, rank) for field, names in _NAMES.items() for rank, name in enumerate(names)}
+# Children that describe their parent rather than another recipient.
+_INNER = frozenset(
+    {"deliverystatus", "response", "bounce", "envelope", "bouncemessage", "messageevent", "msg", "mail", "delivery", "complaint",
+     "peeraddress", "msys", "event", "failed", "deliverydelay", "reject"}
+)  # fmt: skip
+_ACTIONS = (
+    ("complaint", re.compile(r"complain|spam_?report|feedback|\bfbl\b|spamcomplaint")),
+    ("delivered", re.compile(r"^deliver(?:y|ed)$|^sent$|accepted|reception|^open|^click|^d$")),
+    ("delayed", re.compile(r"defer|delay|transient|temporary|soft|^t$|^tq$")),
+    ("failed", re.compile(r"bounce|fail|drop|reject|expir|undeliver|hard|block|^b$|^rb$|^r$|invalid")),
+)  # fmt: skip
+_PLAIN = re.compile(r"[^a-z0-9]")
+_ADDRESS = re.compile(r"[^\s<>,;\"]{1,250}@[^\s<>,;\"]{1,250}")
+
+
+def loads(text: str | bytes) -> object:
+    """The JSON value that `text` is; ValueError where it is none, or one too deep to be meant."""
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def events(value: object) -> list[Delivery]:
+    """What a JSON value tells of deliveries, in its order; empty where it tells nothing of one."""
+    found: list[Delivery] = []
+    for one in _walk(value, {}, 0):
+        found.append(one)
+        if len(found) == MAX_EVENTS:
+            break
+    return found
+
+
+def _walk(value: object, above: Mapping[str, object], depth: int) -> Iterator[Delivery]:
+    if depth > MAX_DEPTH:
+        return
+    if isinstance(value, str):
+        if (inner := _nested(value)) is not None:
+            yield from _walk(inner, above, depth + 1)
+    elif isinstance(value, list):
+        for one in value:
+            yield from _walk(one, above, depth + 1)
+    elif isinstance(value, dict):
+        own: dict[str, tuple[int, object]] = {}
+        _collect(value, own, 0)
+        known = {**above, **{field: what for field, (_, what) in own.items()}}
+        below = [one for one in _children(value) if isinstance(one, (dict, list, str))]
+        found = False
+        for child in below:
+            for one in _walk(child, known, depth + 1):
+                found = True
+                yield one
+        if not found and "recipient" in own and (own.keys() & {"text", "status", "event", "html"}):
+            yield from _deliveries(known)
+
+
+def _children(node: dict[str, object]) -> Iterator[object]:
+    for name, child in node.items():
+        if isinstance(child, list) and any(isinstance(one, dict) for one in child[:4]):
+            yield child
+        elif isinstance(child, dict):
+            yield from _children(child) if _plain(name) in _INNER else (child,)
+        elif isinstance(child, str) and child[:1] in "{[" and len(child) > 20:
+            yield child
+
+
+def _collect(node: dict[str, object], own: dict[str, tuple[int, object]], depth: int) -> None:
+    """The fields of an object and of the children that describe it; names that mean more win."""
+    for name, what in node.items():
+        plain = _plain(name)
+        field, rank = _FIELD.get(plain, ("", 0))
+        if isinstance(what, dict) and plain == "enhancedcode":
+            what = ".".join(str(what.get(part, 0)) for part in ("class", "subject", "detail"))
+        elif isinstance(what, dict) and plain in _INNER and depth < 3:
+            if plain == "peeraddress":
+                what = what.get("name") or what.get("addr")
+            else:
+                _collect(what, own, depth + 1)
+                continue
+        elif isinstance(what, list) and field == "recipient":
+            what = ", ".join(one for one in what[:MAX_EVENTS] if isinstance(one, str))
+        if not field or not isinstance(what, (str, int, float)) or isinstance(what, bool) or what == "":
+            continue
+        if field in {"recipient", "sender"} and "@" not in str(what):
+            continue
+        if field == "text" and str(what)[:1] in "{[" and _nested(str(what)) is not None:
+            continue
+        rank += (
+            -1000 * bool(codes(str(what)[:200])[0] or codes(str(what)[:200])[1])
+            if field == "text"
+            else 100 * depth
+        )
+        if field not in own or rank < own[field][0]:
+            own[field] = rank, what
+
+
+def _plain(name: str) -> str:
+    return _PLAIN.sub("", str(name)[:64].lower())
+
+
+def _nested(text: str) -> object | None:
+    if text[:1] not in ("{", "[") or len(text) > MAX_NESTED:
+        return None
+    try:
+        value = loads(text)
+    except ValueError:
+        return None
+    return value if isinstance(value, (dict, list)) else None
+
+
+def _deliveries(known: Mapping[str, object]) -> Iterator[Delivery]:
+    text = folded(str(known.get("text", "")))
+    html = str(known.get("html", ""))
+    event = str(known.get("event", "")).lower()
+    action = next((action for action, pattern in _ACTIONS if pattern.search(event)), "")
+    if not codes(text)[0] and html:
+        from probe.grammar.mime import plain  # noqa: PLC0415 -- few events carry a mail
+        from probe.grammar.notice import notice  # noqa: PLC0415
+
+        told = notice(plain(html) if "<" in html else html[:65536])
+        text = max((one.reply for one in told), key=lambda reply: bool(codes(reply)[0]), default="") or text
+    stated = str(known.get("status", ""))
+    code, enhanced = codes(text)
+    number = str(known.get("code", stated))
+    if not code and (found := re.search(r"(?<![0-9.])[245][0-9]{2}(?![0-9.])", f"{number} {stated}")):
+        code = found[0]
+    given = codes(stated)[1] or codes(number)[1]
+    for whom in _ADDRESS.findall(str(known.get("recipient", ""))[:400_000]) or [""]:
+        yield Delivery(
+            recipient=whom,
+            reply=text.removeprefix("smtp;").strip(),
+            action=action or "failed",
+            code=code,
+            enhanced=enhanced or given,
+            stage=stage_of(str(known["command"])) if "command" in known else None,
+            sender=next(iter(_ADDRESS.findall(str(known.get("sender", ""))[:1000])), ""),
+            remote_mta=_host(known.get("remote", "")),
+            reporting_mta=_host(known.get("reporter", "")),
+            source_ip=str(known.get("ip", ""))[:64],
+            at=_seconds(known.get("at")),
+        )
+
+
+def _host(value: object) -> str:
+    text = str(value)[:300]
+    return text.removeprefix("dns;").strip().split(" ")[0].rstrip(".").lower()
+
+
+def _seconds(value: object) -> float:
+    """Seconds since the epoch in a number or an ISO 8601 text; 0 where it is neither."""
+    if isinstance(value, (int, float)):
+        return float(value) / (1000 if value > 1e11 else 1)
+    text = str(value or "").strip()[:40]
+    if re.fullmatch(r"[0-9]{9,13}(?:\.[0-9]{1,9})?", text):
+        return _seconds(float(text))
+    try:
+        return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+    except ValueError:
+        return 0.0
