@@ -1,0 +1,126 @@
+"""The door: one small file a command. A command parses words, calls one verb, renders and exits.
+
+The folder is the registry: a file here is a command of its name, with a function `command` or, where it
+has commands of its own, a typer application `app`. Files are imported when their command is asked for,
+so that `--help` and `explain` start fast.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+import pkgutil
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import Any, NoReturn
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+__all__ = ["app", "main"]
+
+EPILOG = (
+    "Exit codes: 0 nothing found, 1 the thing probed is not OK, 2 usage or input, 3 could not tell, "
+    "4 stopped by a safety brake, 130 interrupted."
+)
+
+
+@functools.cache
+def _names() -> tuple[str, ...]:
+    return tuple(sorted(found.name for found in pkgutil.iter_modules(__path__) if found.name[0] != "_"))
+
+
+class Commands(TyperGroup):
+    """The files of this folder as commands."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # noqa: ARG002
+        """The names, in alphabetical order."""
+        return list(_names())
+
+    def get_command(  # type: ignore[override]
+        self,
+        ctx: typer.Context,  # noqa: ARG002
+        cmd_name: str,
+    ) -> TyperCommand | TyperGroup | None:
+        """The command of one name, imported now."""
+        return _command(cmd_name) if cmd_name in _names() else None
+
+
+@functools.cache
+def _command(name: str) -> TyperCommand | TyperGroup:
+    module = importlib.import_module(f"{__name__}.{name}")
+    if (group := getattr(module, "app", None)) is not None:
+        made: Any = get_command(group)
+    else:
+        single = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+        single.command(name, epilog=getattr(module, "EPILOG", None))(module.command)
+        made = get_command(single)
+    made.name = name
+    assert isinstance(made, TyperCommand | TyperGroup)
+    return made
+
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=EPILOG,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from probe import __version__
+
+        typer.echo(f"probe {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None:
+    """Ask mail servers and DNS what a sender needs to know before a launch.
+
+    \b
+    probe creds ada@example.com                 can this inbox log in and send?
+    probe dns example.com                       SPF, DKIM, DMARC, MX, PTR: what receivers see
+    probe explain "550 5.7.26 ..."              what does this reply mean, and who must act?
+    probe demo                                  a tour without a network
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the program: the entry point of the console script."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a character gets an escape, not a traceback.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        app(args=arguments, prog_name="probe")
+    except KeyboardInterrupt:
+        _end("interrupted", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whoever read our output has seen enough
+        sys.exit(141)
+    except Exception as problem:
+        if os.environ.get("PROBE_DEBUG"):
+            raise
+        _end(f"a bug in probe, please report it: {type(problem).__name__} (PROBE_DEBUG=1 shows where)", 3)
+    sys.exit(0)
+
+
+def _terminated(_number: int, _frame: FrameType | None) -> NoReturn:
+    _end("terminated", 143)
+
+
+def _end(message: str, code: int) -> NoReturn:
+    sys.stderr.write(f"probe: {message}\n")
+    sys.exit(code)

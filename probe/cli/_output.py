@@ -1,0 +1,142 @@
+"""What every command does with its reports: render to stdout and files, and end with the right code."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import typer
+
+from probe import render
+from probe.render import Style
+from probe.rules import Report, Verdict, worst
+
+__all__ = ["FAIL_ON", "FORMAT", "OUTPUT", "VERBOSE", "Output", "exit_code", "refuse", "say"]
+
+FORMAT = typer.Option("text", "-f", "--format", help="What stdout gets: text, json, jsonl, ...", metavar="FORMAT")
+OUTPUT = typer.Option(
+    [], "-o", "--output", help="Write the report to FILE too; its extension picks the format. Repeatable.", metavar="FILE"
+)
+FAIL_ON = typer.Option(
+    "fail", "--fail-on", help="The verdict from which the exit code is 1: note, warn or fail.", metavar="VERDICT"
+)
+VERBOSE = typer.Option(0, "-v", "--verbose", count=True, help="Show the whole transcript, secrets replaced.")
+
+
+def refuse(message: str) -> NoReturn:
+    """End with exit code 2 and one sentence that says what to do: nothing has been sent."""
+    sys.stderr.write(f"probe: {render.printable(message)}\n")
+    raise typer.Exit(2)
+
+
+def say(message: str) -> None:
+    """A message for the person at the terminal; stdout belongs to the result."""
+    sys.stderr.write(f"{render.printable(message)}\n")
+
+
+class Output:
+    """Where the reports go. Made, and its files checked, before anything is sent."""
+
+    def __init__(self, format: str, files: Iterable[str], fail_on: str, verbose: int = 0) -> None:
+        if format not in render.every():
+            refuse(f"there is no format {format!r}; choose one of {', '.join(render.every())}")
+        self.format = format
+        self.files = [(file, _format_of(file)) for file in files]
+        self.fail_on = _threshold(fail_on)
+        self.verbose = verbose
+
+    def finish(self, reports: Iterable[Report]) -> NoReturn:
+        """Render, write, and end with the exit code of the reports."""
+        verdicts: list[Verdict] = []
+        self.write(_noted(reports, verdicts))
+        raise typer.Exit(exit_code(verdicts, self.fail_on))
+
+    def write(self, reports: Iterable[Report]) -> None:
+        """Render to stdout as the reports come, and to every file when all are there."""
+        style = Style(colour=_coloured(), verbose=self.verbose, width=_width())
+        kept: list[Report] = []
+        seen = _kept(reports, kept) if self.files else reports
+        for piece in render.find(self.format).render(seen, style):
+            sys.stdout.write(piece)
+            sys.stdout.flush()
+        for file, format in self.files:
+            text = "".join(render.find(format).render(kept, Style(verbose=self.verbose)))
+            _write_whole(Path(file), text)
+
+
+def exit_code(verdicts: Iterable[Verdict], fail_on: Verdict = Verdict.FAIL) -> int:
+    """0 nothing, 1 something at or above the threshold is not OK, 3 we could not tell."""
+    found = worst(verdicts)
+    if found is Verdict.FAIL:
+        return 1
+    if found in {Verdict.WAIT, Verdict.UNKNOWN}:
+        return 3
+    return 1 if found.rank >= fail_on.rank else 0
+
+
+def _noted(reports: Iterable[Report], verdicts: list[Verdict]) -> Iterator[Report]:
+    for report in reports:
+        verdicts.append(report.verdict)
+        yield report
+
+
+def _kept(reports: Iterable[Report], kept: list[Report]) -> Iterator[Report]:
+    for report in reports:
+        kept.append(report)
+        yield report
+
+
+def _threshold(word: str) -> Verdict:
+    if word not in {"note", "warn", "fail"}:
+        refuse(f"--fail-on takes note, warn or fail, not {word!r}")
+    return Verdict(word)
+
+
+def _format_of(file: str) -> str:
+    path = Path(file)
+    try:
+        format = render.by_extension(file)
+    except KeyError:
+        endings = sorted(ending for name in render.every() for ending in render.find(name).EXTENSIONS)
+        refuse(f"{file}: the extension picks the format; use one of {' '.join(endings)}")
+    if path.is_dir():
+        refuse(f"{file} is a directory; give a file name")
+    if not path.parent.is_dir():
+        refuse(f"{file}: the directory {path.parent} does not exist")
+    if not os.access(path.parent, os.W_OK):
+        refuse(f"{file}: the directory {path.parent} cannot be written to")
+    return format
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """The file appears whole or not at all, readable by its owner alone."""
+    temporary = ""
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False, errors="backslashreplace"
+        ) as file:
+            temporary = file.name
+            file.write(text)
+        Path(temporary).replace(path)
+    except OSError as problem:
+        with contextlib.suppress(OSError):
+            Path(temporary).unlink()
+        say(f"probe: {path} could not be written: {problem.strerror}")
+        raise typer.Exit(4) from None
+
+
+def _coloured() -> bool:
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _width() -> int:
+    if not sys.stdout.isatty():
+        return 100
+    with contextlib.suppress(OSError):
+        return max(60, min(120, os.get_terminal_size(1).columns))
+    return 100

@@ -1,0 +1,14 @@
+"""`probe schema`: the JSON contract."""
+
+from __future__ import annotations
+
+import typer
+
+
+def command() -> None:
+    """Print the JSON Schema that every JSON report follows."""
+    import json
+
+    from probe.render.json import schema
+
+    typer.echo(json.dumps(schema(), indent=2))

@@ -1,0 +1,136 @@
+"""`check_creds`: can this inbox log in, and may it send as itself?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+
+from probe import catalogue, judge
+from probe.facts import Ending, Fault, Inbox, Stage, Tls, TlsMode, Transcript, Turn
+from probe.grammar.address import address
+from probe.grammar.redaction import Redaction
+from probe.plans.certificate import certificate
+from probe.plans.creds import Login, creds
+from probe.rules import Finding, Outcome, Report
+from probe.run.discovery import Server, submission_server
+from probe.wire.network import Network
+from probe.wire.smtp import Peer, converse
+
+__all__ = ["check_creds"]
+
+
+async def check_creds(inbox: Inbox, network: Network | None = None) -> Report:
+    """Probe one inbox: at most one AUTH, never DATA.
+
+    `network` is what a run shares (limits, TLS roots, resolver); without one, defaults. ValueError where
+    an address cannot be one; everything that a network can do ends in the report.
+    """
+    if network is None:
+        async with Network() as own:
+            return await check_creds(inbox, own)
+    for field, text in (("address", inbox.address), ("mail_from", inbox.mail_from), ("rcpt_to", inbox.rcpt_to)):
+        if text or field == "address":
+            _checked(field, text)
+    began = time.monotonic()
+    server = await submission_server(inbox, network)
+    if server.problem:
+        return _without_server(inbox, server)
+    addresses = await network.addresses(server.host, server.port)
+    looked_up = time.monotonic() - began
+    if isinstance(addresses, Fault):
+        turn = Turn(Stage.RESOLVE, "", addresses, took=looked_up)
+        return _report(inbox, server, Transcript((turn,), server=server.host, peer=f"{server.host}:{server.port}"))
+    peer = Peer(server.host, addresses, network.source)
+    session = await _session(inbox, server, peer, network)
+    return _report(inbox, server, session, {"resolve": looked_up})
+
+
+def _checked(field: str, text: str) -> None:
+    try:
+        address(text)
+    except ValueError as problem:
+        raise ValueError(f"{field} {text!a} {problem}") from None
+
+
+async def _session(inbox: Inbox, server: Server, peer: Peer, network: Network) -> Transcript:
+    known = catalogue.provider(server.provider) if server.provider else None
+    helo = network.helo(peer.addresses[0][0])
+    login = Login(inbox, server.tls, helo, known.mechanisms if known else (), network.allow_plaintext)
+    redaction = Redaction(inbox.secret)
+    session = await converse(
+        creds(login), peer, context=network.context, limits=network.limits, redaction=redaction
+    )
+    if session.tls is not None and session.tls.error and _about_certificate(session):
+        return replace(session, tls=await _looked_at(session.tls, server.tls, helo, peer, network, redaction))
+    return session
+
+
+def _about_certificate(session: Transcript) -> bool:
+    turn = session.last(Stage.TLS)
+    return turn is not None and isinstance(turn.heard, Fault) and turn.heard.ending is Ending.TLS and not turn.heard.lines
+
+
+async def _looked_at(
+    tls: Tls, mode: TlsMode, helo: str, peer: Peer, network: Network, redaction: Redaction
+) -> Tls:
+    """The certificate that failed, fetched by a second connection on which no secret is ever said."""
+    limits = replace(network.limits, deadline=min(network.limits.deadline, 2 * network.limits.connect))
+    look = await converse(
+        certificate(mode, helo), peer, context=network.describing, limits=limits, redaction=redaction
+    )
+    if look.tls is None or look.tls.certificate is None:
+        return tls
+    return replace(look.tls, error=tls.error)
+
+
+# -- reports --------------------------------------------------------------------------------------
+
+
+def _without_server(inbox: Inbox, server: Server) -> Report:
+    finding = Finding(catalogue.rule(server.problem), dict(server.evidence), server.detail)
+    findings = (*judge.typed(inbox), finding)
+    return Report("creds", inbox.address, findings, Outcome.NOT_PROVEN)
+
+
+def _report(
+    inbox: Inbox, server: Server, session: Transcript, timings: Mapping[str, float] | None = None
+) -> Report:
+    concluded = judge.judge_login(inbox, session, provider=server.provider)
+    name = catalogue.provider(server.provider).name if server.provider else ""
+    facts = {
+        "provider": f"{name} ({server.how})" if name else "",
+        "server": f"{server.host}:{server.port}",
+        "from": session.local,
+    }
+    return Report(
+        kind="creds",
+        subject=inbox.address,
+        findings=concluded.findings,
+        outcome=concluded.outcome,
+        facts={key: value for key, value in facts.items() if value},
+        evaluations=_evaluations(session, concluded.decided),
+        transcript=session,
+        timings={**(timings or {}), **_timings(session)},
+    )
+
+
+def _evaluations(session: Transcript, decided: Turn | None) -> dict[str, object]:
+    before, after = judge.offered(session)
+    return {
+        "decided_by": judge.evidence_of(decided),
+        "mechanism": judge.mechanism_of(session).lower(),
+        "extensions": {"before_tls": dict(before.keywords), "under_tls": dict(after.keywords)},
+        "stopped": session.stopped,
+    }
+
+
+def _timings(session: Transcript) -> dict[str, float]:
+    """Seconds by stage; the second EHLO, under TLS, on its own."""
+    spent: dict[str, float] = {}
+    encrypted = False
+    for turn in session:
+        name = "ehlo-tls" if turn.stage is Stage.EHLO and encrypted else str(turn.stage)
+        spent[name] = spent.get(name, 0.0) + turn.took
+        encrypted = encrypted or turn.stage is Stage.TLS
+    return spent

@@ -1,0 +1,120 @@
+"""Where an inbox submits its mail: by its provider, its domain, its MX, or an SRV record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from probe import catalogue
+from probe.facts import Answer, Inbox, Question, Status, TlsMode
+from probe.grammar.address import address
+from probe.wire.network import Network
+
+__all__ = ["Server", "submission_server"]
+
+_SERVICES = (("_submissions._tcp", TlsMode.IMPLICIT), ("_submission._tcp", TlsMode.STARTTLS))
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A submission server and how it was found; where none was, `problem` is the id of a rule.
+
+    `how` is a few words for the reader (by MX, by SRV record, as told). `evidence` is the DNS answer the
+    problem rests on.
+    """
+
+    host: str = ""
+    port: int = 0
+    tls: TlsMode = TlsMode.STARTTLS
+    provider: str = ""
+    how: str = ""
+    problem: str = ""
+    detail: str = ""
+    evidence: tuple[tuple[str, str], ...] = ()
+
+
+async def submission_server(inbox: Inbox, network: Network) -> Server:
+    """The server of an inbox. What was told is never overruled, and DNS is asked only where it must be."""
+    if inbox.host:
+        return _told(inbox, inbox.provider or _id(catalogue.provider_of_host(inbox.host)), "as told")
+    if inbox.provider:
+        return _served(inbox, catalogue.provider(inbox.provider), "as told")
+    domain = address(inbox.address).domain
+    known = catalogue.provider_of_domain(domain)
+    if known is not None and known.submission:
+        return _served(inbox, known, "by domain")
+    services = [Question(f"{service}.{domain}", "SRV") for service, _ in _SERVICES]
+    mx = Question(domain, "MX")
+    answers = await network.ask((mx, *services))
+    hosts = [value.partition(" ")[2] for value in sorted(answers[mx].values, key=_preference)]
+    known = catalogue.provider_of_mx(hosts)
+    if known is not None and known.submission:
+        return _served(inbox, known, "by MX")
+    for question, (_, tls) in zip(services, _SERVICES, strict=True):
+        if answers[question].status is Status.OK and answers[question].values:
+            return _by_srv(inbox, domain, question, answers[question], tls)
+    return _unknown(domain, mx, answers[mx], [(one, answers[one]) for one in services])
+
+
+def _id(provider: catalogue.Provider | None) -> str:
+    return provider.id if provider is not None else ""
+
+
+def _preference(value: str) -> int:
+    number = value.partition(" ")[0]
+    return int(number) if number.isdigit() else 65536
+
+
+def _told(inbox: Inbox, provider: str, how: str) -> Server:
+    """Port and TLS from one another where only one was told (RFC 8314 section 3.3)."""
+    tls = inbox.tls or (TlsMode.IMPLICIT if inbox.port == 465 else TlsMode.STARTTLS)
+    port = inbox.port or (465 if tls is TlsMode.IMPLICIT else 587)
+    return Server(inbox.host, port, tls, provider, how)
+
+
+def _served(inbox: Inbox, provider: catalogue.Provider, how: str) -> Server:
+    fits = [
+        one
+        for one in provider.submission
+        if (not inbox.port or one.port == inbox.port) and (inbox.tls is None or one.tls == inbox.tls)
+    ]
+    first = (fits or provider.submission)[0]
+    port = inbox.port or first.port
+    return Server(first.host, port, inbox.tls or TlsMode(first.tls), provider.id, how)
+
+
+def _by_srv(inbox: Inbox, domain: str, question: Question, answer: Answer, tls: TlsMode) -> Server:
+    """RFC 6186 section 3, RFC 2782: the lowest priority, then the heaviest; "." means not here."""
+    rows = sorted(
+        ((int(row[0]), -int(row[1]), int(row[2]), row[3]) for row in map(str.split, answer.values) if len(row) == 4)
+    )
+    evidence = (("question", str(question)), ("record", "; ".join(answer.values)), ("server", answer.server))
+    if not rows or rows[0][3] == ".":
+        return Server(problem="session/submission-not-offered", evidence=evidence)
+    _, _, port, host = rows[0]
+    provider = catalogue.provider_of_host(host)
+    inside = host == domain or host.endswith(f".{domain}")
+    if not inside and provider is None:
+        return Server(
+            problem="session/submission-elsewhere", detail=f"--host {host} --port {port}", evidence=evidence
+        )
+    if port == 465:
+        tls = TlsMode.IMPLICIT  # some publish the TLS port under the service for STARTTLS
+    return Server(host, inbox.port or port, inbox.tls or tls, _id(provider), "by SRV record")
+
+
+def _unknown(
+    domain: str, mx: Question, answer: Answer, services: list[tuple[Question, Answer]]
+) -> Server:
+    for question, heard in ((mx, answer), *services):
+        if not heard.known:
+            evidence = (("question", str(question)), ("status", str(heard.status)), ("server", heard.server))
+            return Server(
+                problem="session/submission-lookup-failed", detail=f"{question}: {heard.status}", evidence=evidence
+            )
+    evidence = (("question", str(mx)), ("status", str(answer.status)), ("server", answer.server))
+    if answer.status is Status.NXDOMAIN:
+        return Server(problem="session/domain-does-not-exist", detail=domain, evidence=evidence)
+    hosts = ", ".join(value.partition(" ")[2] for value in answer.values)
+    return Server(
+        problem="session/submission-server-unknown", detail=f"mail for it goes to {hosts}" if hosts else "", evidence=evidence
+    )

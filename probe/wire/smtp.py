@@ -1,0 +1,456 @@
+"""One SMTP connection of our own: every byte of both directions passes here, in order, with its time.
+
+The socket is read by the event loop and TLS is an `ssl.MemoryBIO` pair inside the connection, so that
+nothing arrives, early or late, that is not seen. Replies are paired strictly with what was said: bytes
+that nobody asked for end the session. Nothing here has an opinion, and nothing here raises for what a
+peer or the network does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import re
+import socket
+import ssl
+import time
+from collections import deque
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
+
+from probe.facts import Ending, Fault, Limits, Reply, Stage, Tls, Transcript, Turn, escape
+from probe.grammar.command import QUIT, Command, Flight, Handshake, Step
+from probe.grammar.redaction import Redaction
+from probe.grammar.reply import ReplyReader
+from probe.wire.tls import tls_facts
+
+__all__ = ["Peer", "converse"]
+
+_CHUNK = 64 * 1024
+_MOST_UNASKED = 20  # lines of unasked talk worth keeping
+_LINGER = 0.25  # seconds to listen after QUIT has been answered
+_LATE = 1.0  # seconds to wait for the true answer to QUIT after a false one
+_SMTP_TALK = re.compile(rb"[2-5][0-9]{2}[ -]")
+
+_ENDINGS = {
+    errno.ECONNREFUSED: Ending.REFUSED,
+    errno.ECONNRESET: Ending.RESET,
+    errno.EPIPE: Ending.RESET,
+    errno.ECONNABORTED: Ending.RESET,
+    errno.ETIMEDOUT: Ending.TIMEOUT,
+    errno.ENETUNREACH: Ending.UNREACHABLE,
+    errno.EHOSTUNREACH: Ending.UNREACHABLE,
+    errno.ENETDOWN: Ending.UNREACHABLE,
+    errno.EHOSTDOWN: Ending.UNREACHABLE,
+    errno.EACCES: Ending.UNREACHABLE,
+    errno.EPERM: Ending.UNREACHABLE,
+}
+
+Plan = Generator[Flight, tuple[Turn, ...], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Where to connect: the name that TLS must prove and the addresses (IP, port) to try in order."""
+
+    server: str
+    addresses: tuple[tuple[str, int], ...]
+    source: str = ""  # our own address to connect from
+
+
+async def converse(
+    plan: Plan, peer: Peer, *, context: ssl.SSLContext, limits: Limits, redaction: Redaction
+) -> Transcript:
+    """Run a plan against a peer and write everything down.
+
+    The transcript holds every turn, whatever happened; `stopped` is the plan's own reason to end early.
+    """
+    line = _Line(peer.server, context, limits, redaction)
+    turns: list[Turn] = []
+    try:
+        turns += await line.open(peer)
+        if line.sock is None:
+            return Transcript(tuple(turns), server=peer.server, peer=line.peer)
+        flight = next(plan)
+        while True:
+            heard = await line.say(flight)
+            turns += heard
+            flight = plan.send(heard)
+    except StopIteration as end:
+        stopped = str(end.value or "")
+        return Transcript(tuple(turns), peer.server, line.peer, line.local, line.tls_facts, stopped)
+    finally:
+        line.close()
+        plan.close()
+
+
+class _Line:
+    """The connection. `say` a flight, get its turns; a fault is final."""
+
+    def __init__(self, server: str, context: ssl.SSLContext, limits: Limits, redaction: Redaction) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.server = server
+        self.context = context
+        self.limits = limits
+        self.redaction = redaction
+        self.began = time.monotonic()
+        self.deadline = self.began + limits.deadline
+        self.sock: socket.socket | None = None
+        self.peer = self.local = ""
+        self.reader = ReplyReader(redaction)
+        self.replies: deque[Reply] = deque()
+        self.fault: Fault | None = None
+        self.tls: ssl.SSLObject | None = None
+        self.tls_facts: Tls | None = None
+        self.incoming = ssl.MemoryBIO()
+        self.outgoing = ssl.MemoryBIO()
+        self.shaking = False
+        self.first_bytes = b""
+        self.unsent = b""
+        self.waiter: asyncio.Future[None] | None = None
+
+    # -- connect ----------------------------------------------------------------------------------
+
+    async def open(self, peer: Peer) -> list[Turn]:
+        """Try the addresses in order until one answers; a turn each."""
+        turns = []
+        for index, (host, port) in enumerate(peer.addresses):
+            began = time.monotonic()
+            last = index == len(peer.addresses) - 1
+            # An address that is not the last may not eat the time of those behind it.
+            limit = self.limits.connect if last else self.limits.connect / 3
+            fault = await self._connect(host, port, peer.source, limit)
+            turns.append(self._turn(Stage.CONNECT, "", fault, began))
+            if fault is None:
+                break
+        return turns
+
+    async def _connect(self, host: str, port: int, source: str, limit: float) -> Fault | None:
+        where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self.peer = where
+        try:
+            sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+        except OSError as problem:
+            return Fault(Ending.LOCAL, f"{where}: {os.strerror(problem.errno or 0)}")
+        sock.setblocking(False)
+        try:
+            if source:
+                sock.bind((source, 0))
+        except OSError as problem:
+            sock.close()
+            return Fault(Ending.LOCAL, f"cannot connect from {source}: {os.strerror(problem.errno or 0)}")
+        try:
+            code = sock.connect_ex((host, port))
+        except (OSError, OverflowError, ValueError) as problem:
+            sock.close()
+            return Fault(Ending.LOCAL, f"{where}: {problem}")
+        if code == errno.EINPROGRESS:
+            self.loop.add_writer(sock, self._wake)
+            try:
+                in_time = await self._wait(time.monotonic() + limit)
+            finally:
+                self.loop.remove_writer(sock)
+            code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) if in_time else errno.ETIMEDOUT
+        if code:
+            sock.close()
+            return Fault(_ENDINGS.get(code, Ending.LOCAL), f"{where}: {os.strerror(code)}")
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sock = sock
+        self.local = str(sock.getsockname()[0])
+        self.loop.add_reader(sock, self._readable)
+        return None
+
+    def close(self) -> None:
+        """Let go of everything; references to the TLS objects too, they form cycles."""
+        if self.sock is not None:
+            self.loop.remove_reader(self.sock)
+            self.loop.remove_writer(self.sock)
+            self.sock.close()
+            self.sock = None
+        self.tls = None
+
+    # -- say and hear -----------------------------------------------------------------------------
+
+    async def say(self, flight: Flight) -> tuple[Turn, ...]:
+        """Say the steps of one flight together and await an answer to each, in order."""
+        began = time.monotonic()
+        if len(flight) == 1 and isinstance(flight[0], Handshake):
+            self.reader.take()
+            fault = await self._handshake()
+            return (self._turn(Stage.TLS, "", fault, began),)
+        if (early := self._unasked(flight[0])) is not None:
+            return (self._turn(flight[0].stage, "", early, began),)
+        self._write(flight)
+        turns: list[Turn] = []
+        for index, step in enumerate(flight):
+            said = step.shown if isinstance(step, Command) else ""
+            heard = await self._hear(step, answered=index == 0 or not self.fault)
+            turn = self._turn(step.stage, said, heard, began, pipelined=index > 0)
+            if step == QUIT:
+                turn = replace(turn, unasked=await self._parting(heard))
+            turns.append(turn)
+        return tuple(turns)
+
+    def _unasked(self, step: Step) -> Reply | Fault | None:
+        """What came before we spoke: a 421 is the server's farewell, anything else breaks the pairing."""
+        if not isinstance(step, Command):
+            return None
+        self._readable()
+        if self.replies:
+            first = self.replies.popleft()
+            if first.code == 421:
+                return first
+            lines = [
+                *first.lines,
+                *(line for more in self.replies for line in more.lines),
+                *self.reader.take(),
+            ]
+            self.replies.clear()
+            if step == QUIT:
+                return None  # whatever it was has been told already; a farewell stays polite
+            self.fault = Fault(Ending.GARBLED, "a reply that nobody asked for", tuple(lines[:_MOST_UNASKED]))
+            return self.fault
+        if step != QUIT and (half := self.reader.take()):
+            self.fault = Fault(Ending.GARBLED, "a line that nobody asked for", half)
+            return self.fault
+        return None
+
+    def _write(self, flight: Flight) -> None:
+        commands = [step for step in flight if isinstance(step, Command)]
+        for step in commands:
+            if step.secret:
+                self.redaction.leaves(step.line)
+        if commands and self.fault is None:
+            self._send(b"".join(step.line + b"\r\n" for step in commands))
+
+    async def _hear(self, step: Step, *, answered: bool) -> Reply | Fault:
+        until = time.monotonic() + getattr(self.limits, step.stage)
+        while not self.replies:
+            if self.fault is not None:
+                return self.fault if answered else Fault(self.fault.ending, "not answered")
+            if not await self._wait(until):
+                self._close_with(self._timed_out(step, until))
+        return self.replies.popleft()
+
+    def _timed_out(self, step: Step, until: float) -> Fault:
+        if until > self.deadline:
+            detail = f"the deadline of {self.limits.deadline:g} s for the whole session has passed"
+        else:
+            detail = f"no complete reply within {getattr(self.limits, step.stage):g} s"
+        return Fault(Ending.TIMEOUT, detail, self.reader.take())
+
+    async def _parting(self, heard: Reply | Fault) -> tuple[str, ...]:
+        """What follows QUIT: servers do say 421 then, and a reply too many shows that pairs have shifted."""
+        if isinstance(heard, Fault):
+            return ()
+        until = time.monotonic() + (_LINGER if heard.code == 221 else _LATE)
+        while self.fault is None and len(self.replies) < _MOST_UNASKED and await self._wait(until):
+            pass
+        lines = [line for more in self.replies for line in more.lines]
+        return tuple([*lines, *self.reader.take()][:_MOST_UNASKED])
+
+    def _turn(
+        self, stage: Stage, said: str, heard: Reply | Fault | None, began: float, *, pipelined: bool = False
+    ) -> Turn:
+        now = time.monotonic()
+        secure = self.tls is not None and not self.shaking
+        return Turn(
+            stage,
+            said,
+            heard,
+            (),
+            secure,
+            pipelined,
+            at=round(began - self.began, 6),
+            took=round(now - began, 6),
+        )
+
+    # -- bytes ------------------------------------------------------------------------------------
+
+    async def _wait(self, until: float) -> bool:
+        """Until something happens on the socket; False when the time, or the deadline, has come."""
+        until = min(until, self.deadline)
+        if until <= time.monotonic():
+            return False
+        waiter = self.waiter = self.loop.create_future()
+        timer = self.loop.call_at(self.loop.time() + until - time.monotonic(), self._expire)
+        try:
+            await waiter
+        except TimeoutError:
+            return False
+        finally:
+            timer.cancel()
+            self.waiter = None
+        return True
+
+    def _wake(self) -> None:
+        if self.waiter is not None and not self.waiter.done():
+            self.waiter.set_result(None)
+
+    def _expire(self) -> None:
+        if self.waiter is not None and not self.waiter.done():
+            self.waiter.set_exception(TimeoutError())
+
+    def _readable(self) -> None:
+        """Take what the socket has; called by the loop, and before we speak."""
+        if self.sock is None or self.fault is not None:
+            return
+        try:
+            data = self.sock.recv(_CHUNK)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as problem:
+            ending = _ENDINGS.get(problem.errno or 0, Ending.RESET)
+            self._close_with(Fault(ending, os.strerror(problem.errno or 0), self.reader.take()))
+            return
+        self._take(data)
+        self._wake()
+
+    def _take(self, data: bytes) -> None:
+        if self.tls is None:
+            if data:
+                self._feed(data)
+            else:
+                self._close_with(Fault(Ending.CLOSED, "the server closed the connection", self.reader.take()))
+            return
+        if data:
+            if len(self.first_bytes) < 512:
+                self.first_bytes += data[:512]
+            self.incoming.write(data)
+        else:
+            self.incoming.write_eof()
+        if not self.shaking:
+            self._decrypt(ended=not data)
+
+    def _decrypt(self, *, ended: bool) -> None:
+        assert self.tls is not None
+        try:
+            while self.fault is None and (text := self.tls.read(_CHUNK)):
+                self._feed(text)
+        except ssl.SSLWantReadError:
+            pass
+        except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+            ended = True
+        except ssl.SSLError as problem:
+            self._close_with(Fault(Ending.TLS, _reason(problem), self.reader.take()))
+        else:
+            ended = True
+        if ended and self.fault is None:
+            self._close_with(Fault(Ending.CLOSED, "the server closed the connection", self.reader.take()))
+
+    def _feed(self, data: bytes) -> None:
+        for read in self.reader.feed(data):
+            if isinstance(read, Fault):
+                self._close_with(read)
+            elif len(self.replies) < 4 * _MOST_UNASKED:
+                self.replies.append(read)
+
+    def _close_with(self, fault: Fault) -> None:
+        """Nothing more is read; what has been heard before stays to be taken."""
+        if self.fault is None:
+            self.fault = fault
+        if self.sock is not None:
+            self.loop.remove_reader(self.sock)
+
+    def _send(self, data: bytes) -> None:
+        if self.tls is not None:
+            try:
+                self.tls.write(data)
+            except ssl.SSLError as problem:
+                self._close_with(Fault(Ending.TLS, _reason(problem)))
+                return
+            data = self.outgoing.read()
+        self._flush(data)
+
+    def _flush(self, data: bytes = b"") -> None:
+        self.unsent += data
+        if self.sock is None or not self.unsent:
+            return
+        try:
+            sent = self.sock.send(self.unsent)
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        except OSError:
+            # What the peer said before it went is still to be read; reading tells how it ended.
+            self.unsent = b""
+            self.loop.remove_writer(self.sock)
+            return
+        self.unsent = self.unsent[sent:]
+        if self.unsent:
+            self.loop.add_writer(self.sock, self._flush)
+        else:
+            self.loop.remove_writer(self.sock)
+
+    # -- TLS --------------------------------------------------------------------------------------
+
+    async def _handshake(self) -> Fault | None:
+        """TLS on this connection. Plaintext that came before it was asked for is tampering, not noise."""
+        self._readable()
+        if self.replies or self.reader.rest():
+            lines = [line for reply in self.replies for line in reply.lines] + list(self.reader.take())
+            self._close_with(Fault(Ending.GARBLED, "plaintext before the TLS handshake", tuple(lines)))
+        if self.fault is not None:
+            return self.fault
+        try:
+            self.tls = self.context.wrap_bio(
+                self.incoming, self.outgoing, server_hostname=self.server or None
+            )
+        except ValueError as problem:
+            self._close_with(Fault(Ending.TLS, f"no name to verify: {problem}"))
+            return self.fault
+        self.shaking = True
+        until = time.monotonic() + self.limits.tls
+        fault = await self._shake(until)
+        if fault is None:
+            self.shaking = False
+            self.tls_facts = tls_facts(self.tls, self.server)
+            self._decrypt(ended=False)
+            return None
+        self._close_with(fault)
+        self.tls_facts = Tls(wanted=self.server, error=fault.detail)
+        return fault
+
+    async def _shake(self, until: float) -> Fault | None:
+        assert self.tls is not None
+        while True:
+            try:
+                self.tls.do_handshake()
+            except ssl.SSLWantReadError:
+                self._flush(self.outgoing.read())
+            except ssl.SSLError as problem:
+                self._flush(self.outgoing.read())  # the alert that says why
+                return self._broken_handshake(_reason(problem))
+            except (ValueError, OSError) as problem:
+                return self._broken_handshake(str(problem))
+            else:
+                self._flush(self.outgoing.read())
+                return None
+            if self.fault is not None:
+                return self.fault
+            if not await self._wait(until):
+                return self._late_handshake(until)
+
+    def _late_handshake(self, until: float) -> Fault:
+        limit = self.limits.deadline if until > self.deadline else self.limits.tls
+        return Fault(Ending.TIMEOUT, f"the TLS handshake did not end within {limit:g} s", self._plain_talk())
+
+    def _broken_handshake(self, reason: str) -> Fault:
+        talk = self._plain_talk()
+        if talk:
+            return Fault(Ending.TLS, f"plain SMTP inside the handshake: {reason}", talk)
+        return Fault(Ending.TLS, reason)
+
+    def _plain_talk(self) -> tuple[str, ...]:
+        """The peer's words where it spoke SMTP instead of TLS."""
+        if not _SMTP_TALK.match(self.first_bytes):
+            return ()
+        lines = tuple(self.first_bytes.splitlines()[:5])
+        return tuple(escape(line) for line in self.redaction(lines))
+
+
+def _reason(problem: ssl.SSLError) -> str:
+    if isinstance(problem, ssl.SSLCertVerificationError):
+        return str(problem.verify_message).rstrip(".")
+    words = str(problem.reason or problem.strerror or problem).replace("_", " ").lower()
+    return words
