@@ -86,7 +86,9 @@ def policy(body: str) -> Policy:
         problems.append(f"max_age {age[:20]!r} is not a number of seconds up to {MAX_AGE}")
         seconds = 0
     problems += (
-        f"mx {pattern[:60]!r} is no host name" for pattern in patterns if not _PATTERN.match(pattern)
+        f"mx {pattern[:60]!r} is no host name"
+        for pattern in patterns
+        if not hostname(pattern.removeprefix("*."))
     )
     if not patterns and mode != "none":
         problems.append("no mx is allowed")

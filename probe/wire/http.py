@@ -1,0 +1,258 @@
+"""The window on the web: one GET for a policy file or a registration record, bounded in every way.
+
+A URL is a question of type ``HTTP`` or ``RDAP``, and what came back is an `Answer` like any other:
+``values`` holds the status code, the content type, the Date header and the body. A status code of 404
+is an answer (`Status.OK`); a name without address, a refused connection, a certificate that does not
+verify or a body without end are not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import ssl
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol, Self
+from urllib.parse import urljoin, urlsplit
+
+from probe.facts import Answer, Question, Status
+
+if TYPE_CHECKING:
+    import httpx2
+
+__all__ = ["KINDS", "Web"]
+
+KINDS = frozenset({"HTTP", "RDAP"})
+
+_AGENT = "probe (mail diagnostics)"
+_AT_ONCE = 32
+_ADDRESSES = 4  # tried of one host
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """How one type of question is asked: what is accepted, how much, and how many redirections."""
+
+    accept: str
+    largest: int
+    redirections: int
+
+
+_KINDS = {
+    "HTTP": _Kind("text/plain, */*;q=0.1", 64 * 1024, 0),  # RFC 8461 section 3.3: none may be followed
+    "RDAP": _Kind("application/rdap+json, application/json", 2 * 1024 * 1024, 3),  # RFC 7480 section 5.2
+}
+
+
+class _Asks(Protocol):
+    async def ask(self, questions: Iterable[Question]) -> dict[Question, Answer]: ...
+
+
+class Web:
+    """Asks web servers; an async context manager, one for a run. Every URL is fetched once.
+
+    `resolver` finds addresses, so that the names are judged from the same answers as everything else.
+    Addresses that are not global are never connected to: a zone must not send us into our own network.
+    `hosts` maps a name and port to where it is instead (for tests and proxies of one's own); the
+    certificate is still that of the name. `timeout` is in seconds for a whole fetch.
+    """
+
+    def __init__(
+        self,
+        resolver: _Asks,
+        *,
+        timeout: float = 10.0,
+        hosts: Mapping[tuple[str, int], tuple[str, int]] | None = None,
+        ca_file: str = "",
+    ) -> None:
+        self._resolver = resolver
+        self._timeout = timeout
+        self._hosts = dict(hosts or {})
+        self._ca_file = ca_file
+        self._kept: dict[Question, asyncio.Task[Answer]] = {}
+        self._client: httpx2.AsyncClient | None = None
+
+    async def __aenter__(self) -> Self:
+        self._room = asyncio.Semaphore(_AT_ONCE)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for task in self._kept.values():
+            task.cancel()
+        await asyncio.gather(*self._kept.values(), return_exceptions=True)
+        if self._client is not None:
+            await self._client.aclose()
+
+    async def ask(
+        self, questions: Iterable[Question], *, within: float | None = None
+    ) -> dict[Question, Answer]:
+        """The answers, one for each distinct URL; never raises for the network.
+
+        What has no answer after `within` seconds is `SKIPPED`; it goes on being fetched for others.
+        """
+        wanted = dict.fromkeys(questions)
+        for question in wanted:
+            if question not in self._kept:
+                self._kept[question] = asyncio.create_task(self._fetched(question))
+        if wanted:
+            await asyncio.wait([self._kept[question] for question in wanted], timeout=within)
+        late = Answer(Status.SKIPPED, detail="no answer in the time allowed")
+        return {
+            question: self._kept[question].result() if self._kept[question].done() else late
+            for question in wanted
+        }
+
+    async def _fetched(self, question: Question) -> Answer:
+        kind = _KINDS.get(question.type)
+        if kind is None:
+            return Answer(Status.NOTIMP, detail=f"{question.type} is not asked of the web")
+        try:
+            client = self._opened()
+        except ImportError:
+            return Answer(Status.SKIPPED, detail="HTTPS needs the extra: pip install 'probe-smtp[http]'")
+        try:
+            async with self._room, asyncio.timeout(self._timeout):
+                return await self._followed(client, question.name, kind)
+        except TimeoutError:
+            return Answer(Status.TIMEOUT, detail=f"no whole answer in {self._timeout:g} s")
+
+    def _opened(self) -> httpx2.AsyncClient:
+        """The client, made when the first URL is asked: importing it takes longer than most runs."""
+        if self._client is None:
+            import httpx2  # noqa: PLC0415 - see above
+
+            context = ssl.create_default_context(cafile=self._ca_file or None)
+            self._client = httpx2.AsyncClient(
+                verify=context,
+                trust_env=False,  # a proxy would resolve names and hide certificates
+                follow_redirects=False,
+                timeout=self._timeout,
+                headers={"User-Agent": _AGENT, "Accept-Encoding": "identity"},  # nothing to unpack
+            )
+        return self._client
+
+    async def _followed(self, client: httpx2.AsyncClient, url: str, kind: _Kind) -> Answer:
+        answer = Answer(Status.GARBLED, detail="redirected too often")
+        for _ in range(kind.redirections + 1):
+            answer, location = await self._get(client, url, kind)
+            if not location or not kind.redirections:
+                return answer
+            url = urljoin(url, location)
+        return Answer(Status.GARBLED, server=answer.server, detail="redirected too often")
+
+    async def _get(self, client: httpx2.AsyncClient, url: str, kind: _Kind) -> tuple[Answer, str]:
+        """One GET: the answer, and where it redirects to."""
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname or "", parts.port or 443
+        except ValueError:
+            return Answer(Status.FORMERR, detail="no URL"), ""
+        if parts.scheme != "https" or not host:
+            return Answer(Status.REFUSED, detail="only https is fetched"), ""
+        places, nowhere = await self._places(host, port)
+        answer = nowhere
+        path = parts.path + (f"?{parts.query}" if parts.query else "") or "/"
+        for address, at in places:
+            shown = f"[{address}]" if ":" in address else address
+            where = f"https://{shown}:{at}{path}"
+            try:
+                async with _response(client, where, host, kind.accept) as response:
+                    return await _read(response, address, kind.largest), response.headers.get("location", "")
+            except OSError as problem:
+                answer = _failed(problem, address)
+        return answer, ""
+
+    async def _places(self, host: str, port: int) -> tuple[list[tuple[str, int]], Answer]:
+        """Where to connect for a host, and the answer to give where that is nowhere."""
+        if (mapped := self._hosts.get((host, port))) is not None:
+            return [mapped], Answer(Status.UNREACHABLE)
+        asked = [Question(host, "A"), Question(host, "AAAA")]
+        answers = await self._resolver.ask(asked)
+        addresses = [value for question in asked for value in answers[question].values]
+        open_ones = [address for address in addresses if _global(address)]
+        if open_ones:
+            return [(address, port) for address in open_ones[:_ADDRESSES]], Answer(Status.UNREACHABLE)
+        if addresses:
+            return [], Answer(
+                Status.REFUSED, detail=f"{host} has no address on the Internet: not connected to"
+            )
+        if failed := next((answer for answer in answers.values() if not answer.known), None):
+            detail = f"{host} could not be looked up: {failed.status}"
+            return [], Answer(failed.status, server=failed.server, detail=detail)
+        return [], Answer(Status.NXDOMAIN, detail=f"{host} has no address")
+
+
+class _FetchError(OSError):
+    """A fetch that ended without an answer; `status` says how."""
+
+    def __init__(self, status: Status, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+
+
+@asynccontextmanager
+async def _response(
+    client: httpx2.AsyncClient, url: str, host: str, accept: str
+) -> AsyncIterator[httpx2.Response]:
+    """The response to a GET of an address whose certificate must be that of `host`."""
+    import httpx2  # noqa: PLC0415 - imported already; here only its names
+
+    request = client.build_request(
+        "GET", url, headers={"Host": host, "Accept": accept}, extensions={"sni_hostname": host}
+    )
+    try:
+        response = await client.send(request, stream=True)
+    except httpx2.TimeoutException as problem:
+        raise _FetchError(Status.TIMEOUT, type(problem).__name__) from problem
+    except httpx2.ConnectError as problem:
+        raise _FetchError(*_refused(problem)) from problem
+    except httpx2.HTTPError as problem:
+        raise _FetchError(Status.GARBLED, str(problem) or type(problem).__name__) from problem
+    try:
+        yield response
+    except httpx2.HTTPError as problem:
+        raise _FetchError(Status.GARBLED, str(problem) or type(problem).__name__) from problem
+    finally:
+        await response.aclose()
+
+
+def _refused(problem: BaseException) -> tuple[Status, str]:
+    """Why no connection came about: the certificate and TLS tell something of the server, the rest not."""
+    cause: BaseException | None = problem
+    for _ in range(8):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return Status.GARBLED, f"tls: {cause.verify_message or cause.reason}"
+        if isinstance(cause, ssl.SSLError):
+            return Status.GARBLED, f"tls: {cause.reason or cause}"
+        if cause is None:
+            break
+        cause = cause.__cause__ or cause.__context__
+    return Status.UNREACHABLE, str(problem) or "no connection"
+
+
+def _failed(problem: OSError, address: str) -> Answer:
+    status = problem.status if isinstance(problem, _FetchError) else Status.UNREACHABLE
+    return Answer(status, server=address, detail=str(problem)[:300])
+
+
+async def _read(response: httpx2.Response, address: str, largest: int) -> Answer:
+    """The response as an answer, with at most `largest` bytes of body."""
+    body = bytearray()
+    async for piece in response.aiter_raw():
+        body += piece
+        if len(body) > largest:
+            return Answer(Status.GARBLED, server=address, detail=f"the body is longer than {largest} bytes")
+    text = bytes(body).decode("utf-8", "replace")
+    headers = response.headers
+    values = (str(response.status_code), headers.get("content-type", ""), headers.get("date", ""), text)
+    return Answer(Status.OK, values, server=address)
+
+
+def _global(address: str) -> bool:
+    parsed = ipaddress.ip_address(address)
+    return parsed.is_global and not parsed.is_multicast
