@@ -1,0 +1,78 @@
+"""What somebody handed over: told from its first bytes, never from its name."""
+
+from __future__ import annotations
+
+import enum
+import re
+
+__all__ = ["HEAD", "Kind", "kind_of", "mails"]
+
+HEAD = 64 * 1024  # bytes that are looked at to tell
+
+
+class Kind(enum.StrEnum):
+    """What an input is."""
+
+    REPLY = "reply"  # a reply as pasted: the answer to anything else
+    LINES = "lines"  # JSON objects with a `reply` key, one a line
+    MAIL = "mail"
+    MBOX = "mbox"
+    POSTFIX = "postfix"
+    EXIM = "exim"
+    POWERMTA = "powermta"
+    EVENTS = "events"  # JSON events, one a line (KumoMTA, SES by Firehose, SendGrid's export)
+    WEBHOOK = "webhook"  # one JSON value
+    EMPTY = "empty"
+
+
+_POSTFIX = re.compile(rb"(?:postfix|/smtp\[|/lmtp\[|/pipe\[|/qmgr\[|/local\[|status=(?:sent|bounced|deferred|expired) \()")
+_POSTFIX_LINE = re.compile(rb"^[^\n]{0,300}\]: (?:\w{4,20}: |NOQUEUE|warning|connect from|disconnect from|statistics)", re.M)
+_EXIM = re.compile(rb"^[^\n]{10,60} \w{4,16}-\w{4,16}-\w{2,8} (?:\*\*|==|=>|->|<=|Completed)", re.M)
+_FIELD = re.compile(rb"(?:>?From [^\n]{1,300}\n)?(?:[A-Za-z][A-Za-z0-9-]{1,60}:[^\n]{0,2000}\n(?:[ \t][^\n]{0,2000}\n){0,100}){2,}")
+_MAIL_FIELD = re.compile(
+    rb"^(?:received|return-path|from|to|subject|date|message-id|mime-version|content-type|delivered-to)[ \t]*:", re.I | re.M
+)
+_REPLY_KEY = re.compile(rb'"reply"\s*:')
+
+
+def kind_of(head: bytes) -> Kind:
+    """What the bytes begin; `Kind.REPLY` where they begin nothing better known."""
+    head = head[:HEAD].removeprefix(b"\xef\xbb\xbf").lstrip()
+    if not head:
+        return Kind.EMPTY
+    if head[:1] in b"{[":
+        return _json(head)
+    first = head.split(b"\n", 1)[0]
+    if first[:300].lower().startswith((b"type,", b'"type",')):
+        return Kind.POWERMTA
+    text = head.replace(b"\r\n", b"\n")
+    if (found := _FIELD.match(text)) and len(set(map(bytes.lower, _MAIL_FIELD.findall(found[0])))) >= 2:
+        return Kind.MBOX if text.startswith((b"From ", b">From ")) else Kind.MAIL
+    if _POSTFIX.search(text) and _POSTFIX_LINE.search(text):
+        return Kind.POSTFIX
+    if _EXIM.search(text):
+        return Kind.EXIM
+    return Kind.REPLY
+
+
+def _json(head: bytes) -> Kind:
+    if head[:1] == b"[":
+        return Kind.WEBHOOK
+    first, newline, rest = head.partition(b"\n")
+    line = first.strip()
+    if line.endswith(b"}") and (not newline or not rest.strip() or rest.lstrip()[:1] == b"{"):
+        if _REPLY_KEY.search(line[: 16 * 1024]):
+            return Kind.LINES
+        return Kind.EVENTS if newline and rest.strip() else Kind.WEBHOOK
+    if not newline and _REPLY_KEY.search(line[: 16 * 1024]):  # a first line longer than what was looked at
+        return Kind.LINES
+    return Kind.WEBHOOK
+
+
+_MAILS = re.compile(rb"(?:\A|\n)From [^\n]{1,300}\r?\n(?=[A-Za-z>][A-Za-z0-9-]{1,60}:)")
+
+
+def mails(box: bytes) -> list[bytes]:
+    """The mails of an mbox that is in memory."""
+    starts = [found.start() for found in _MAILS.finditer(box)] or [0]
+    return [box[start:end].lstrip(b"\n") for start, end in zip(starts, [*starts[1:], len(box)], strict=True)]
