@@ -1,0 +1,290 @@
+"""MTA-STS: the promise that mail to the domain travels under TLS, and whether its two halves agree.
+
+RFC 8461: a TXT record says that there is a policy, the policy file names the MX hosts. A policy in
+enforce mode that leaves out an MX host loses mail, replies to one's own mail included.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+
+from probe.checks import Domain, Judgement
+from probe.checks._evidence import (
+    evidence,
+    failures,
+    printable,
+    rfc,
+    seen_answer,
+    state,
+    unknown,
+    unknown_rule,
+    zone_line,
+)
+from probe.checks.mx import exchanges, null
+from probe.facts import Question, Records
+from probe.grammar import mtasts
+from probe.rules import Cause, Finding, Rule, State, Verdict
+
+__all__ = ["RULES", "ask", "judge", "policy_question", "record_question"]
+
+_SHORT = 86_400  # seconds; RFC 8461 section 3.2 expects weeks
+
+UNKNOWN = unknown_rule("mta_sts", "The MTA-STS record or policy", rfc(8461, "3"))
+NONE = Rule(
+    id="mta_sts/none",
+    verdict=Verdict.NOTE,
+    cause=Cause.SENDER_DNS,
+    title="No MTA-STS policy",
+    meaning="Nothing promises that mail to the domain travels encrypted. It is optional and changes nothing "
+    "about mail you send.",
+    fix="If you want it: publish a policy file in testing mode first, then the record.",
+    source=rfc(8461, "3.1"),
+)
+SEVERAL = Rule(
+    id="mta_sts/several",
+    verdict=Verdict.WARN,
+    cause=Cause.SENDER_DNS,
+    title="Several MTA-STS records",
+    meaning="With more than one record senders act as if there were none.",
+    fix="Keep one of them.",
+    source=rfc(8461, "3.1"),
+)
+SYNTAX = Rule(
+    id="mta_sts/syntax",
+    verdict=Verdict.WARN,
+    cause=Cause.SENDER_DNS,
+    title="The MTA-STS record cannot be used",
+    meaning="Senders that cannot read the record act as if there were no policy.",
+    fix="Publish the record in its exact form.",
+    source=rfc(8461, "3.1"),
+)
+TLS = Rule(
+    id="mta_sts/policy-tls",
+    verdict=Verdict.WARN,
+    cause=Cause.SENDER_DNS,
+    title="The policy server's certificate does not hold",
+    meaning="The policy may only be fetched under a certificate valid for the mta-sts name; senders ignore "
+    "it.",
+    fix="Give the policy host a certificate of a public CA for its name.",
+    source=rfc(8461, "3.3"),
+)
+ABSENT = Rule(
+    id="mta_sts/policy-absent",
+    verdict=Verdict.WARN,
+    cause=Cause.SENDER_DNS,
+    title="The record announces a policy that is not there",
+    meaning="Senders want the file with status 200 at its exact place, without redirection; without it "
+    "there is no policy.",
+    fix="Serve the policy file, or remove the record.",
+    source=rfc(8461, "3.3"),
+)
+TYPE = Rule(
+    id="mta_sts/content-type",
+    verdict=Verdict.NOTE,
+    cause=Cause.SENDER_DNS,
+    title="The policy is not served as text/plain",
+    meaning="Senders should check the media type, and some refuse the policy for it.",
+    fix="Serve the file with Content-Type: text/plain.",
+    source=rfc(8461, "3.2"),
+)
+POLICY = Rule(
+    id="mta_sts/policy-syntax",
+    verdict=Verdict.WARN,
+    cause=Cause.SENDER_DNS,
+    title="The policy file cannot be used",
+    meaning="A policy that breaks the grammar is ignored.",
+    fix="Serve a policy in its exact form.",
+    source=rfc(8461, "3.2"),
+)
+MISMATCH = Rule(
+    id="mta_sts/mx-mismatch",
+    verdict=Verdict.FAIL,
+    cause=Cause.SENDER_DNS,
+    title="The enforced policy leaves out an MX host",
+    meaning="Senders that honour MTA-STS do not deliver to that host; replies and bounces are lost with it.",
+    fix="Add the host to the policy and give the record a new id.",
+    source=rfc(8461, "4.1"),
+)
+MISMATCH_TESTING = Rule(
+    id="mta_sts/mx-mismatch-testing",
+    verdict=Verdict.WARN,
+    cause=Cause.SENDER_DNS,
+    title="The policy, in testing mode, leaves out an MX host",
+    meaning="Nothing is lost yet; with mode: enforce mail to that host would be.",
+    fix="Add the host to the policy and give the record a new id.",
+    source=rfc(8461, "4.1"),
+)
+TESTING = Rule(
+    id="mta_sts/testing",
+    verdict=Verdict.NOTE,
+    cause=Cause.SENDER_DNS,
+    title="The policy is in testing mode",
+    meaning="Failures are reported, nothing is refused: mail may still travel in clear.",
+    fix="When the TLS reports are clean, set mode: enforce and give the record a new id.",
+    source=rfc(8461, "5"),
+)
+OFF = Rule(
+    id="mta_sts/off",
+    verdict=Verdict.NOTE,
+    cause=Cause.SENDER_DNS,
+    title="The policy says that there is no policy",
+    meaning="Mode none is how a domain leaves MTA-STS; it is meant to stand for a while only.",
+    fix="Once max_age has passed, remove the record and the file.",
+    source=rfc(8461, "8.3"),
+)
+BRIEF = Rule(
+    id="mta_sts/short-lived",
+    verdict=Verdict.NOTE,
+    cause=Cause.SENDER_DNS,
+    title="The policy is kept for less than a day",
+    meaning="A policy protects only as long as senders remember it; weeks are expected.",
+    fix="Raise max_age to 604800 (a week) or more.",
+    source=rfc(8461, "3.2"),
+)
+
+RULES = (
+    UNKNOWN,
+    NONE,
+    SEVERAL,
+    SYNTAX,
+    TLS,
+    ABSENT,
+    TYPE,
+    POLICY,
+    MISMATCH,
+    MISMATCH_TESTING,
+    TESTING,
+    OFF,
+    BRIEF,
+)
+
+
+def record_question(name: str) -> Question:
+    """Where the record stands."""
+    return Question(f"_mta-sts.{name}", "TXT")
+
+
+def policy_question(name: str) -> Question:
+    """Where the policy file stands (RFC 8461 section 3.3)."""
+    return Question(f"https://mta-sts.{name}/.well-known/mta-sts.txt", "HTTP")
+
+
+def _records(domain: Domain, seen: Records) -> list[str]:
+    question = record_question(domain.name)
+    return [value for value in seen.of(question.name, question.type) if mtasts.announces(value)]
+
+
+def ask(domain: Domain, seen: Records) -> Iterator[Question]:
+    """The record; the policy file only where exactly one record announces it."""
+    yield Question(domain.name, "MX")
+    if null(domain.name, seen):
+        return
+    yield record_question(domain.name)
+    if len(_records(domain, seen)) == 1:
+        yield policy_question(domain.name)
+
+
+def judge(domain: Domain, seen: Records) -> Judgement:
+    """``evaluation`` holds the record's id and the policy as it was understood."""
+    if null(domain.name, seen):
+        return Judgement(State.NOT_APPLICABLE)
+    question = record_question(domain.name)
+    answer = seen_answer(seen, question)
+    if not answer.known:
+        return Judgement(State.UNKNOWN, (unknown(UNKNOWN, seen, question),))
+    records = _records(domain, seen)
+    fact = evidence(question, answer, "; ".join(records[:4]))
+    if not records:
+        return Judgement(State.MISSING, (Finding(NONE, fact, fix=_advice(domain, seen)),))
+    if len(records) > 1:
+        fix = (
+            f"Keep this one and remove the others:\n{zone_line(question.name, 'TXT', printable(records[0]))}"
+        )
+        return Judgement(State.INVALID, (Finding(SEVERAL, fact, f"{len(records)} records", fix),))
+    record = mtasts.record(records[0])
+    if record.problems:
+        fix = zone_line(question.name, "TXT", f"v=STSv1; id={_identity(records[0])}")
+        return Judgement(State.INVALID, (Finding(SYNTAX, fact, printable("; ".join(record.problems)), fix),))
+    return _policy(domain, record, seen)
+
+
+def _policy(domain: Domain, record: mtasts.Record, seen: Records) -> Judgement:
+    question = policy_question(domain.name)
+    answer = seen_answer(seen, question)
+    if not answer.known or len(answer.values) < 4:
+        if answer.detail.startswith("tls:"):
+            finding = Finding(TLS, evidence(question, answer), printable(answer.detail.removeprefix("tls: ")))
+            return Judgement(State.INVALID, (finding,), {"id": record.id})
+        if answer.known:
+            finding = Finding(
+                ABSENT, evidence(question, answer), printable(answer.detail), _file(domain, seen)
+            )
+            return Judgement(State.INVALID, (finding,), {"id": record.id})
+        return Judgement(State.UNKNOWN, (unknown(UNKNOWN, seen, question),), {"id": record.id})
+    code, kind, _, body = answer.values
+    fact = evidence(question, answer, body[:1000])
+    if code != "200":
+        if code[:1] == "5":
+            return Judgement(State.UNKNOWN, (Finding(UNKNOWN, fact, f"{question.name}: HTTP {code}"),))
+        finding = Finding(ABSENT, fact, f"HTTP {code}", _file(domain, seen))
+        return Judgement(State.INVALID, (finding,), {"id": record.id})
+    policy = mtasts.policy(body)
+    told = {
+        "id": record.id,
+        "mode": policy.mode,
+        "max_age": policy.max_age,
+        "mx": list(map(printable, policy.mx)),
+    }
+    if policy.problems:
+        finding = Finding(POLICY, fact, printable("; ".join(policy.problems)), _file(domain, seen, policy))
+        return Judgement(State.INVALID, (finding,), told)
+    findings = tuple(_judged(domain, policy, fact, kind, seen))
+    return Judgement(state(findings), findings, told)
+
+
+def _judged(
+    domain: Domain, policy: mtasts.Policy, fact: Mapping[str, str], kind: str, seen: Records
+) -> Iterator[Finding]:
+    if kind.partition(";")[0].strip().lower() != "text/plain":
+        yield Finding(TYPE, fact, printable(kind) or "no Content-Type")
+    if policy.mode == "none":
+        yield Finding(OFF, fact)
+        return
+    asked = Question(domain.name, "MX")
+    if failures(seen, [asked]):
+        yield unknown(UNKNOWN, seen, asked)
+    hosts = [each.host for each in exchanges(domain.name, seen)[:100] if each.host] or [domain.name]
+    left_out = [host for host in hosts if not any(mtasts.covers(pattern, host) for pattern in policy.mx)]
+    if left_out and not failures(seen, [asked]):
+        rule = MISMATCH if policy.mode == "enforce" else MISMATCH_TESTING
+        yield Finding(rule, fact, ", ".join(map(printable, left_out[:5])), _file(domain, seen, policy))
+    if policy.mode == "testing":
+        yield Finding(TESTING, fact)
+    if policy.max_age < _SHORT:
+        yield Finding(BRIEF, fact, f"max_age {policy.max_age}")
+
+
+def _identity(text: str) -> str:
+    """An id that changes with the text it is made of, and stays where the text stays."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _file(domain: Domain, seen: Records, policy: mtasts.Policy | None = None) -> str:
+    """The policy file that fits the MX records, and the record that announces it."""
+    hosts = list(dict.fromkeys(each.host for each in exchanges(domain.name, seen)[:20] if each.host))
+    mode = (policy.mode if policy else "") or "testing"
+    age = max(policy.max_age if policy else 0, 604_800)
+    lines = [
+        "version: STSv1",
+        f"mode: {mode}",
+        *(f"mx: {printable(host)}" for host in hosts),
+        f"max_age: {age}",
+    ]
+    text = "\n".join(lines)
+    record = zone_line(f"_mta-sts.{domain.name}", "TXT", f"v=STSv1; id={_identity(text)}")
+    return f"{policy_question(domain.name).name}\n{text}\n\n{record}"
+
+
+def _advice(domain: Domain, seen: Records) -> str:
+    return "If you want it, serve this file and then publish the record: " + _file(domain, seen)
