@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from re import _constants as _op  # type: ignore[attr-defined]  # the stdlib's parser has no public name
 from re import _parser as _sre  # type: ignore[attr-defined]  # nor has its tree
 from typing import Any
 
-__all__ = ["LIMIT", "fold", "fold_pattern", "grams", "plain", "required", "unsafe"]
+__all__ = ["LIMIT", "expanded", "fold", "fold_pattern", "grams", "plain", "required", "unsafe", "width"]
 
 LIMIT = 4096
 """Characters of a reply that are matched; what follows is never looked at."""
@@ -24,6 +24,8 @@ MOST = 160  # the widest bounded gap a pattern may have
 
 _SPACE = re.compile(r"\s+")
 _MARKS = re.compile("[\u0300-\u036f]")
+_WORD = re.compile(r"\{([a-z][a-z_]{0,30})\}")
+_ADDRESS = re.compile(r"<?[^\s<>@,;:\"'()\[\]]{1,64}@[a-z0-9.\[\]:-]{1,255}>?")
 _BYTE = re.compile(r"\\x([89a-f][0-9a-f])")
 _QUOTES = str.maketrans(
     {
@@ -42,14 +44,23 @@ _META = frozenset(".^$*+?{}[]\\|()")
 
 
 def fold(text: str) -> str:
-    """Text as patterns see it: the first `LIMIT` characters, folded; idempotent."""
+    """Text as patterns see it: the first `LIMIT` characters, folded, addresses as ``<>``; idempotent."""
     text = text[:LIMIT].lower()
     if not text.isascii():
         text = unicodedata.normalize("NFKD", text.translate(_QUOTES)).casefold()
         text = unicodedata.normalize("NFC", _MARKS.sub("", text))
-    elif "\\x" in text:  # bytes that were not UTF-8 are nearly always Latin-1
+    elif _BYTE.search(text):  # bytes that were not UTF-8 are nearly always Latin-1
         return fold(_BYTE.sub(lambda found: chr(int(found[1], 16)), text))
+    if "@" in text:
+        text = _ADDRESS.sub("<>", text)
     return " ".join(text.split())
+
+
+def expanded(pattern: str, vocabulary: Mapping[str, str]) -> str:
+    """A pattern with each ``{word}`` of a file's vocabulary written out; KeyError for a word it lacks."""
+    for _ in range(3):  # words may use words
+        pattern = _WORD.sub(lambda found: f"(?:{vocabulary[found[1]]})", pattern)
+    return pattern
 
 
 def fold_pattern(pattern: str) -> str:
@@ -109,6 +120,11 @@ def _inside(op: Any, value: Any) -> frozenset[str] | None:
         found = [_required(branch) for branch in value[1]]
         return None if None in found else frozenset().union(*(one for one in found if one))
     return None
+
+
+def width(pattern: str) -> int:
+    """The fewest letters a match has: what a pattern is worth, its gaps not counted."""
+    return len(pattern) if plain(pattern) else int(_sre.parse(pattern).getwidth()[0])
 
 
 def unsafe(pattern: str) -> str:
