@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice, zip_longest
 from pathlib import PurePath
@@ -23,7 +23,7 @@ from probe.facts import Answer, Question, Records, Status
 from probe.rules import Cause, Finding, Report, Rule, Source, State, Verdict
 from probe.wire.dns import Resolver
 
-__all__ = ["BUG", "OPTIONAL", "areas", "check_domain", "check_domains"]
+__all__ = ["BUG", "OPTIONAL", "Domain", "Resolver", "areas", "check_domain", "check_domains"]
 
 Fetch = Callable[[Question], Awaitable[Answer]]
 
@@ -111,7 +111,7 @@ async def check_domains(
     fetch: Fetch | None = None,
     deadline: float = 10.0,
     at_once: int = 100,
-) -> AsyncIterator[Report]:
+) -> AsyncGenerator[Report]:
     """The reports on many domains, in their order, as they are ready; `at_once` bounds how many run."""
     only, skip = tuple(only), tuple(skip)
     running: deque[asyncio.Task[Report]] = deque()

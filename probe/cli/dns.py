@@ -1,0 +1,172 @@
+"""`probe dns`: what the DNS says about domains that send mail."""
+
+from __future__ import annotations
+
+import math
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from probe.cli._output import FAIL_ON, FORMAT, OUTPUT, VERBOSE, Output, refuse, say
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from probe.rules import Report
+    from probe.run.domain import Domain, Resolver
+
+EPILOG = """\b
+Examples:
+  probe dns example.com
+  probe dns example.com --sending-ip 192.0.2.1 --dkim-selector s1
+  probe dns a.example b.example -f json
+  probe dns - < domains.txt --only spf --only dmarc
+  probe dns example.com --resolver 9.9.9.9 --resolver https://dns.quad9.net/dns-query
+
+Only asks the DNS (and the web server of an MTA-STS policy); never opens a mail connection."""
+
+_LONGEST_INPUT = 16 << 20
+_MOST_DOMAINS = 100_000
+_AT_ONCE = 100
+
+
+def command(  # noqa: PLR0917  # typer reads options from parameters
+    domains: Annotated[
+        list[str], typer.Argument(metavar="DOMAIN...", help="The domains to audit; - reads them from stdin.")
+    ],
+    resolver: Annotated[
+        list[str],
+        typer.Option(metavar="SERVER", help="HOST[:PORT], tls://HOST or https://HOST/dns-query; repeatable."),
+    ] = [],  # noqa: B006  # typer copies it
+    dkim_selector: Annotated[
+        list[str], typer.Option(metavar="NAME", help="A DKIM selector in use; repeatable.")
+    ] = [],  # noqa: B006  # typer copies it
+    sending_ip: Annotated[
+        list[str], typer.Option(metavar="IP", help="An address mail leaves from; repeatable.")
+    ] = [],  # noqa: B006  # typer copies it
+    helo: Annotated[str, typer.Option(metavar="NAME", help="The name said in HELO there.")] = "",
+    mail_from: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Envelope sender; default: postmaster at the domain.")
+    ] = "",
+    provider: Annotated[
+        str, typer.Option(metavar="ID", help="Who sends for the domain; default: recognised.")
+    ] = "",
+    only: Annotated[list[str], typer.Option(metavar="CHECK", help="Run only this check; repeatable.")] = [],  # noqa: B006  # typer copies it
+    skip: Annotated[list[str], typer.Option(metavar="CHECK", help="Leave this check out; repeatable.")] = [],  # noqa: B006  # typer copies it
+    dnsbl: Annotated[
+        bool, typer.Option("--dnsbl", help="Ask the blocklists about addresses and domain.")
+    ] = False,
+    authoritative: Annotated[
+        bool, typer.Option("--authoritative", help="Ask each of the domain's own name servers too.")
+    ] = False,
+    rdap: Annotated[bool, typer.Option("--rdap", help="Ask the registry how old the domain is.")] = False,
+    timeout: Annotated[float, typer.Option(metavar="SECONDS", help="For one attempt of one question.")] = 2.0,
+    deadline: Annotated[float, typer.Option(metavar="SECONDS", help="For one domain.")] = 10.0,
+    format: str = FORMAT,
+    output: list[str] = OUTPUT,
+    fail_on: str = FAIL_ON,
+    verbose: int = VERBOSE,
+) -> None:
+    """Audit what receivers see of these domains: SPF, DKIM, DMARC, MX, PTR and the rest.
+
+    A lookup that failed is reported as unknown, never as missing. Every finding names the question, the
+    server and the record it stands on.
+    """
+    out = Output(format, output, fail_on, verbose)
+    from dataclasses import replace
+
+    from probe.run.domain import Resolver, areas
+    from probe.run.told import sender
+
+    for name, value in (("--timeout", timeout), ("--deadline", deadline)):
+        if not (math.isfinite(value) and 0 < value <= 3600):
+            refuse(f"{name} takes seconds, more than 0 and at most 3600")
+    options = {"dnsbl": dnsbl, "authoritative": authoritative, "rdap": rdap}
+    try:
+        areas(only, skip)
+        window = Resolver(resolver, timeout=timeout)
+        told = sender(
+            selectors=dkim_selector,
+            addresses=sending_ip,
+            helo=helo,
+            mail_from=mail_from,
+            provider=provider,
+            options=[name for name, on in options.items() if on],
+        )
+    except ValueError as problem:
+        refuse(str(problem))
+    audited = [replace(told, name=name) for name in _names(domains)]
+    out.finish(_reports(audited, window, only, skip, deadline))
+
+
+def _names(typed: Sequence[str]) -> list[str]:
+    """The domains as A-labels, each once; notes on how they were read go to stderr."""
+    from probe.run.told import hostname
+
+    names: dict[str, None] = {}
+    for text in typed:
+        for where, line in _lines() if text == "-" else [("", text)]:
+            try:
+                read = hostname(line)
+            except ValueError as problem:
+                refuse(f"{where}{problem}")
+            for note in read.notes:
+                say(f"probe: {where}{note}")
+            if read.name in names:
+                say(f"probe: {where}{read.shown} is named twice and audited once")
+            names[read.name] = None
+    if not names:
+        refuse("no domain was given")
+    if len(names) > _MOST_DOMAINS:
+        refuse(f"{len(names)} domains are too many for one run; at most {_MOST_DOMAINS}")
+    return list(names)
+
+
+def _lines() -> Iterator[tuple[str, str]]:
+    """The lines of stdin that say something, with where they stand; ``#`` begins a comment."""
+    text = sys.stdin.buffer.read(_LONGEST_INPUT + 1)
+    if len(text) > _LONGEST_INPUT:
+        refuse("stdin holds more than 16 MiB: that is no list of domains")
+    for number, line in enumerate(text.decode("utf-8-sig", "replace").splitlines(), 1):
+        said = line.partition("#")[0].strip()
+        if said:
+            yield f"stdin, line {number}: ", said
+
+
+def _reports(
+    domains: Sequence[Domain], resolver: Resolver, only: Sequence[str], skip: Sequence[str], deadline: float
+) -> Iterator[Report]:
+    """The reports in order, each as soon as it and those before it are ready."""
+    import asyncio
+
+    from probe.run.domain import check_domains
+
+    shown = len(domains) > 1 and sys.stderr.isatty()
+    with asyncio.Runner() as runner:
+
+        async def enter() -> None:
+            await resolver.__aenter__()
+
+        async def leave() -> None:
+            await reports.aclose()
+            await resolver.__aexit__(None, None, None)
+
+        runner.run(enter())
+        reports = check_domains(domains, resolver, only, skip, deadline=deadline, at_once=_AT_ONCE)
+
+        async def following() -> Report | None:
+            return await anext(reports, None)
+
+        try:
+            done = 0
+            while (report := runner.run(following())) is not None:
+                done += 1
+                if shown:
+                    sys.stderr.write(f"\r{done} of {len(domains)} domains")
+                    sys.stderr.flush()
+                yield report
+        finally:
+            if shown:
+                sys.stderr.write("\r\x1b[K")
+            runner.run(leave())

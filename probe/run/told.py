@@ -1,0 +1,76 @@
+"""What an operator tells about a domain and the way it sends: words checked before anything is asked."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+
+from probe.checks import Domain
+from probe.checks._providers import table
+from probe.grammar.address import address
+from probe.grammar.hostname import Hostname, hostname
+
+__all__ = ["Hostname", "hostname", "sender"]
+
+
+def sender(
+    *,
+    selectors: Iterable[str] = (),
+    addresses: Iterable[str] = (),
+    helo: str = "",
+    mail_from: str = "",
+    provider: str = "",
+    options: Iterable[str] = (),
+) -> Domain:
+    """A `Domain` still without a name; ValueError with a sentence that names the option at fault."""
+    return Domain(
+        name="",
+        sending_ips=tuple(dict.fromkeys(map(_address, addresses))),
+        helo=_helo(helo),
+        mail_from=_mail_from(mail_from),
+        selectors=tuple(dict.fromkeys(map(_selector, selectors))),
+        provider=_provider(provider),
+        options=frozenset(options),
+    )
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text.strip()))
+    except ValueError:
+        raise ValueError(f"--sending-ip {text!r} is no IP address") from None
+
+
+def _helo(text: str) -> str:
+    try:
+        return hostname(text).name if text else ""
+    except ValueError as problem:
+        raise ValueError(f"--helo: {problem}") from None
+
+
+def _mail_from(text: str) -> str:
+    try:
+        return str(address(text)) if text else ""
+    except ValueError as problem:
+        raise ValueError(f"--mail-from {text!r} {problem}") from None
+
+
+def _selector(text: str) -> str:
+    """The selector alone, also where the whole name of its record was given."""
+    selector = text.strip().lower().partition("._domainkey")[0]
+    try:
+        valid = hostname(selector).name == selector
+    except ValueError:
+        valid = False
+    if not valid:
+        raise ValueError(
+            f"--dkim-selector {text!r} is no selector: give what stands after s= in DKIM-Signature"
+        )
+    return selector
+
+
+def _provider(text: str) -> str:
+    known = sorted(one.id for one in table())
+    if text and text not in known:
+        raise ValueError(f"there is no provider {text!r}; there are {', '.join(known)}")
+    return text
