@@ -9,13 +9,13 @@ verify or a body without end are not.
 from __future__ import annotations
 
 import asyncio
+import functools
 import ipaddress
 import ssl
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urljoin, urlsplit
 
 from probe.facts import Answer, Question, Status
@@ -23,7 +23,7 @@ from probe.facts import Answer, Question, Status
 if TYPE_CHECKING:
     import httpx2
 
-__all__ = ["KINDS", "Web"]
+__all__ = ["KINDS", "Web", "fetcher"]
 
 KINDS = frozenset({"HTTP", "RDAP"})
 
@@ -52,12 +52,13 @@ class _Asks(Protocol):
 
 
 class Web:
-    """Asks web servers; an async context manager, one for a run. Every URL is fetched once.
+    """Asks web servers; one for a run. Every URL is fetched once, however many ask for it.
 
     `resolver` finds addresses, so that the names are judged from the same answers as everything else.
     Addresses that are not global are never connected to: a zone must not send us into our own network.
-    `hosts` maps a name and port to where it is instead (for tests and proxies of one's own); the
-    certificate is still that of the name. `timeout` is in seconds for a whole fetch.
+    `hosts` maps a name and port to where it is instead (for tests and relays of one's own); the
+    certificate is still that of the name. `timeout` is in seconds for a whole fetch. Nothing is held
+    open between fetches, so there is nothing to close.
     """
 
     def __init__(
@@ -72,69 +73,28 @@ class Web:
         self._timeout = timeout
         self._hosts = dict(hosts or {})
         self._ca_file = ca_file
-        self._kept: dict[Question, asyncio.Task[Answer]] = {}
-        self._client: httpx2.AsyncClient | None = None
-
-    async def __aenter__(self) -> Self:
+        self._kept: dict[Question, Answer] = {}
+        self._turns: dict[Question, asyncio.Lock] = {}
         self._room = asyncio.Semaphore(_AT_ONCE)
-        return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for task in self._kept.values():
-            task.cancel()
-        await asyncio.gather(*self._kept.values(), return_exceptions=True)
-        if self._client is not None:
-            await self._client.aclose()
-
-    async def ask(
-        self, questions: Iterable[Question], *, within: float | None = None
-    ) -> dict[Question, Answer]:
-        """The answers, one for each distinct URL; never raises for the network.
-
-        What has no answer after `within` seconds is `SKIPPED`; it goes on being fetched for others.
-        """
-        wanted = dict.fromkeys(questions)
-        for question in wanted:
+    async def fetch(self, question: Question) -> Answer:
+        """The answer to one question of type HTTP or RDAP; never raises for the network."""
+        async with self._turns.setdefault(question, asyncio.Lock()):
             if question not in self._kept:
-                self._kept[question] = asyncio.create_task(self._fetched(question))
-        if wanted:
-            await asyncio.wait([self._kept[question] for question in wanted], timeout=within)
-        late = Answer(Status.SKIPPED, detail="no answer in the time allowed")
-        return {
-            question: self._kept[question].result() if self._kept[question].done() else late
-            for question in wanted
-        }
+                self._kept[question] = await self._fetched(question)
+            return self._kept[question]
 
     async def _fetched(self, question: Question) -> Answer:
         kind = _KINDS.get(question.type)
         if kind is None:
             return Answer(Status.NOTIMP, detail=f"{question.type} is not asked of the web")
         try:
-            client = self._opened()
+            async with self._room, asyncio.timeout(self._timeout), _client(self._ca_file) as client:
+                return await self._followed(client, question.name, kind)
         except ImportError:
             return Answer(Status.SKIPPED, detail="HTTPS needs the extra: pip install 'probe-smtp[http]'")
-        try:
-            async with self._room, asyncio.timeout(self._timeout):
-                return await self._followed(client, question.name, kind)
         except TimeoutError:
             return Answer(Status.TIMEOUT, detail=f"no whole answer in {self._timeout:g} s")
-
-    def _opened(self) -> httpx2.AsyncClient:
-        """The client, made when the first URL is asked: importing it takes longer than most runs."""
-        if self._client is None:
-            import httpx2  # noqa: PLC0415 - see above
-
-            context = ssl.create_default_context(cafile=self._ca_file or None)
-            self._client = httpx2.AsyncClient(
-                verify=context,
-                trust_env=False,  # a proxy would resolve names and hide certificates
-                follow_redirects=False,
-                timeout=self._timeout,
-                headers={"User-Agent": _AGENT, "Accept-Encoding": "identity"},  # nothing to unpack
-            )
-        return self._client
 
     async def _followed(self, client: httpx2.AsyncClient, url: str, kind: _Kind) -> Answer:
         answer = Answer(Status.GARBLED, detail="redirected too often")
@@ -187,6 +147,29 @@ class Web:
         return [], Answer(Status.NXDOMAIN, detail=f"{host} has no address")
 
 
+def fetcher(resolver: _Asks) -> Callable[[Question], Awaitable[Answer]]:
+    """What fetches documents for a run over the network, with this resolver's answers."""
+    return Web(resolver).fetch
+
+
+@functools.cache
+def _context(ca_file: str) -> ssl.SSLContext:
+    """One context for all: reading the CA bundle takes longer than a handshake."""
+    return ssl.create_default_context(cafile=ca_file or None)
+
+
+def _client(ca_file: str) -> httpx2.AsyncClient:
+    import httpx2  # noqa: PLC0415 - importing it takes longer than most runs, and it is an extra
+
+    return httpx2.AsyncClient(
+        verify=_context(ca_file),
+        trust_env=False,  # a proxy would resolve names and hide certificates
+        follow_redirects=False,
+        timeout=None,  # the whole fetch has its own
+        headers={"User-Agent": _AGENT, "Accept-Encoding": "identity"},  # nothing to unpack
+    )
+
+
 class _FetchError(OSError):
     """A fetch that ended without an answer; `status` says how."""
 
@@ -200,7 +183,7 @@ async def _response(
     client: httpx2.AsyncClient, url: str, host: str, accept: str
 ) -> AsyncIterator[httpx2.Response]:
     """The response to a GET of an address whose certificate must be that of `host`."""
-    import httpx2  # noqa: PLC0415 - imported already; here only its names
+    import httpx2  # noqa: PLC0415 - as in `_client`
 
     request = client.build_request(
         "GET", url, headers={"Host": host, "Accept": accept}, extensions={"sni_hostname": host}
