@@ -11,7 +11,8 @@ import enum
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 __all__ = [
     "Answer",
@@ -222,10 +223,10 @@ _ENHANCED = re.compile(r"[2-5][0-9]{2}[ -]([245]\.[0-9]{1,3}\.[0-9]{1,3})(?=\s|$
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One SMTP reply (RFC 5321 section 4.2), whole and in the server's own words.
+    r"""One SMTP reply (RFC 5321 section 4.2), whole and in the server's own words.
 
     `code` is 200..599. `lines` are as sent, without CRLF, each made printable by `escape` and freed of
-    our own secrets; a line that ended in a bare LF keeps a final ``\\n`` mark.
+    our own secrets; a line that ended in a bare LF keeps a final ``\n`` mark.
     """
 
     code: int
@@ -432,36 +433,55 @@ def _heard(turns: Iterable[Turn]) -> Iterator[str]:
         yield from (f"!: {line}" for line in turn.unasked)
 
 
+@dataclass(slots=True)
+class _Draft:
+    """A turn while it is being read."""
+
+    stage: str
+    secure: bool
+    pipelined: bool
+    said: str = ""
+    lines: list[str] = field(default_factory=list)
+    half: list[str] = field(default_factory=list)
+    unasked: list[str] = field(default_factory=list)
+    fault: tuple[Ending, str] | None = None
+
+    @property
+    def answered(self) -> bool:
+        return self.fault is not None or bool(self.lines and self.lines[-1][3:4] != "-")
+
+    def turn(self) -> Turn:
+        heard: Reply | Fault | None = None
+        if self.fault is not None:
+            heard = Fault(*self.fault, tuple(self.half))
+        elif self.lines:
+            heard = Reply(int(self.lines[-1][:3]), tuple(self.lines))
+        unasked = tuple(self.unasked)
+        return Turn(Stage(self.stage), self.said, heard, unasked, self.secure, self.pipelined)
+
+
 class _Reading:
     """The reader of the text form: one pass, turns of a flight filled in the order they were said."""
 
     def __init__(self, text: str) -> None:
         self.lines = text.split("\n")
         self.head: dict[str, str] = {}
-        self.tls: dict[str, object] | None = None
-        self.leaf: Certificate | None = None
+        self.tls: Tls | None = None
         self.stopped = ""
-        self.open: list[dict[str, object]] = []
-        self.turns: list[dict[str, object]] = []
+        self.flight: list[_Draft] = []
+        self.turns: list[_Draft] = []
 
     def transcript(self) -> Transcript:
         for line in self.lines:
             mark, _, rest = line.partition(" ")
             if mark == "--":
                 self.note(rest)
-            elif mark == "C:":
-                self.turns[-1]["said"] = rest
-            elif mark in {"S:", "S~", "!:"} and self.turns:
-                self.heard(mark, rest)
+            elif mark in {"C:", "S:", "S~", "!:"} and self.turns:
+                self.talk(mark, rest)
             else:
-                message = f"not a line of a transcript: {line!r}"
-                raise ValueError(message)
-        tls = None
-        if self.tls is not None:
-            tls = Tls(certificate=self.leaf, **self.tls)  # type: ignore[arg-type]
-        return Transcript(
-            turns=tuple(self.built(turn) for turn in self.turns), tls=tls, stopped=self.stopped, **self.head
-        )
+                raise ValueError(f"not a line of a transcript: {line!r}")
+        turns = tuple(draft.turn() for draft in self.turns)
+        return Transcript(turns, tls=self.tls, stopped=self.stopped, **self.head)
 
     def note(self, rest: str) -> None:
         word, _, pairs = rest.partition(" ")
@@ -469,66 +489,42 @@ class _Reading:
         if word == "session":
             self.head = {key: str(value) for key, value in values.items()}
         elif word == "tls-facts":
-            self.tls = values
-        elif word == "certificate":
-            names = values.pop("names", [])
-            plain = {name: "" for name in Certificate.__slots__ if name not in {"names", "total"}}
-            self.leaf = Certificate(
-                **{**plain, "total": 0, **values},  # type: ignore[arg-type]
-                names=tuple(names) if isinstance(names, list) else (),
+            self.tls = Tls(**values)
+        elif word == "certificate" and self.tls is not None:
+            names = tuple(values.pop("names", ()))
+            plain = dict.fromkeys(Certificate.__slots__, "")
+            self.tls = replace(
+                self.tls, certificate=Certificate(**{**plain, "total": 0, **values, "names": names})
             )
         elif word == "stopped":
             self.stopped = str(values.get("reason", ""))
         elif word == "fault":
-            turn = self.unanswered()
-            turn["fault"] = values
+            self.unanswered().fault = Ending(values["ending"]), str(values.get("detail", ""))
         else:
-            turn = {"stage": word, "said": "", "lines": [], "half": [], "unasked": [], **values}
-            if not values.get("pipelined"):
-                self.open = []
-            self.open.append(turn)
-            self.turns.append(turn)
+            draft = _Draft(word, bool(values.get("secure")), bool(values.get("pipelined")))
+            self.flight = [*self.flight, draft] if draft.pipelined else [draft]
+            self.turns.append(draft)
 
-    def unanswered(self) -> dict[str, object]:
-        for turn in self.open:
-            if "fault" not in turn and not _final(turn["lines"]):
-                return turn
-        message = "an answer to nothing"
-        raise ValueError(message)
+    def unanswered(self) -> _Draft:
+        for draft in self.flight:
+            if not draft.answered:
+                return draft
+        raise ValueError("an answer to nothing")
 
-    def heard(self, mark: str, rest: str) -> None:
-        if mark == "!:":
-            answered = [turn for turn in self.open if "fault" in turn or _final(turn["lines"])]
-            target = (answered or self.open)[-1]["unasked"]
+    def talk(self, mark: str, rest: str) -> None:
+        if mark == "C:":
+            self.turns[-1].said = rest
+        elif mark == "!:":
+            answered = [draft for draft in self.flight if draft.answered]
+            (answered or self.flight)[-1].unasked.append(rest)
+        elif mark == "S:":
+            self.unanswered().lines.append(rest)
         else:
-            target = self.unanswered()["lines" if mark == "S:" else "half"]
-        if isinstance(target, list):
-            target.append(rest)
-
-    @staticmethod
-    def built(turn: dict[str, object]) -> Turn:
-        lines = tuple(turn["lines"])  # type: ignore[arg-type]
-        heard: Reply | Fault | None = None
-        if isinstance(fault := turn.get("fault"), dict):
-            heard = Fault(Ending(fault["ending"]), str(fault.get("detail", "")), tuple(turn["half"]))  # type: ignore[arg-type]
-        elif lines:
-            heard = Reply(int(lines[-1][:3]), lines)
-        return Turn(
-            Stage(str(turn["stage"])),
-            str(turn["said"]),
-            heard,
-            tuple(turn["unasked"]),  # type: ignore[arg-type]
-            secure=bool(turn.get("secure")),
-            pipelined=bool(turn.get("pipelined")),
-        )
+            self.unanswered().half.append(rest)
 
 
-def _final(lines: object) -> bool:
-    return isinstance(lines, list) and bool(lines) and lines[-1][3:4] != "-"
-
-
-def _pairs(text: str) -> dict[str, object]:
-    values: dict[str, object] = {}
+def _pairs(text: str) -> dict[str, Any]:
+    values: dict[str, Any] = {}
     decoder = json.JSONDecoder()
     while text:
         key, _, text = text.partition("=")

@@ -153,7 +153,8 @@ def _after_shift(session: Transcript) -> Outcome:
 def _outcome(session: Transcript, refused: Finding | None, decided: Turn | None) -> Outcome:
     auth = session.last(Stage.AUTH)
     if auth is not None and isinstance(auth.heard, Reply) and auth.heard.code == 235:
-        taken = all((turn := session.last(stage)) is not None and turn.accepted for stage in (Stage.MAIL, Stage.RCPT))
+        envelope = (session.last(Stage.MAIL), session.last(Stage.RCPT))
+        taken = all(turn is not None and turn.accepted for turn in envelope)
         return Outcome.USABLE if taken and not session.stopped else Outcome.CREDS_OK
     definite = decided is not None and isinstance(decided.heard, Reply) and 500 <= decided.heard.code <= 599
     if definite and decided is auth and refused is not None and refused.rule.outcome is Outcome.BAD_CREDS:
@@ -210,7 +211,8 @@ def _described(tls: Tls) -> str:
         return ""
     more = f" and {leaf.total - len(leaf.names)} more" if leaf.total > len(leaf.names) else ""
     names = (", ".join(leaf.names) or f"none (subject {leaf.subject})") + more
-    return f"asked for {tls.wanted}; the certificate names {names}, is issued by {leaf.issuer}, valid {leaf.not_before[:10]} to {leaf.not_after[:10]}"
+    valid = f"valid {leaf.not_before[:10]} to {leaf.not_after[:10]}"
+    return f"asked for {tls.wanted}; the certificate names {names}, is issued by {leaf.issuer}, {valid}"
 
 
 def _stopped(session: Transcript) -> Finding:
@@ -258,7 +260,8 @@ def _tls_findings(tls: Tls | None, now: dt.datetime | None) -> Iterator[Finding]
         return
     rest = dt.datetime.fromisoformat(tls.certificate.not_after) - (now or dt.datetime.now(dt.UTC))
     if rest < dt.timedelta(days=_DAYS_LEFT):
-        evidence = {"stage": "tls", "certificate": tls.certificate.subject, "not_after": tls.certificate.not_after}
+        leaf = tls.certificate
+        evidence = {"stage": "tls", "certificate": leaf.subject, "not_after": leaf.not_after}
         yield Finding(catalogue.rule("session/certificate-expires-soon"), evidence, f"{rest.days} days left")
 
 
@@ -273,7 +276,7 @@ def _recognised(session: Transcript) -> str:
 
 # -- what was typed -------------------------------------------------------------------------------
 
-_QUOTES = ('""', "''", "“”", "„“", "«»", "‘’")
+_QUOTES = ('""', "''", "“”", "„“", "«»", "\u2018\u2019")
 
 
 def typed(inbox: Inbox) -> Iterator[Finding]:

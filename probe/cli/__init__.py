@@ -86,7 +86,7 @@ def _version(wanted: bool) -> None:
 def _root(
     _: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
 ) -> None:
-    """Ask mail servers and DNS what a sender needs to know before a launch.
+    r"""Ask mail servers and DNS what a sender needs to know before a launch.
 
     \b
     probe creds ada@example.com                 can this inbox log in and send?

@@ -18,12 +18,21 @@ from probe.rules import Report, Verdict, worst
 
 __all__ = ["FAIL_ON", "FORMAT", "OUTPUT", "VERBOSE", "Output", "exit_code", "refuse", "say"]
 
-FORMAT = typer.Option("text", "-f", "--format", help="What stdout gets: text, json, jsonl, ...", metavar="FORMAT")
+FORMAT = typer.Option(
+    "text", "-f", "--format", help="What stdout gets: text, json, jsonl, ...", metavar="FORMAT"
+)
 OUTPUT = typer.Option(
-    [], "-o", "--output", help="Write the report to FILE too; its extension picks the format. Repeatable.", metavar="FILE"
+    [],
+    "-o",
+    "--output",
+    help="Write the report to FILE too; its extension picks the format. Repeatable.",
+    metavar="FILE",
 )
 FAIL_ON = typer.Option(
-    "fail", "--fail-on", help="The verdict from which the exit code is 1: note, warn or fail.", metavar="VERDICT"
+    "fail",
+    "--fail-on",
+    help="The verdict from which the exit code is 1: note, warn or fail.",
+    metavar="VERDICT",
 )
 VERBOSE = typer.Option(0, "-v", "--verbose", count=True, help="Show the whole transcript, secrets replaced.")
 
@@ -64,8 +73,8 @@ class Output:
         for piece in render.find(self.format).render(seen, style):
             sys.stdout.write(piece)
             sys.stdout.flush()
-        for file, format in self.files:
-            text = "".join(render.find(format).render(kept, Style(verbose=self.verbose)))
+        for file, chosen in self.files:
+            text = "".join(render.find(chosen).render(kept, Style(verbose=self.verbose)))
             _write_whole(Path(file), text)
 
 
@@ -100,7 +109,7 @@ def _threshold(word: str) -> Verdict:
 def _format_of(file: str) -> str:
     path = Path(file)
     try:
-        format = render.by_extension(file)
+        chosen = render.by_extension(file)
     except KeyError:
         endings = sorted(ending for name in render.every() for ending in render.find(name).EXTENSIONS)
         refuse(f"{file}: the extension picks the format; use one of {' '.join(endings)}")
@@ -110,7 +119,7 @@ def _format_of(file: str) -> str:
         refuse(f"{file}: the directory {path.parent} does not exist")
     if not os.access(path.parent, os.W_OK):
         refuse(f"{file}: the directory {path.parent} cannot be written to")
-    return format
+    return chosen
 
 
 def _write_whole(path: Path, text: str) -> None:
@@ -118,7 +127,12 @@ def _write_whole(path: Path, text: str) -> None:
     temporary = ""
     try:
         with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False, errors="backslashreplace"
+            "w",
+            encoding="utf-8",
+            dir=path.parent,
+            prefix=f".{path.name}.",
+            delete=False,
+            errors="backslashreplace",
         ) as file:
             temporary = file.name
             file.write(text)

@@ -69,7 +69,9 @@ def _checked(text: str, where: str, *, split: bool = True) -> list[str]:
         if not line:
             refuse(f"{where}, line {number}: no password")
         if "\0" in line or "\r" in line or "\n" in line:
-            refuse(f"{where}, line {number}: the password holds a line break or a NUL, which no login can carry")
+            refuse(
+                f"{where}, line {number}: the password holds a line break or a NUL, which no login can carry"
+            )
     return lines
 
 
@@ -121,7 +123,8 @@ def _from_keyring(service: str, address: str) -> str:
 
 def _typed(address: str) -> str:
     if not sys.stdin.isatty():
-        refuse("no password: use --password-file FILE, --password-env NAME, --password-stdin or --password-command CMD")
+        ways = "--password-file FILE, --password-env NAME, --password-stdin or --password-command CMD"
+        refuse(f"no password: use {ways}")
     secret = getpass.getpass(f"Password for {address}: ")
     if not secret:
         refuse("no password was typed")

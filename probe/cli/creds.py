@@ -45,28 +45,51 @@ class Mechanism(StrEnum):
     OAUTHBEARER = "oauthbearer"
 
 
-def command(  # noqa: PLR0917  # typer reads options from parameters
+def command(  # typer reads options from parameters
     addresses: Annotated[list[str], typer.Argument(metavar="ADDRESS...", help="The inboxes to probe.")],
-    host: Annotated[str, typer.Option(help="Submission server; default: found by domain, MX or SRV record.")] = "",
+    host: Annotated[
+        str, typer.Option(help="Submission server; default: found by domain, MX or SRV record.")
+    ] = "",
     port: Annotated[int, typer.Option(help="Its port; default: 587, or 465 with --tls implicit.")] = 0,
     tls: Annotated[Tls | None, typer.Option(help="How TLS starts; default: by the port.")] = None,
     user: Annotated[str, typer.Option(help="Login name; default: the address.")] = "",
-    provider: Annotated[str, typer.Option(help="Provider id (see `probe providers`); default: recognised.")] = "",
-    auth_mech: Annotated[Mechanism, typer.Option(help="SASL mechanism; xoauth2 and oauthbearer take a token.")] = Mechanism.AUTO,
-    password_stdin: Annotated[bool, typer.Option("--password-stdin", help="Read the password from stdin.")] = False,
-    password_env: Annotated[str, typer.Option(metavar="NAME", help="Read it from an environment variable.")] = "",
-    password_file: Annotated[str, typer.Option(metavar="FILE", help="Read it from a file (one line, or one for each address).")] = "",
-    password_command: Annotated[str, typer.Option(metavar="CMD", help="Read it from a command's output.")] = "",
-    password_keyring: Annotated[str, typer.Option(metavar="SERVICE", help="Read it from the system's keyring.")] = "",
+    provider: Annotated[
+        str, typer.Option(help="Provider id (see `probe providers`); default: recognised.")
+    ] = "",
+    auth_mech: Annotated[
+        Mechanism, typer.Option(help="SASL mechanism; xoauth2 and oauthbearer take a token.")
+    ] = Mechanism.AUTO,
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password from stdin.")
+    ] = False,
+    password_env: Annotated[
+        str, typer.Option(metavar="NAME", help="Read it from an environment variable.")
+    ] = "",
+    password_file: Annotated[
+        str, typer.Option(metavar="FILE", help="Read it from a file (one line, or one for each address).")
+    ] = "",
+    password_command: Annotated[
+        str, typer.Option(metavar="CMD", help="Read it from a command's output.")
+    ] = "",
+    password_keyring: Annotated[
+        str, typer.Option(metavar="SERVICE", help="Read it from the system's keyring.")
+    ] = "",
     mail_from: Annotated[str, typer.Option(help="Envelope sender; default: the address.")] = "",
     rcpt_to: Annotated[str, typer.Option(help="Envelope recipient; default: the address itself.")] = "",
     ca_file: Annotated[str, typer.Option(metavar="FILE", help="Trust only the roots in this PEM file.")] = "",
-    helo: Annotated[str, typer.Option(help="Name to give in EHLO; default: this host's name or address.")] = "",
+    helo: Annotated[
+        str, typer.Option(help="Name to give in EHLO; default: this host's name or address.")
+    ] = "",
     source_address: Annotated[str, typer.Option(metavar="IP", help="Address to connect from.")] = "",
     resolver: Annotated[list[str], typer.Option(metavar="HOST[:PORT]", help="DNS server; repeatable.")] = [],  # noqa: B006  # typer copies it
-    timeout: Annotated[float | None, typer.Option(metavar="SECONDS", help="For each step; default: 15 to connect, 30 to 60 after.")] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="For each step; default: 15 to connect, 30 to 60 after."),
+    ] = None,
     deadline: Annotated[float, typer.Option(metavar="SECONDS", help="For the whole inbox.")] = 180,
-    insecure_plaintext: Annotated[bool, typer.Option("--insecure-plaintext", help="Allow AUTH without TLS.")] = False,
+    insecure_plaintext: Annotated[
+        bool, typer.Option("--insecure-plaintext", help="Allow AUTH without TLS.")
+    ] = False,
     format: str = FORMAT,
     output: list[str] = OUTPUT,
     fail_on: str = FAIL_ON,
@@ -116,7 +139,7 @@ def command(  # noqa: PLR0917  # typer reads options from parameters
 async def _all(inboxes: list[Inbox], network: Network) -> list[Report]:
     from probe.run.creds import check_creds
 
-    # One after the other: addresses given together are mostly of one server, and one bad login slows the next.
+    # One after the other: addresses given together share a server, and one bad login slows the next.
     async with network:
         return [await check_creds(inbox, network) for inbox in inboxes]
 
@@ -133,7 +156,7 @@ def _limits(timeout: float | None, deadline: float) -> Limits:
     return Limits(**dict.fromkeys(steps, timeout), quit=min(2, timeout), deadline=deadline)
 
 
-def _check(  # noqa: PLR0917  # the fields a user typed, in the order they are checked
+def _check(  # the fields a user typed, in the order they are checked
     addresses: list[str],
     host: str,
     port: int,
@@ -178,4 +201,6 @@ def _check(  # noqa: PLR0917  # the fields a user typed, in the order they are c
             tls.verifying(ca_file)
         except (OSError, ssl.SSLError) as problem:
             readable = isinstance(problem, ssl.SSLError)
-            refuse(f"--ca-file {ca_file}: {'not a PEM file of certificates' if readable else problem.strerror}")
+            refuse(
+                f"--ca-file {ca_file}: {'not a PEM file of certificates' if readable else problem.strerror}"
+            )

@@ -11,7 +11,7 @@ from probe.facts import Reply
 __all__ = ["NONE", "Extensions", "extensions"]
 
 _KEYWORD = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:[ =](.*))?\Z")
-_MOST = 200  # mechanisms worth remembering
+_MOST = 5_000  # mechanisms worth remembering; a reply holds no more
 
 
 @dataclass(frozen=True, slots=True)

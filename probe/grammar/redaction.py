@@ -7,6 +7,7 @@ and only as it is, so that the transcripts of two ordinary passwords are equal u
 from __future__ import annotations
 
 import base64
+import contextlib
 import html
 import json
 import quopri
@@ -120,10 +121,8 @@ def _forms(plain: str) -> set[bytes]:
         plain.encode("utf-16-le").hex().encode(),
         "".join(f"%{byte:02x}" for byte in data).encode(),
     }
-    try:
+    with contextlib.suppress(UnicodeEncodeError):
         written.add(plain.encode("latin-1"))
-    except UnicodeEncodeError:
-        pass
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
         for offset in range(3):
             # what stays the same wherever the secret stands in a longer encoded text

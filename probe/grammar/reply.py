@@ -65,7 +65,8 @@ class ReplyReader:
 
     def rest(self) -> tuple[str, ...]:
         """What has been heard of a reply that is not complete, printable."""
-        lines = [*self._lines, bytes(self._buffer[:MAX_LINE])] if self._buffer else self._lines
+        tail = bytes(self._buffer[:MAX_LINE])
+        lines = [*self._lines, tail] if tail else self._lines
         return self._shown(lines)
 
     def take(self) -> tuple[str, ...]:
@@ -90,7 +91,9 @@ class ReplyReader:
         if self._lines[0][:3] != found[1]:
             return self._fault(Ending.GARBLED, "the lines of one reply have different codes")
         if len(self._lines) > MAX_LINES or self._size > MAX_REPLY:
-            return self._fault(Ending.TOO_LONG, f"a reply of more than {MAX_LINES} lines or {MAX_REPLY} bytes")
+            return self._fault(
+                Ending.TOO_LONG, f"a reply of more than {MAX_LINES} lines or {MAX_REPLY} bytes"
+            )
         if found[2] == b"-":
             return None
         lines, self._lines, self._size = self._lines, [], 0

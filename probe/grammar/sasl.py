@@ -76,7 +76,9 @@ def _cram_md5(user: str, secret: Secret, _nonce: str) -> Exchange:
     yield user.encode() + b" " + digest.encode()
 
 
-_SERVER_FIRST = re.compile(rb"r=([\x21-\x2b\x2d-\x7e]{1,1024}),s=([A-Za-z0-9+/=]{1,1024}),i=([1-9][0-9]{0,9})(?:,|\Z)")
+_SERVER_FIRST = re.compile(
+    rb"r=([\x21-\x2b\x2d-\x7e]{1,1024}),s=([A-Za-z0-9+/=]{1,1024}),i=([1-9][0-9]{0,9})(?:,|\Z)"
+)
 
 
 def _scram_sha_256(user: str, secret: Secret, nonce: str) -> Exchange:

@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
-from probe.facts import Fault, Inbox, Reply, Stage, TlsMode, Turn
+from probe.facts import Fault, Inbox, Reply, TlsMode, Turn
 from probe.grammar import command, sasl
 from probe.grammar.address import address
 from probe.grammar.command import Flight

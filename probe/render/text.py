@@ -34,7 +34,8 @@ _LONGEST = 200  # characters of a line in the summary
 def render(reports: Iterable[Report], style: Style) -> Iterator[str]:
     """A block a report, a blank line between blocks."""
     for index, report in enumerate(reports):
-        yield ("\n" if index else "") + "\n".join(printable(line) if not style.colour else line for line in _report(report, style)) + "\n"
+        block = "\n".join(_report(report, style))
+        yield ("\n" if index else "") + (block if style.colour else printable(block)) + "\n"
 
 
 def _report(report: Report, style: Style) -> Iterator[str]:
@@ -44,7 +45,8 @@ def _report(report: Report, style: Style) -> Iterator[str]:
         yield from _steps(report.transcript, style)
     if report.states:
         yield ""
-        yield from (f"  {_word(_STATES[state], style, str(state))} {area}" for area, state in report.states.items())
+        for area, state in report.states.items():
+            yield f"  {_word(_STATES[state], style, str(state))} {area}"
     for finding in sorted(report.findings, key=lambda one: -one.verdict.rank):
         yield ""
         yield from _finding(finding, report, style)
@@ -158,6 +160,8 @@ def _wrapped(text: str, style: Style) -> Iterator[str]:
 def _labelled(label: str, text: str, style: Style) -> Iterator[str]:
     first, *rest = printable(text).split("\n")
     head = f"  {label:<8} "
-    lines = textwrap.wrap(first, style.width, initial_indent=head, subsequent_indent=" " * len(head)) or [head]
+    lines = textwrap.wrap(first, style.width, initial_indent=head, subsequent_indent=" " * len(head)) or [
+        head
+    ]
     yield from lines if not rest else [head + first]  # records to paste keep their line ends
     yield from (" " * len(head) + line for line in rest)

@@ -29,7 +29,11 @@ async def check_creds(inbox: Inbox, network: Network | None = None) -> Report:
     if network is None:
         async with Network() as own:
             return await check_creds(inbox, own)
-    for field, text in (("address", inbox.address), ("mail_from", inbox.mail_from), ("rcpt_to", inbox.rcpt_to)):
+    for field, text in (
+        ("address", inbox.address),
+        ("mail_from", inbox.mail_from),
+        ("rcpt_to", inbox.rcpt_to),
+    ):
         if text or field == "address":
             _checked(field, text)
     began = time.monotonic()
@@ -40,7 +44,9 @@ async def check_creds(inbox: Inbox, network: Network | None = None) -> Report:
     looked_up = time.monotonic() - began
     if isinstance(addresses, Fault):
         turn = Turn(Stage.RESOLVE, "", addresses, took=looked_up)
-        return _report(inbox, server, Transcript((turn,), server=server.host, peer=f"{server.host}:{server.port}"))
+        return _report(
+            inbox, server, Transcript((turn,), server=server.host, peer=f"{server.host}:{server.port}")
+        )
     peer = Peer(server.host, addresses, network.source)
     session = await _session(inbox, server, peer, network)
     return _report(inbox, server, session, {"resolve": looked_up})
@@ -68,7 +74,12 @@ async def _session(inbox: Inbox, server: Server, peer: Peer, network: Network) -
 
 def _about_certificate(session: Transcript) -> bool:
     turn = session.last(Stage.TLS)
-    return turn is not None and isinstance(turn.heard, Fault) and turn.heard.ending is Ending.TLS and not turn.heard.lines
+    return (
+        turn is not None
+        and isinstance(turn.heard, Fault)
+        and turn.heard.ending is Ending.TLS
+        and not turn.heard.lines
+    )
 
 
 async def _looked_at(

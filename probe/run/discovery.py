@@ -85,7 +85,9 @@ def _served(inbox: Inbox, provider: catalogue.Provider, how: str) -> Server:
 def _by_srv(inbox: Inbox, domain: str, question: Question, answer: Answer, tls: TlsMode) -> Server:
     """RFC 6186 section 3, RFC 2782: the lowest priority, then the heaviest; "." means not here."""
     rows = sorted(
-        ((int(row[0]), -int(row[1]), int(row[2]), row[3]) for row in map(str.split, answer.values) if len(row) == 4)
+        (int(row[0]), -int(row[1]), int(row[2]), row[3])
+        for row in map(str.split, answer.values)
+        if len(row) == 4
     )
     evidence = (("question", str(question)), ("record", "; ".join(answer.values)), ("server", answer.server))
     if not rows or rows[0][3] == ".":
@@ -102,19 +104,21 @@ def _by_srv(inbox: Inbox, domain: str, question: Question, answer: Answer, tls: 
     return Server(host, inbox.port or port, inbox.tls or tls, _id(provider), "by SRV record")
 
 
-def _unknown(
-    domain: str, mx: Question, answer: Answer, services: list[tuple[Question, Answer]]
-) -> Server:
+def _unknown(domain: str, mx: Question, answer: Answer, services: list[tuple[Question, Answer]]) -> Server:
     for question, heard in ((mx, answer), *services):
         if not heard.known:
             evidence = (("question", str(question)), ("status", str(heard.status)), ("server", heard.server))
             return Server(
-                problem="session/submission-lookup-failed", detail=f"{question}: {heard.status}", evidence=evidence
+                problem="session/submission-lookup-failed",
+                detail=f"{question}: {heard.status}",
+                evidence=evidence,
             )
     evidence = (("question", str(mx)), ("status", str(answer.status)), ("server", answer.server))
     if answer.status is Status.NXDOMAIN:
         return Server(problem="session/domain-does-not-exist", detail=domain, evidence=evidence)
     hosts = ", ".join(value.partition(" ")[2] for value in answer.values)
     return Server(
-        problem="session/submission-server-unknown", detail=f"mail for it goes to {hosts}" if hosts else "", evidence=evidence
+        problem="session/submission-server-unknown",
+        detail=f"mail for it goes to {hosts}" if hosts else "",
+        evidence=evidence,
     )

@@ -157,7 +157,9 @@ def _alternating(addresses: tuple[str, ...]) -> list[str]:
 @functools.cache
 def _host_name() -> str:
     name = socket.gethostname().rstrip(".").lower()
-    good = "." in name and all(label.replace("-", "a").isalnum() for label in name.split(".")) and name.isascii()
+    good = (
+        "." in name and all(label.replace("-", "a").isalnum() for label in name.split(".")) and name.isascii()
+    )
     return name if good and not _literal(name) else ""
 
 

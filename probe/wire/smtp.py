@@ -16,7 +16,7 @@ import socket
 import ssl
 import time
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 
 from probe.facts import Ending, Fault, Limits, Reply, Stage, Tls, Transcript, Turn, escape
@@ -452,5 +452,4 @@ class _Line:
 def _reason(problem: ssl.SSLError) -> str:
     if isinstance(problem, ssl.SSLCertVerificationError):
         return str(problem.verify_message).rstrip(".")
-    words = str(problem.reason or problem.strerror or problem).replace("_", " ").lower()
-    return words
+    return str(problem.reason or problem.strerror or problem).replace("_", " ").lower()
