@@ -1,0 +1,214 @@
+"""What a published DKIM key is worth: its type and size read from the key itself, and what is wrong.
+
+`assess` looks at all TXT values of one selector. The words in `problem` and `remarks` are the problem parts
+of rules in `_dkim_rules`.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from probe.grammar import dkim
+from probe.grammar.dkim import Key
+
+__all__ = ["Assessment", "assess"]
+
+_SMALLEST, _ADVISED, _LARGEST = 1024, 2048, 4096  # RFC 8301 section 3.2
+_ED25519 = 32  # bytes, RFC 8463 section 4.2
+_MAX_VALUES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """One selector's key. `problem` is empty where verifiers can use the key.
+
+    `type` and `bits` are those of the key itself (rsa, ed25519; 0: not readable). `detail` says what is
+    particular, `remarks` are lesser faults with their details, `meant` the record to publish instead.
+    """
+
+    text: str
+    problem: str = ""
+    detail: str = ""
+    type: str = ""
+    bits: int = 0
+    remarks: tuple[tuple[str, str], ...] = ()
+    meant: str = ""
+    flags: tuple[str, ...] = ()
+
+    @property
+    def usable(self) -> bool:
+        """Whether a verifier can use the key."""
+        return not self.problem
+
+    @property
+    def revoked(self) -> bool:
+        """Whether the owner withdrew it."""
+        return self.problem == "revoked"
+
+    def told(self) -> Mapping[str, object]:
+        """The form in JSON."""
+        return {
+            "type": self.type or None,
+            "bits": self.bits or None,
+            "usable": self.usable,
+            "revoked": self.revoked,
+            "problem": self.problem or None,
+            "flags": list(self.flags),
+        }
+
+
+@functools.lru_cache(maxsize=1024)
+def assess(values: tuple[str, ...]) -> Assessment | None:
+    """The key that TXT values at a selector make; None where nobody meant a key by any of them."""
+    values = values[:_MAX_VALUES]
+    keys = [key for key in map(dkim.parse, values) if key.meant]
+    if not keys:
+        return None
+    if len(values) > 1 and (whole := _joined(values)) is not None:
+        detail = f"{len(values)} TXT records, each with a part of one key"
+        return replace(whole, problem="split", detail=detail, meant=whole.text)
+    if len(keys) > 1:
+        usable = [each for each in map(_one, keys) if each.usable]
+        first = usable[0] if usable else _one(keys[0])
+        return replace(first, problem="several", detail=f"{len(keys)} key records", meant="")
+    return _one(keys[0])
+
+
+def _joined(values: tuple[str, ...]) -> Assessment | None:
+    """The key that the values make when put together, where none of them is one alone."""
+    if len(values) > 3 or any(_one(dkim.parse(value)).usable for value in values):
+        return None
+    for order in itertools.permutations(values):
+        key = dkim.parse("".join(order))
+        if key.tags.first == "v" and (whole := _one(key)).usable:
+            return whole
+    return None
+
+
+def _one(key: Key) -> Assessment:
+    """One record: as a verifier reads it, and where that fails, as it was probably meant."""
+    if "PRIVATE KEY" in key.text[:4096] or (key.data and _private(key.data)):
+        return Assessment("", problem="private-key")
+    found = _strictly(key)
+    # A note in quotation marks harms nobody: marks of pasting explain a failure, they are none.
+    if found.problem not in {"", "revoked"} and (damage := dkim.damage(key.text)):
+        meant = dkim.repaired(key.text)
+        mended = _strictly(dkim.parse(meant)) if meant else found
+        return replace(
+            mended, text=key.text, problem="pasted", detail=damage, meant=meant if mended.usable else ""
+        )
+    return found
+
+
+def _strictly(key: Key) -> Assessment:
+    """Fault by fault, in the order in which a verifier stumbles."""
+    found = Assessment(key.text, flags=key.flags)
+    if key.tags.duplicates:
+        return replace(found, problem="duplicate-tag", detail=", ".join(key.tags.duplicates[:5]))
+    if not key.version_valid:
+        detail = "v= is not first" if key.tags["v"] == "DKIM1" else f"v={key.tags['v'][:40]}"
+        meant = dkim.repaired(key.text)
+        mended = _strictly(dkim.parse(meant)) if meant else found
+        return replace(
+            mended, text=key.text, problem="version", detail=detail, meant=meant if mended.usable else ""
+        )
+    if key.revoked:
+        return replace(found, problem="revoked", type=key.type if key.type in {"rsa", "ed25519"} else "")
+    if key.data is None:
+        return replace(found, problem="not-base64" if "p" in key.tags else "no-key")
+    return _material(key, key.data, found)
+
+
+def _material(key: Key, data: bytes, found: Assessment) -> Assessment:
+    if key.type == "rsa":
+        found = _rsa(data, found)
+    elif key.type == "ed25519":
+        found = _ed25519(data, found)
+    else:
+        found = replace(found, problem="unknown-type", detail=f"k={key.type[:40]}")
+    if found.problem:
+        return found
+    if key.hashes and "sha256" not in key.hashes:
+        return replace(found, problem="hash", detail=f"h={':'.join(key.hashes)[:80]}")
+    if not {"*", "email"} & set(key.services):
+        return replace(found, problem="service", detail=f"s={':'.join(key.services)[:80]}")
+    remarks = list(found.remarks)
+    if key.testing:
+        remarks.append(("testing", "t=y"))
+    if key.strict:
+        remarks.append(("strict", "t=s"))
+    if found.bits > _LARGEST:
+        remarks.append(("large-key", f"{found.bits} bits"))
+    if found.type == "rsa" and found.bits < _ADVISED:
+        remarks.append(("weak-key", f"{found.bits} bits"))
+    return replace(found, remarks=tuple(remarks))
+
+
+def _rsa(data: bytes, found: Assessment) -> Assessment:
+    if len(data) == _ED25519:
+        return replace(
+            found, problem="wrong-type", detail="k=rsa, and p= holds an ed25519 key", type="ed25519"
+        )
+    kind, bits = _public(data)
+    if kind == "rsa":
+        found = replace(found, type="rsa", bits=bits)
+        if bits < _SMALLEST:
+            return replace(found, problem="short-key", detail=f"{bits} bits")
+        # A SubjectPublicKeyInfo begins with a SEQUENCE of its own, a bare RSAPublicKey with the modulus.
+        header = 2 if data[1] < 0x80 else 2 + (data[1] & 0x7F)
+        bare = data[header : header + 1] == b"\x02"
+        return replace(found, remarks=(("bare-key", "RSAPublicKey"),)) if bare else found
+    if kind:
+        return replace(found, problem="wrong-type", detail=f"k=rsa, and p= holds an {kind} key", type=kind)
+    declared = dkim.declared_length(data)
+    if declared is not None and declared > len(data):
+        return replace(
+            found, problem="truncated", detail=f"{len(data)} of {declared} bytes are there", type="rsa"
+        )
+    return replace(found, problem="unreadable", detail=f"{len(data)} bytes that are no RSA key")
+
+
+def _ed25519(data: bytes, found: Assessment) -> Assessment:
+    if len(data) == _ED25519:
+        return replace(found, type="ed25519", bits=256)
+    kind, bits = _public(data)
+    if kind == "rsa":
+        return replace(
+            found, problem="wrong-type", detail="k=ed25519, and p= holds an RSA key", type=kind, bits=bits
+        )
+    detail = f"{len(data)} bytes; an ed25519 key is 32, without any wrapping"
+    return replace(found, problem="unreadable", detail=detail, type="ed25519")
+
+
+def _public(data: bytes) -> tuple[str, int]:
+    """Type and size of a DER public key; ``("", 0)`` where it is none that can be read."""
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - only a domain with keys pays
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey  # noqa: PLC0415
+    from cryptography.hazmat.primitives.serialization import load_der_public_key  # noqa: PLC0415
+
+    try:
+        key = load_der_public_key(data)
+    except (ValueError, UnsupportedAlgorithm):
+        return "", 0
+    if isinstance(key, RSAPublicKey):
+        return "rsa", key.key_size
+    return ("ed25519", 256) if isinstance(key, Ed25519PublicKey) else ("other", 0)
+
+
+def _private(data: bytes) -> bool:
+    """Whether these bytes are a private key: version 0 right behind the outer SEQUENCE, and readable."""
+    header = 2 if len(data) > 1 and data[1] < 0x80 else 2 + (data[1] & 0x7F if len(data) > 1 else 0)
+    if data[header : header + 3] != b"\x02\x01\x00":
+        return False
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - only a domain with keys pays
+    from cryptography.hazmat.primitives.serialization import load_der_private_key  # noqa: PLC0415
+
+    try:
+        load_der_private_key(data, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return False
+    return True

@@ -1,0 +1,86 @@
+"""What DNS lets one predict of alignment (RFC 9989 section 4.4): never whether a message passes.
+
+An identifier aligns when it is the author domain (strict), or shares its organizational domain (relaxed).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from probe.checks import Domain
+from probe.checks._dkim_search import found_keys, proven_none
+from probe.checks._dmarc_discovery import Discovery, discover
+from probe.facts import Records, Status
+
+__all__ = ["Alignment", "aligned", "envelope_domain"]
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """Whether each identifier can align; None where DNS does not tell.
+
+    `spf_published` and `dkim` say whether there is anything that could pass: an SPF record at the envelope
+    domain, a usable key at the author domain.
+    """
+
+    spf_domain: str
+    spf_mode: str
+    spf: bool | None
+    spf_published: bool | None
+    dkim_domain: str
+    dkim_mode: str
+    dkim: bool | None
+
+    def told(self) -> Mapping[str, object]:
+        """The form in JSON."""
+        return {
+            "spf": {"domain": self.spf_domain, "mode": self.spf_mode, "aligned": self.spf},
+            "dkim": {"domain": self.dkim_domain, "mode": self.dkim_mode, "aligned": self.dkim},
+        }
+
+
+def envelope_domain(domain: Domain) -> str:
+    """The domain of MAIL FROM: what was told, else the domain itself."""
+    return domain.mail_from.rpartition("@")[2].rstrip(".").lower() or domain.name
+
+
+def aligned(domain: Domain, found: Discovery, seen: Records) -> Alignment:
+    """The prediction for mail whose From is the domain, sent with its envelope and signed with its keys."""
+    record = found.record
+    envelope = envelope_domain(domain)
+    modes = {"r": "relaxed", "s": "strict"}
+    return Alignment(
+        spf_domain=envelope,
+        spf_mode=modes[record.aspf if record else "r"],
+        spf=_aligns(envelope, found, seen, strict=bool(record and record.aspf == "s")),
+        spf_published=_spf_published(envelope, seen),
+        dkim_domain=domain.name,
+        dkim_mode=modes[record.adkim if record else "r"],
+        dkim=_signed(domain, seen),
+    )
+
+
+def _aligns(identifier: str, found: Discovery, seen: Records, *, strict: bool) -> bool | None:
+    if identifier == found.author:
+        return True
+    if strict:
+        return False
+    other = discover(identifier, seen)
+    if other.failed or other.holes or found.failed:
+        return None
+    return other.org == found.org
+
+
+def _spf_published(name: str, seen: Records) -> bool | None:
+    answer = seen.asked(name, "TXT")
+    if answer is None or not answer.known:
+        return None
+    values = answer.values if answer.status is Status.OK else ()
+    return any(value.lower().startswith("v=spf1") for value in values)
+
+
+def _signed(domain: Domain, seen: Records) -> bool | None:
+    if found_keys(domain, seen):
+        return True
+    return False if proven_none(domain, seen) else None

@@ -1,0 +1,140 @@
+"""Which DMARC record applies to a name, and which name is its organizational domain: both generations.
+
+RFC 9989 section 4.10 walks up the tree; RFC 7489 section 6.6.3 asks twice and uses a list of public
+suffixes. A lookup that failed leaves a hole in the walk, and the hole is told: `failed`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from probe.checks import _suffixes
+from probe.checks._evidence import seen_answer
+from probe.facts import Question, Records, Status
+from probe.grammar import dmarc
+from probe.grammar.dmarc import Policy, Psd, Record
+
+__all__ = ["Discovery", "Older", "askable", "discover", "discover_7489", "exists", "kept", "question"]
+
+_LONGEST_NAME = 253
+
+
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """What a receiver of RFC 9989 finds for an author domain.
+
+    `asked` are the names in the order of its questions, `record_at` and `record` what it applies (None:
+    nothing), `policy` the request for this very name with sp, np and t taken into account (None: DMARC is
+    not applied). `failed` are names whose lookup failed and could have changed that; `holes` those that
+    could only have changed the organizational domain.
+    """
+
+    author: str
+    asked: tuple[str, ...]
+    record_at: str | None
+    record: Record | None
+    org: str
+    policy: Policy | None
+    failed: tuple[str, ...] = ()
+    holes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Older:
+    """What a receiver of RFC 7489 finds; `policy` takes ``pct=0`` into account."""
+
+    record_at: str | None
+    record: Record | None
+    org: str
+    policy: Policy | None
+
+
+def question(name: str) -> Question:
+    """The question for the DMARC record of a name."""
+    return Question(f"_dmarc.{name}", "TXT")
+
+
+def askable(name: str) -> bool:
+    """Whether a name can stand in a question: 253 bytes, labels of 1 to 63 (RFC 1035 section 2.3.4)."""
+    return len(name) <= _LONGEST_NAME and all(1 <= len(label) <= 63 for label in name.split("."))
+
+
+def kept(name: str, seen: Records) -> tuple[Record, ...]:
+    """The records at ``_dmarc.<name>`` that receivers keep at sight; more than one count as none."""
+    answer = seen_answer(seen, question(name))
+    values = answer.values if answer.status is Status.OK else ()
+    return tuple(record for value in values if (record := dmarc.parse(value)) is not None)
+
+
+def exists(name: str, seen: Records) -> bool | None:
+    """Whether the name exists, NXDOMAIN being the proof that it does not (RFC 9989 section 3.2.13)."""
+    answers = [answer for kind in ("TXT", "MX", "A") if (answer := seen.asked(name, kind)) and answer.known]
+    if not answers:
+        return None
+    return not any(answer.status is Status.NXDOMAIN and not answer.aliases for answer in answers)
+
+
+def discover(author: str, seen: Records) -> Discovery:
+    """The walk of RFC 9989 sections 4.10, 4.10.1 and 4.10.2 over what has been seen."""
+    asked: list[str] = []
+    found: dict[str, Record] = {}
+    failed: list[str] = []
+    for name in dmarc.walk(author):
+        if not askable(question(name).name):
+            continue
+        asked.append(name)
+        if not seen_answer(seen, question(name)).known:
+            failed.append(name)
+            continue
+        records = kept(name, seen)
+        if len(records) != 1:
+            continue
+        found[name] = records[0]
+        psd = records[0].psd
+        if psd is Psd.NO or (psd is Psd.YES and name != author):
+            break
+    org = _organizational(author, found)
+    at = next((name for name in (author, org, _suffix_above(org, found)) if name in found), None)
+    record = found.get(at) if at else None
+    policy = None
+    if record is not None:
+        policy = record.requested(below=at != author, exists=exists(author, seen) is not False)
+    decisive = [name for name in failed if at != author and (name == author or not _suffixes.is_suffix(name))]
+    return Discovery(
+        author,
+        tuple(asked),
+        at,
+        record,
+        org,
+        policy,
+        tuple(decisive),
+        tuple(n for n in failed if n not in decisive),
+    )
+
+
+def _organizational(author: str, found: dict[str, Record]) -> str:
+    """RFC 9989 section 4.10.2; `found` is in the order of the walk, longest name first."""
+    for name, record in found.items():
+        if record.psd is Psd.NO:
+            return name
+        if record.psd is Psd.YES and name != author:
+            labels = author.split(".")
+            return ".".join(labels[-(name.count(".") + 2) :])
+    return next(reversed(found), author)
+
+
+def _suffix_above(org: str, found: dict[str, Record]) -> str:
+    parent = org.partition(".")[2]
+    return parent if parent in found and found[parent].psd is Psd.YES else ""
+
+
+def discover_7489(author: str, seen: Records) -> Older:
+    """What RFC 7489 section 6.6.3 finds: the name's own record, else that of its organizational domain."""
+    org = _suffixes.organizational(author)
+    for name in dict.fromkeys((author, org)):
+        records = kept(name, seen)
+        if len(records) > 1:
+            break  # several records end the search there
+        if records:
+            return Older(name, records[0], org, records[0].requested_7489(below=name != author))
+    return Older(None, None, org, None)

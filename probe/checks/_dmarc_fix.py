@@ -1,0 +1,77 @@
+"""The DMARC record that was meant, completed and ready to paste."""
+
+from __future__ import annotations
+
+import difflib
+import re
+
+from probe.checks._evidence import zone_line
+from probe.grammar import dmarc
+
+__all__ = ["completed", "line", "meant_tag"]
+
+# A tag begins wherever a known name and an equals sign (or a colon, the usual slip) stand, so that a
+# forgotten semicolon is found too.
+_SEPARATOR = re.compile(
+    r"[;\s,\"']{1,16}(?=(?:v|p|sp|np|psd|t|adkim|aspf|fo|rua|ruf|pct|rf|ri)\s*[=:])", re.IGNORECASE
+)
+_TAG = re.compile(r"\s*([A-Za-z]{1,12})\s*[=:]\s*([^;\"'\\]{0,2000})")
+_POLICIES = tuple(dmarc.Policy)
+_CHOICES = {"adkim": ("r", "s"), "aspf": ("r", "s"), "psd": ("y", "n", "u")}
+_ORDER = ("p", "sp", "np", "psd", "adkim", "aspf", "fo", "rua", "ruf")
+_DEFAULTS = {"adkim": "r", "aspf": "r", "psd": "u"}
+
+
+def meant_tag(name: str) -> str:
+    """The known tag that a misspelt name is closest to; empty where none is close."""
+    close = difflib.get_close_matches(name[:20].lower(), [*dmarc.KNOWN, "policy"], 1, 0.7)
+    return {"policy": "p"}.get(close[0], close[0]) if close else ""
+
+
+def completed(text: str, domain: str, *, reports: str = "") -> str:
+    """A record that says what `text` (a record, a broken one or nothing) means, complete.
+
+    Policies are corrected where the slip is plain and become none where it is not; removed and unknown
+    tags go; a rua address at `domain` is added (`reports` where given).
+    """
+    values: dict[str, str] = {}
+    for piece in _SEPARATOR.split(text[:4096]):
+        for part in piece.split(";"):
+            if (found := _TAG.match(part)) is not None:
+                name = found[1].lower()
+                name = name if name in dmarc.KNOWN or name in dmarc.REMOVED else meant_tag(name)
+                values.setdefault(name, found[2].strip().rstrip(","))
+    said = {"p": _policy(values.get("p", "")) or "none"}
+    said |= {name: wanted for name in ("sp", "np") if name in values and (wanted := _policy(values[name]))}
+    for name, allowed in _CHOICES.items():
+        value = values.get(name, "").lower()
+        if value in allowed and value != _DEFAULTS[name]:
+            said[name] = value
+    if values.get("fo", "0") != "0" and re.fullmatch(r"[01ds](?::[01ds]){0,3}", values["fo"]):
+        said["fo"] = values["fo"]
+    said["rua"] = _addresses(values.get("rua", "")) or f"mailto:{reports or f'dmarc-reports@{domain}'}"
+    if ruf := _addresses(values.get("ruf", "")):
+        said["ruf"] = ruf
+    return "; ".join(("v=DMARC1", *(f"{name}={said[name]}" for name in _ORDER if name in said)))
+
+
+def _policy(value: str) -> str:
+    word = re.match(r"[A-Za-z]{0,20}", value)
+    close = difflib.get_close_matches(word[0].lower(), _POLICIES, 1, 0.7) if word else []
+    return str(close[0]) if close else ""
+
+
+def _addresses(value: str) -> str:
+    kept = []
+    for uri in re.split(r"[,\s]+", value)[:10]:
+        bare = uri.partition("!")[0]
+        bare = bare if bare.lower().startswith("mailto:") else f"mailto:{bare}"
+        record = dmarc.parse(f"v=DMARC1; p=none; rua={bare}")
+        if record is not None and record.reports:
+            kept.append(bare)
+    return ",".join(kept)
+
+
+def line(domain: str, text: str = "", *, reports: str = "") -> str:
+    """The completed record as a line of the zone of `domain`."""
+    return zone_line(f"_dmarc.{domain}", "TXT", completed(text, domain, reports=reports))

@@ -1,0 +1,31 @@
+"""Public suffixes, for what receivers of RFC 7489 conclude: RFC 9989 needs no list."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from publicsuffixlist import PublicSuffixList
+
+__all__ = ["is_suffix", "organizational"]
+
+
+@functools.cache
+def _list() -> PublicSuffixList:
+    # Reading the list takes longer than everything else here: only a judgement pays for it.
+    from publicsuffixlist import PublicSuffixList  # noqa: PLC0415
+
+    return PublicSuffixList()
+
+
+@functools.lru_cache(maxsize=4096)
+def organizational(name: str) -> str:
+    """The organizational domain as RFC 7489 section 3.2 has it; a public suffix is its own."""
+    return _list().privatesuffix(name) or name
+
+
+@functools.lru_cache(maxsize=4096)
+def is_suffix(name: str) -> bool:
+    """Whether a name is a public suffix; an unlisted top-level domain is one."""
+    return _list().privatesuffix(name) is None

@@ -1,0 +1,323 @@
+"""DMARC: which record applies to this very name, what it asks, and what it does to mail (RFC 9989).
+
+Receivers of RFC 7489 are still about; where they conclude otherwise, both verdicts are told. The check is
+silent about the parents' zones except for what they mean for this name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from probe.checks import Domain, Judgement, _suffixes
+from probe.checks._dmarc_alignment import Alignment, aligned, envelope_domain
+from probe.checks._dmarc_discovery import (
+    Discovery,
+    Older,
+    askable,
+    discover,
+    discover_7489,
+    exists,
+    kept,
+    question,
+)
+from probe.checks._dmarc_fix import line, meant_tag
+from probe.checks._dmarc_rules import RULE, RULES
+from probe.checks._evidence import evidence, printable, seen_answer, state, unknown
+from probe.facts import Question, Records, Status
+from probe.grammar import dmarc
+from probe.grammar.dmarc import Destination, Policy, Psd, Record
+from probe.rules import Finding, State
+
+__all__ = ["RULES", "ask", "judge"]
+
+_UNREADABLE = frozenset({"several", "not-recognised"})  # something is published, and is discarded
+_ASIDE = frozenset({"report-unknown"})  # tells nothing about the record itself
+_MAX_REPORT_DOMAINS = 5
+
+
+def ask(domain: Domain, seen: Records) -> Iterator[Question]:
+    """The whole walk at once (eight questions at most), then what the report addresses need."""
+    name = domain.name
+    yield Question(name, "TXT")
+    names = dict.fromkeys((*dmarc.walk(name), *dmarc.walk(envelope_domain(domain))))
+    walks = [question(each) for each in names if askable(question(each).name)]
+    yield from walks
+    yield Question(envelope_domain(domain), "TXT")
+    if all(each in seen for each in walks):
+        found = discover(name, seen)
+        if found.record is not None and found.record_at is not None:
+            for where in _report_domains(found.record):
+                yield Question(where, "MX")
+                if _external(found.record_at, where):
+                    yield _permission(found.record_at, where)
+
+
+def judge(domain: Domain, seen: Records) -> Judgement:
+    """What applies, what is wrong with it, and what both generations of receivers conclude."""
+    found, older = discover(domain.name, seen), discover_7489(domain.name, seen)
+    alignment = aligned(domain, found, seen)
+    findings = tuple(_findings(domain, found, older, alignment, seen))
+    return Judgement(_state(found, findings), findings, _evaluation(found, older, alignment))
+
+
+def _state(found: Discovery, findings: tuple[Finding, ...]) -> State:
+    problems = {finding.rule.id.partition("/")[2] for finding in findings}
+    if found.record is None and not found.failed and not problems & _UNREADABLE:
+        return State.MISSING
+    return state(finding for finding in findings if finding.rule.id.partition("/")[2] not in _ASIDE)
+
+
+def _evaluation(found: Discovery, older: Older, alignment: Alignment) -> Mapping[str, object]:
+    return {
+        "record_at": found.record_at,
+        "record": printable(found.record.text) if found.record else None,
+        "org_domain": found.org,
+        "policy": str(found.policy) if found.policy else None,
+        "org_domain_7489": older.org,
+        "policy_7489": str(older.policy) if older.policy else None,
+        "queries": [question(name).name for name in found.asked],
+        "alignment": alignment.told(),
+    }
+
+
+def _findings(
+    domain: Domain, found: Discovery, older: Older, alignment: Alignment, seen: Records
+) -> Iterator[Finding]:
+    for name in found.failed[:1]:
+        yield unknown(RULE["unknown"], seen, question(name))
+    yield from _own_name(domain.name, found, seen)
+    if found.record is None or found.record_at is None:
+        if not found.failed:
+            yield from _absent(domain.name, found, seen)
+        return
+    facts = _Published(found.record_at, found.record, seen)
+    yield from _inheritance(domain.name, found, facts, seen)
+    yield from _policy(facts)
+    yield from _tags(facts)
+    yield from _reports(facts)
+    yield from _generations(found, older, facts)
+    yield from _prediction(found, alignment, facts)
+    for name in found.holes[:1]:
+        yield Finding(
+            RULE["walk-incomplete"], evidence(question(name), seen_answer(seen, question(name))), name
+        )
+
+
+class _Published:
+    """A record and where it stands: what most findings of this check are made of."""
+
+    def __init__(self, at: str, record: Record, seen: Records) -> None:
+        self.at, self.record, self.seen = at, record, seen
+
+    def finding(self, problem: str, detail: str = "", *, repaired: bool = False, fix: str = "") -> Finding:
+        """One finding on this record; `repaired` offers the completed record as the fix."""
+        asked = question(self.at)
+        told = evidence(asked, seen_answer(self.seen, asked), self.record.text)
+        if repaired:
+            fix = f"Replace the record by: {line(self.at, self.record.text)}"
+        return Finding(RULE[problem], told, detail, fix)
+
+
+def _own_name(name: str, found: Discovery, seen: Records) -> Iterator[Finding]:
+    """What stands at ``_dmarc`` of the very name, kept by receivers or not."""
+    asked = question(name)
+    answer = seen_answer(seen, asked)
+    values = answer.values if answer.status is Status.OK else ()
+    records = kept(name, seen)
+    if len(records) > 1:
+        listed = "; ".join(printable(record.text) for record in records[:10])
+        strictest = max(records, key=_strictness)
+        fix = f"Leave only: {line(name, strictest.text)}"
+        yield Finding(RULE["several"], evidence(asked, answer, listed), f"{len(records)} records", fix)
+    others = [value for value in values if not dmarc.is_record(value)]
+    meant = [value for value in others if dmarc.resembles(value)]
+    if not records and meant:
+        fix = f"Replace it by: {line(name, meant[0])}"
+        yield Finding(
+            RULE["not-recognised"], evidence(asked, answer, meant[0]), printable(meant[0])[:200], fix
+        )
+    elif records and others:
+        yield Finding(
+            RULE["unrelated-text"], evidence(asked, answer, others[0]), f"{len(others)} other TXT values"
+        )
+    if answer.aliases and answer.known:
+        target = answer.aliases[-1]
+        problem = "delegated" if answer.status is Status.OK else "dangling-alias"
+        if problem == "delegated" or found.record_at != name:
+            fix = (
+                "" if problem == "delegated" else f"Publish the record at {target}, or instead: {line(name)}"
+            )
+            yield Finding(RULE[problem], evidence(asked, answer), f"_dmarc.{name} -> {target}", fix)
+
+
+def _strictness(record: Record) -> int:
+    return tuple(Policy).index(record.p) if record.p else -1
+
+
+def _absent(name: str, found: Discovery, seen: Records) -> Iterator[Finding]:
+    """No record applies: why, as far as it can be told."""
+    asked = question(name)
+    answer = seen_answer(seen, asked)
+    if len(kept(name, seen)) > 1:
+        return
+    apex = Question(name, "TXT")
+    misplaced = [value for value in seen.of(name, "TXT") if dmarc.is_record(value)]
+    if misplaced:
+        fix = f"Publish instead: {line(name, misplaced[0])}"
+        yield Finding(RULE["apex-record"], evidence(apex, seen_answer(seen, apex), misplaced[0]), name, fix)
+    elif not any(dmarc.resembles(value) for value in answer.values) and not answer.aliases:
+        detail = (
+            "the domain does not exist" if exists(name, seen) is False else f"asked: {len(found.asked)} names"
+        )
+        yield Finding(RULE["missing"], evidence(asked, answer), detail, f"Publish: {line(name)}")
+
+
+def _inheritance(name: str, found: Discovery, facts: _Published, seen: Records) -> Iterator[Finding]:
+    if found.record_at == name:
+        return
+    if facts.record.np is not None and exists(name, seen) is None:
+        yield unknown(RULE["unknown"], seen, Question(name, "TXT"))
+    policy = found.policy or "no policy"
+    yield facts.finding("inherited", f"{facts.at} asks for {policy} here")
+
+
+def _policy(facts: _Published) -> Iterator[Finding]:
+    record = facts.record
+    if record.broken:
+        wrong = ", ".join(
+            f"{name}={printable(record.invalid[name])[:60]}"
+            for name in ("p", "sp", "np")
+            if name in record.invalid
+        )
+        problem = "policy-ignored" if record.applies else "no-policy"
+        yield facts.finding(problem, wrong or "p is missing", repaired=True)
+        return
+    if record.p is Policy.NONE:
+        yield facts.finding("monitoring-only")
+    weaker = [
+        f"{name}={policy}"
+        for name, policy in (("sp", record.sp), ("np", record.np))
+        if policy is not None and record.p is not None and _weaker(policy, record.p)
+    ]
+    if weaker:
+        yield facts.finding("subdomains-open", f"p={record.p}, {', '.join(weaker)}")
+    if record.testing:
+        applied = record.p.lowered if record.p else None
+        yield facts.finding("testing", f"RFC 9989: {applied}; RFC 7489: {record.p}", repaired=True)
+    if record.pct < 100 and record.p is not Policy.NONE:
+        older = f"{record.pct} % {record.p}" if record.pct else f"{record.p.lowered if record.p else None}"
+        yield facts.finding("percentage", f"RFC 9989: {record.p}; RFC 7489: {older}", repaired=True)
+
+
+def _weaker(one: Policy, other: Policy) -> bool:
+    scale = tuple(Policy)
+    return scale.index(one) < scale.index(other)
+
+
+def _tags(facts: _Published) -> Iterator[Finding]:
+    record = facts.record
+    values = [name for name in record.invalid if name not in {"p", "sp", "np", "rua", "ruf"}]
+    for name in values:
+        yield facts.finding("bad-value", f"{name}={printable(record.invalid[name])[:60]}", repaired=True)
+    if record.tags.malformed:
+        pieces = ", ".join(printable(piece)[:60] for piece in record.tags.malformed[:3])
+        yield facts.finding("syntax", pieces, repaired=True)
+    for name in record.unknown[:5]:
+        close = meant_tag(name)
+        if close:
+            yield facts.finding("misspelt-tag", f"{printable(name)}: {close} is meant?", repaired=True)
+        else:
+            yield facts.finding("unknown-tag", printable(name)[:60])
+    if record.tags.duplicates:
+        yield facts.finding("duplicate-tag", ", ".join(record.tags.duplicates[:5]), repaired=True)
+    pct_told = record.pct < 100 and record.p is not Policy.NONE
+    removed = [name for name in record.removed if not (name == "pct" and pct_told)]
+    sizes = [one.uri for one in (*record.rua, *record.ruf) if one.size]
+    if removed or sizes:
+        yield facts.finding("removed-tag", ", ".join((*removed, *map(printable, sizes[:3]))), repaired=True)
+    names = [name.lower() for name, _ in record.tags.pairs]
+    if record.p is not None and names[1:2] != ["p"]:
+        yield facts.finding("order", repaired=True)
+
+
+def _reports(facts: _Published) -> Iterator[Finding]:
+    record = facts.record
+    if not record.rua:
+        yield facts.finding("no-reports", repaired=True)
+    bad = [one.uri for one in (*record.rua, *record.ruf) if not one.domain]
+    if bad:
+        yield facts.finding(
+            "bad-report-address", ", ".join(printable(uri)[:80] for uri in bad[:3]), repaired=True
+        )
+    for where in _report_domains(record):
+        yield from _destination(where, facts)
+
+
+def _destination(where: str, facts: _Published) -> Iterator[Finding]:
+    mail = Question(where, "MX")
+    answer = seen_answer(facts.seen, mail)
+    if answer.status is Status.NXDOMAIN or answer.values == ("0 .",):
+        yield Finding(RULE["report-undeliverable"], evidence(mail, answer, *answer.values[:1]), where)
+        return
+    if not _external(facts.at, where):
+        return
+    asked = _permission(facts.at, where)
+    answer = seen_answer(facts.seen, asked)
+    if not answer.known:
+        yield Finding(RULE["report-unknown"], evidence(asked, answer), f"{asked}: {answer.status}")
+    elif not any(dmarc.is_record(value) for value in answer.values):
+        fix = f'The owner of {where} publishes: {asked.name}. IN TXT "v=DMARC1"'
+        yield Finding(RULE["report-not-authorised"], evidence(asked, answer), where, fix)
+
+
+def _report_domains(record: Record) -> tuple[str, ...]:
+    listed: Iterable[Destination] = (*record.rua, *record.ruf)
+    found = dict.fromkeys(one.domain for one in listed if one.domain and not one.domain.startswith("["))
+    return tuple(name for name in found if askable(name))[:_MAX_REPORT_DOMAINS]
+
+
+def _external(at: str, where: str) -> bool:
+    """Whether a destination lies outside the publisher's organization (RFC 9990 section 4)."""
+    return _suffixes.organizational(at) != _suffixes.organizational(where) and askable(
+        _permission(at, where).name
+    )
+
+
+def _permission(at: str, where: str) -> Question:
+    return Question(f"{at}._report._dmarc.{where}", "TXT")
+
+
+def _generations(found: Discovery, older: Older, facts: _Published) -> Iterator[Finding]:
+    """Where RFC 9989 and RFC 7489 part, other than by pct and t."""
+    both = f"RFC 9989: {_said(found.record_at, found.policy, found.org)}; "
+    both += f"RFC 7489: {_said(older.record_at, older.policy, older.org)}"
+    if facts.record.psd is Psd.YES and not _suffixes.is_suffix(facts.at):
+        yield facts.finding("public-suffix-claim", facts.at, repaired=True)
+    alone = found.org == found.author == found.record_at and facts.record.psd is Psd.UNSAID
+    if alone and older.org != found.org and not _suffixes.is_suffix(found.author):
+        fix = f"Publish: {line(older.org)}"
+        yield facts.finding("parent-without-record", both, fix=fix)
+    elif older.org != found.org or older.record_at != found.record_at or _nonexistent(found, facts):
+        yield facts.finding("receivers-differ", both)
+
+
+def _nonexistent(found: Discovery, facts: _Published) -> bool:
+    """Whether np decided, which RFC 7489 does not know."""
+    record = facts.record
+    return (
+        found.record_at != found.author
+        and record.np not in {None, record.sp or record.p}
+        and exists(found.author, facts.seen) is False
+    )
+
+
+def _said(at: str | None, policy: Policy | None, org: str) -> str:
+    return f"{policy or 'no policy'} by {at or 'no record'}, organizational domain {org}"
+
+
+def _prediction(found: Discovery, alignment: Alignment, facts: _Published) -> Iterator[Finding]:
+    if alignment.spf is False:
+        yield facts.finding("spf-not-aligned", f"{alignment.spf_domain} and {found.author}")
+    spf_useless = alignment.spf is False or alignment.spf_published is False
+    if spf_useless and alignment.dkim is False and found.policy not in {None, Policy.NONE}:
+        yield facts.finding("nothing-aligns", f"policy {found.policy}")
