@@ -22,6 +22,7 @@ from probe.checks import Check, Domain, Judgement, every, find
 from probe.facts import Answer, Question, Records, Status
 from probe.rules import Cause, Finding, Report, Rule, Source, State, Verdict
 from probe.wire.dns import Resolver
+from probe.wire.http import KINDS, fetcher
 
 __all__ = ["BUG", "OPTIONAL", "Domain", "Resolver", "areas", "check_domain", "check_domains"]
 
@@ -34,7 +35,6 @@ _MANY_HOSTS = 4
 _OPTION = 40  # questions more for every option that asks third parties
 _ROUNDS = 24
 _AT_ONCE = 500  # questions one check may ask in one round
-_DOCUMENTS = frozenset({"HTTP", "RDAP"})
 
 BUG = Rule(
     id="probe/bug",
@@ -80,6 +80,7 @@ async def check_domain(
     names no check.
     """
     chosen = areas(only, skip, domain.options)
+    fetch = fetch or fetcher(resolver)
     domain = replace(domain, options=domain.options | (OPTIONAL & set(chosen)))
     audit = _Audit(domain, chosen)
     begun = time.monotonic()
@@ -114,6 +115,7 @@ async def check_domains(
 ) -> AsyncGenerator[Report]:
     """The reports on many domains, in their order, as they are ready; `at_once` bounds how many run."""
     only, skip = tuple(only), tuple(skip)
+    fetch = fetch or fetcher(resolver)
     running: deque[asyncio.Task[Report]] = deque()
     waiting = iter(domains)
     free = asyncio.Semaphore(at_once)
@@ -139,20 +141,15 @@ async def check_domains(
 
 
 async def _answers(
-    wanted: Sequence[Question], resolver: Resolver, fetch: Fetch | None, within: float
+    wanted: Sequence[Question], resolver: Resolver, fetch: Fetch, within: float
 ) -> dict[Question, Answer]:
     """DNS answers and documents, all at once."""
-    documents = [question for question in wanted if question.type in _DOCUMENTS]
-    lookups = (question for question in wanted if question.type not in _DOCUMENTS)
+    documents = [question for question in wanted if question.type in KINDS]
+    lookups = (question for question in wanted if question.type not in KINDS)
     if not documents:
         return await resolver.ask(lookups, within=within)
-    if fetch is None:
-        from probe.wire.http import fetcher  # noqa: PLC0415 - only domains with documents pay for HTTP
-
-        fetch = fetcher(resolver)
 
     async def document(question: Question) -> Answer:
-        assert fetch is not None
         try:
             async with asyncio.timeout(within):
                 return await fetch(question)
