@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import urllib.parse
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .sasl import Account
 from .scenario import Act, Scenario, Script, Server
@@ -50,6 +50,10 @@ class Tally:
     def __getitem__(self, command: str) -> int:
         """How often a command came."""
         return self.commands.count(command)
+
+    def copy(self) -> Tally:
+        """The counts as they are now."""
+        return replace(self, commands=self.commands[:], mechanisms=self.mechanisms[:])
 
     @property
     def auth(self) -> int:

@@ -1,0 +1,181 @@
+"""Plays a scenario: its fakes on one side, the verbs on the other; and tells whether it came out as told.
+
+The same function serves the tests, ``probe scenarios run`` and ``probe demo``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+
+from probe.facts import Inbox, Limits, Secret, Stage, TlsMode, Transcript
+from probe.fakes.ordinary import Tally
+from probe.fakes.scenario import Expect, Scenario
+from probe.fakes.world import World
+from probe.rules import Report
+from probe.wire.network import Network
+from probe.wire.witness import Codes, codes, comparable, witnessed
+
+__all__ = ["Played", "inbox_of", "network", "play", "surprises"]
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """A scenario that has been played: what was reported and what the server counted.
+
+    `testimony` holds the codes that we read and those that the foreign witness read; None where there
+    was no witness, or where the session was none that it can play.
+    """
+
+    scenario: Scenario
+    report: Report
+    tally: Tally
+    testimony: tuple[Codes, Codes] | None = None
+
+    @property
+    def surprises(self) -> tuple[str, ...]:
+        """What came out otherwise than the scenario says, a sentence each."""
+        found = list(surprises(self.scenario.expect, self.report, self.tally))
+        if self.testimony is not None and self.testimony[0] != self.testimony[1]:
+            ours, theirs = (" ".join(f"{stage} {code}" for stage, code in one) for one in self.testimony)
+            found.append(f"the witness read {theirs or 'nothing'}; we read {ours}")
+        return tuple(found)
+
+
+async def play(scenario: Scenario, *, witness: bool = False) -> Played:
+    """One scenario, from its fakes to its report; nothing leaves this machine.
+
+    With `witness` a foreign client then says the same to the same server.
+    """
+    async with World(scenario) as world:
+        if scenario.probe.run == "creds":
+            report = await _creds(scenario, world)
+        elif scenario.probe.run == "dns":
+            report = await _dns(scenario, world)
+        elif scenario.probe.run == "rcpt":
+            report = await _rcpt(scenario, world)
+        else:
+            report = _explain(scenario)
+        tally = world.tally.copy()
+        testimony = await _testimony(scenario, world, report.transcript) if witness else None
+    return Played(scenario, report, tally, testimony)
+
+
+def network(scenario: Scenario, world: World) -> Network:
+    """The network as it looks from inside a scenario: its servers, its resolver, its authority."""
+    ask = scenario.probe
+    steps = {item.name: ask.timeout for item in fields(Limits)}
+    return Network(
+        limits=Limits(**{**steps, "deadline": ask.deadline, **ask.timeouts}),
+        ca_file="" if ask.distrust else world.ca_file,
+        servers=(world.resolver,) if world.resolver else (),
+        hosts=world.hosts,
+        helo=ask.helo,
+        allow_plaintext=ask.allow_plaintext,
+    )
+
+
+def inbox_of(scenario: Scenario) -> Inbox:
+    """The inbox that a scenario asks about; it is told the server unless it is to be discovered."""
+    ask, smtp = scenario.probe, scenario.smtp
+    known = smtp is not None and not ask.discover
+    tls = ask.tls or (scenario.tls if known else "")
+    return Inbox(
+        address=ask.address,
+        secret=Secret(ask.password),
+        user=ask.user,
+        host=ask.host or (smtp.host if smtp is not None and known else ""),
+        port=ask.port or (scenario.port if known else 0),
+        tls=TlsMode(tls) if tls else None,
+        mechanism=ask.mechanism,
+        mail_from=ask.mail_from,
+        rcpt_to=ask.rcpt_to,
+        provider=ask.provider,
+    )
+
+
+async def _creds(scenario: Scenario, world: World) -> Report:
+    from probe.run.creds import check_creds  # noqa: PLC0415 - each verb is loaded when it is played
+
+    async with network(scenario, world) as net:
+        return await check_creds(inbox_of(scenario), net)
+
+
+async def _dns(scenario: Scenario, world: World) -> Report:
+    from probe.checks import Domain  # noqa: PLC0415 - as above
+    from probe.run.domain import check_domain  # noqa: PLC0415 - as above
+
+    ask = scenario.probe
+    domain = Domain(
+        name=ask.domain,
+        sending_ips=ask.sending_ips,
+        helo="" if ask.helo == "probe.test" else ask.helo,
+        mail_from=ask.mail_from,
+        selectors=ask.selectors,
+        provider=ask.provider,
+        options=frozenset(ask.options),
+    )
+    async with network(scenario, world) as net:
+        return await check_domain(domain, await net.resolver(), only=ask.only, skip=ask.skip)
+
+
+async def _rcpt(scenario: Scenario, world: World) -> Report:
+    raise NotImplementedError("rcpt scenarios are not played yet")
+
+
+def _explain(scenario: Scenario) -> Report:
+    from probe.run.explain import explain_reply  # noqa: PLC0415 - as above
+
+    ask = scenario.probe
+    return explain_reply(
+        ask.text, stage=Stage(ask.stage) if ask.stage else None, provider=ask.provider, mx=ask.mx
+    )
+
+
+async def _testimony(
+    scenario: Scenario, world: World, session: Transcript | None
+) -> tuple[Codes, Codes] | None:
+    if session is None or scenario.smtp is None or scenario.smtp.raw or not comparable(session):
+        return None
+    address = ("127.0.0.1", world.port)
+    return codes(session), await witnessed(session, inbox_of(scenario), address, ca_file=world.ca_file)
+
+
+# -- expectations ---------------------------------------------------------------------------------
+
+
+def surprises(expect: Expect, report: Report, tally: Tally) -> Iterator[str]:
+    """What came out otherwise than was told; a fake must never see DATA or a secret in the clear."""
+    found = {
+        "verdict": str(report.verdict),
+        "outcome": None if report.outcome is None else str(report.outcome),
+        "findings": tuple(sorted(finding.rule.id for finding in report.findings)),
+        "states": {area: str(state) for area, state in report.states.items()},
+        "stage": _deciding_stage(report),
+        "auth": tally.auth,
+        "connections": tally.connections,
+        "mechanisms": tuple(tally.mechanisms),
+        "commands": tuple(tally.commands),
+        "cause": report.findings[0].rule.cause.value if report.findings else None,
+    }
+    told = replace(expect, findings=None if expect.findings is None else tuple(sorted(expect.findings)))
+    for item in fields(Expect):
+        wanted = getattr(told, item.name)
+        if item.name != "details" and wanted is not None and found[item.name] != wanted:
+            yield f"{item.name}: {_shown(found[item.name])} instead of {_shown(wanted)}"
+    details = {finding.rule.id: finding.detail for finding in report.findings}
+    for rule, detail in expect.details.items():
+        if details.get(rule) != detail:
+            yield f"detail of {rule}: {details.get(rule)!r} instead of {detail!r}"
+    if tally["DATA"]:
+        yield "DATA was sent"
+
+
+def _deciding_stage(report: Report) -> str:
+    worst = max(report.findings, key=lambda finding: finding.verdict.rank, default=None)
+    return worst.evidence.get("stage", "") if worst else ""
+
+
+def _shown(value: object) -> str:
+    return json.dumps(value, default=str)

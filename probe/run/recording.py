@@ -1,0 +1,101 @@
+r"""A recorded session as a scenario that plays it back, reply for reply and ending for ending."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+
+from probe.facts import Ending, Fault, Inbox, Reply, Stage, Transcript, Turn
+
+__all__ = ["recorded"]
+
+_THEN = {Ending.CLOSED: "close", Ending.RESET: "reset", Ending.TIMEOUT: "hang"}
+
+
+def recorded(
+    transcript: Transcript, *, about: str, inbox: Inbox | None = None, findings: Iterable[str] = ()
+) -> str:
+    """The text of a scenario that says what the server of this transcript said.
+
+    Every reply is scripted, so that a fake plays the session whatever password it is given. What a fake
+    cannot repeat (a certificate, the network's own endings) is left to the one who saves it.
+    """
+    tls = _tls(transcript)
+    probe: dict[str, object] = {"run": "creds"}
+    if inbox is not None:
+        probe["address"] = inbox.address
+    probe["tls"] = tls
+    if tls == "none" and transcript.of(Stage.AUTH):
+        probe["allow_plaintext"] = True
+    smtp: dict[str, object] = {"host": transcript.server or "mail.example.test"}
+    lines = [
+        f"about = {json.dumps(about, ensure_ascii=False)}",
+        "",
+        "[probe]",
+        *_pairs(probe),
+        "",
+        "[smtp]",
+        *_pairs(smtp),
+    ]
+    lines += [f"{stage} = {_script(turns)}" for stage, turns in _by_stage(transcript).items()]
+    lines += ["", "[expect]", f"findings = {json.dumps(sorted(findings))}"]
+    return "\n".join(lines) + "\n"
+
+
+def _tls(transcript: Transcript) -> str:
+    if transcript.of(Stage.STARTTLS):
+        return "starttls"
+    return "implicit" if transcript.of(Stage.TLS) else "none"
+
+
+def _pairs(values: dict[str, object]) -> list[str]:
+    return [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
+
+
+def _by_stage(transcript: Transcript) -> dict[str, list[Turn]]:
+    """The turns that a server can play, by the stage of a script they belong to."""
+    scripts: dict[str, list[Turn]] = {}
+    mechanism = ""
+    for turn in transcript:
+        if turn.stage in {Stage.RESOLVE, Stage.CONNECT, Stage.TLS}:
+            continue
+        stage = str(turn.stage)
+        if turn.stage is Stage.AUTH:
+            words = turn.said.split()
+            mechanism = words[1] if len(words) > 1 and words[0] == "AUTH" else mechanism
+            stage = f"auth_{mechanism.lower().replace('-', '_')}"
+        elif turn.stage is Stage.EHLO:
+            stage = "helo" if turn.said.startswith("HELO") else "ehlo_tls" if turn.secure else "ehlo"
+        if _playable(turn):
+            scripts.setdefault(stage, []).append(turn)
+    return scripts
+
+
+def _playable(turn: Turn) -> bool:
+    return isinstance(turn.heard, Reply) or (isinstance(turn.heard, Fault) and turn.heard.ending in _THEN)
+
+
+def _script(turns: list[Turn]) -> str:
+    acts = list(_acts(turns))
+    return acts[0] if len(acts) == 1 else f"[{', '.join(acts)}]"
+
+
+def _acts(turns: list[Turn]) -> Iterator[str]:
+    for turn in turns:
+        if isinstance(turn.heard, Fault):
+            half = "\n".join(turn.heard.lines)
+            yield f'{{ raw = {_text(half)}, then = "{_THEN[turn.heard.ending]}" }}'
+        elif turn.unasked:
+            late = _text("\n".join(turn.unasked))
+            yield f"{{ reply = {_text(str(turn.heard))}, pause = 0.05, then = {late} }}"
+        else:
+            yield _text(str(turn.heard))
+
+
+def _text(words: str) -> str:
+    r"""A TOML string that holds a server's words with their ``\xNN`` as they are."""
+    if "'''" in words or words.endswith("'"):
+        return json.dumps(words, ensure_ascii=False)
+    if "\n" in words:
+        return f"'''\n{words}'''"
+    return f"'{words}'" if "'" not in words else f"'''{words}'''"
