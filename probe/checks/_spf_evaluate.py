@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 import ipaddress
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from probe.checks._spf_networks import Address
@@ -271,31 +272,7 @@ class _Run:
 
     def value(self, letter: str, domain: str) -> str:
         """What a macro letter stands for (section 7.2)."""
-        local, origin = self.sender.identity
-        address = self.address
-        match letter:
-            case "s":
-                return f"{local}@{origin}"
-            case "l":
-                return local
-            case "o":
-                return origin
-            case "d":
-                return domain
-            case "i":
-                return str(address) if address.version == 4 else _nibbles(address)
-            case "v":
-                return "in-addr" if address.version == 4 else "ip6"
-            case "h":
-                return self.sender.helo
-            case "p":
-                return self.best_name(domain)
-            case "c":
-                return str(address)
-            case "r":
-                return self.receiver
-            case _:
-                return str(self.clock)
+        return _LETTERS[letter](self, domain)
 
     def best_name(self, domain: str) -> str:
         """The validated name of the client: the domain itself, else one below it, else any (section 7.3)."""
@@ -380,3 +357,18 @@ class _Run:
 
 def _nibbles(address: Address) -> str:
     return ".".join(address.exploded.replace(":", "").upper())
+
+
+_LETTERS: Mapping[str, Callable[[_Run, str], str]] = {
+    "s": lambda run, _: "@".join(run.sender.identity),
+    "l": lambda run, _: run.sender.identity[0],
+    "o": lambda run, _: run.sender.identity[1],
+    "d": lambda _, domain: domain,
+    "i": lambda run, _: str(run.address) if run.address.version == 4 else _nibbles(run.address),
+    "v": lambda run, _: "in-addr" if run.address.version == 4 else "ip6",
+    "h": lambda run, _: run.sender.helo,
+    "p": lambda run, domain: run.best_name(domain),
+    "c": lambda run, _: str(run.address),
+    "r": lambda run, _: run.receiver,
+    "t": lambda run, _: str(run.clock),
+}

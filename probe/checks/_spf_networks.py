@@ -70,7 +70,7 @@ def decide(layers: Sequence[tuple[bool, Iterable[Span]]]) -> tuple[Span, ...]:
         if not opened:
             place = max(place, spans[following][0])
         while following < len(spans) and spans[following][0] <= place:
-            low, high, index = spans[following]
+            _, high, index = spans[following]
             heapq.heappush(opened, (index, high))
             following += 1
         while opened and opened[0][1] < place:

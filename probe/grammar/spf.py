@@ -9,12 +9,23 @@ from __future__ import annotations
 import functools
 import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from probe.grammar import macro
 
-__all__ = ["LOOKUPS", "QUALIFIERS", "Network", "Problem", "Record", "Term", "is_record", "mark", "parse"]
+__all__ = [
+    "LOOKUPS",
+    "QUALIFIERS",
+    "Network",
+    "Problem",
+    "Record",
+    "Term",
+    "is_record",
+    "joined",
+    "mark",
+    "parse",
+]
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -125,20 +136,13 @@ def parse(text: str) -> Record:
     """The record that `is_record` recognised; `text` holds one character a byte, strings already joined."""
     terms: list[Term] = []
     problems: list[Problem] = []
-    seen: set[str] = set()
     for found in _TERM.finditer(text, len("v=spf1")):
         try:
-            term = _term(found[0], found.start())
-            if term.name in {"redirect", "exp"}:
-                if term.name in seen:
-                    raise macro.MalformedError(0, f"a second {term.name}= in one record")
-                seen.add(term.name)
+            terms.append(_term(found[0], found.start()))
         except macro.MalformedError as error:
             if len(problems) < _MOST_PROBLEMS:
-                problems.append(_problem(found, error))
-        else:
-            terms.append(term)
-    return Record(text, tuple(terms), tuple(problems))
+                problems.append(Problem(found.start(), len(found[0]), error.reason, _hint(found[0])))
+    return Record(text, tuple(terms), (*problems, *_repeated(terms)))
 
 
 def mark(text: str, problem: Problem) -> str:
@@ -148,6 +152,13 @@ def mark(text: str, problem: Problem) -> str:
     wrong = text[start:end] if problem.length <= 60 else text[start : start + 57] + "..."
     after = text[end:] if len(text) - end <= 20 else text[end : end + 17] + "..."
     return f"{before}>>{wrong}<<{after}"
+
+
+def _repeated(terms: Iterable[Term]) -> Iterator[Problem]:
+    """``redirect=`` and ``exp=`` may stand once each (section 6)."""
+    for name in ("redirect", "exp"):
+        for term in [term for term in terms if term.name == name][1:2]:
+            yield Problem(term.at, len(term.text), f"a second {name}= in one record")
 
 
 def _term(text: str, at: int) -> Term:
@@ -277,12 +288,7 @@ def _shifted(text: str, begin: int, allowed: frozenset[str]) -> tuple[macro.Part
 
 def _with(term: Term, **changes: object) -> Term:
     values = {name: getattr(term, name) for name in Term.__slots__} | changes
-    return Term(**values)  # type: ignore[arg-type]  # the names are those of the slots
-
-
-def _problem(found: re.Match[str], error: macro.MalformedError) -> Problem:
-    text = found[0]
-    return Problem(found.start(), len(text), error.reason, _hint(text))
+    return Term(**values)
 
 
 def _hint(text: str) -> str:

@@ -1,0 +1,165 @@
+"""Records to paste: what is there, put right."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+
+from probe.grammar import spf
+from probe.grammar.spf import Record, Term
+
+__all__ = [
+    "decoded",
+    "edited",
+    "merged",
+    "misspelt",
+    "paste",
+    "plain",
+    "strange",
+    "to_drop",
+    "unglued",
+    "why_passed_over",
+    "with_terms",
+]
+
+_CHUNK = 255
+_SOFT = "~all"
+# Where a string of the record ends and the next one begins with what can only be a term of its own.
+_BEGINS_TERM = re.compile(
+    r"[+\-~?]?(?:(?:include|ip4|ip6|exists|ptr|mx|a):|(?:redirect|exp)=|(?:mx|ptr)(?= |\Z))"
+    r"|[+\-~?]all(?= |\Z)",
+    re.IGNORECASE,
+)
+_NEARLY = re.compile(r"(?:v ?= ?)?spf ?[0-9]?(?=[ ;,:]|\Z|include|ip4|ip6|all|a |mx)[ ;,:]*", re.IGNORECASE)
+_PLAIN = {
+    **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe63\uff0d", "-"),
+    **dict.fromkeys("\u00a0\u2002\u2003\u2009\u202f\u3000\t\r\n", " "),
+    **dict.fromkeys("\u2018\u2019\u201c\u201d\u00ab\u00bb\"'`", ""),
+    **dict.fromkeys("\ufeff\u200b\u200c\u200d\u2060\u00ad", ""),
+    "\uff1a": ":",
+    "\uff0f": "/",
+    "\u223c": "~",
+}
+
+
+def paste(name: str, text: str) -> str:
+    """A TXT record as a zone file takes it: quoted strings of at most 255 bytes, cut after a space."""
+    strings = []
+    while len(text) > _CHUNK:
+        cut = text.rfind(" ", 0, _CHUNK) + 1 or _CHUNK
+        strings.append(text[:cut])
+        text = text[cut:]
+    quoted = ('"' + part.replace("\\", "\\\\").replace('"', '\\"') + '"' for part in (*strings, text))
+    return f"{name}. IN TXT {' '.join(quoted)}"
+
+
+def edited(record: Record, change: Callable[[Term], str | None], end: str = "") -> str:
+    """The record with each term changed, or dropped where `change` says None; `end` replaces ``all``."""
+    terms = [text for term in record.terms if (text := change(term))]
+    if end:
+        terms = [*(text for text in terms if text.lstrip("+-~?").lower() != "all"), end]
+    return spf.joined(terms)
+
+
+def with_terms(record: Record, terms: Iterable[str], end: str = "") -> str:
+    """The record with more terms at its beginning."""
+    kept = edited(record, lambda term: term.text, end)
+    return spf.joined((*terms, *kept.split()[1:]))
+
+
+def merged(records: Sequence[Record]) -> str:
+    """Several records as one: every mechanism once, the milder end, and no wider than any of them.
+
+    A ``redirect=`` becomes an include, since it would end the others; ``+all`` and ``?all`` become ``~all``.
+    """
+    terms: dict[str, None] = {}
+    ends = set()
+    for record in records:
+        for term in record.mechanisms:
+            if term.name == "all":
+                ends.add(term.qualifier)
+            else:
+                terms[term.text] = None
+        if record.all is None and (redirect := record.first("redirect")):
+            terms[f"include:{redirect.spec}"] = None
+    explanation = next((told.text for record in records if (told := record.first("exp"))), "")
+    end = "-all" if ends == {"-"} else _SOFT
+    return spf.joined((*terms, end, *((explanation,) if explanation else ())))
+
+
+def to_drop(costs: Sequence[tuple[Term, int]], most: int) -> list[tuple[Term, int]]:
+    """The fewest terms to take away so that the rest costs no more than `most`, the cheapest that do."""
+    excess = sum(cost for _, cost in costs) - most
+    ranked = sorted(costs, key=lambda pair: pair[1])
+    alone = next((pair for pair in ranked if pair[1] >= excess), None)
+    if alone is not None:
+        return [alone]
+    dropped: list[tuple[Term, int]] = []
+    for pair in reversed(ranked):
+        if excess <= 0:
+            break
+        dropped.append(pair)
+        excess -= pair[1]
+    return dropped
+
+
+def unglued(text: str, lengths: Sequence[int]) -> tuple[str, tuple[int, ...]]:
+    """The text with a space where two strings were glued, and the places (counted from 0) of the seams."""
+    seams: list[int] = []
+    at = 0
+    for length in lengths[:-1]:
+        at += length
+        if 0 < at < len(text) and " " not in text[at - 1 : at + 1] and _BEGINS_TERM.match(text, at):
+            seams.append(at)
+    starts = [0, *seams]
+    ends = [*seams, len(text)]
+    return " ".join(text[start:end] for start, end in zip(starts, ends, strict=True)), tuple(seams)
+
+
+def decoded(text: str) -> str:
+    """A TXT value, one character a byte, as its author saw it."""
+    data = text.encode("latin-1", "replace")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return text
+
+
+def strange(text: str) -> tuple[str, str] | None:
+    """The first character that is not visible ASCII or a space: itself, and its name."""
+    for char in decoded(text):
+        if not " " <= char <= "~":
+            return char, unicodedata.name(char, f"byte {ord(char):02X} hex" if ord(char) < 256 else "unnamed")
+    return None
+
+
+def plain(text: str) -> str:
+    """The text with dashes, quotes and spaces of a word processor made plain; empty if that is not enough."""
+    told = "".join(_PLAIN.get(char, char) for char in decoded(text))
+    return told if told.isascii() and told.isprintable() else ""
+
+
+def misspelt(text: str) -> str | None:
+    """The record that a TXT value was meant to be; None where it was meant to be something else.
+
+    Empty where it was meant to be SPF, but what it should say cannot be told.
+    """
+    told = " ".join("".join(_PLAIN.get(char, char) for char in decoded(text[:5000])).split())
+    found = _NEARLY.match(told)
+    if found is None or told.lower().startswith("spf2.0/"):
+        return None
+    meant = f"v=spf1 {told[found.end() :]}".strip()
+    return meant if meant.isascii() and not spf.parse(meant).problems else ""
+
+
+def why_passed_over(text: str) -> str:
+    """Why a TXT value that was meant as SPF does not count."""
+    told = decoded(text)
+    if told[:1].isspace():
+        return "the record begins with a space"
+    if told[:1] in "\"'":
+        return "the record holds the quotes that were typed around it"
+    if found := strange(text):
+        return f"the record holds {found[1]}"
+    return "the record does not begin with v=spf1 and a space"

@@ -1,0 +1,302 @@
+"""The whole of an SPF policy, whoever sends: the records it reaches, what each term costs, who is let in.
+
+`survey` walks level by level over what has been seen. It counts on past the limit of ten but stops asking
+there: what a receiver will never evaluate is not worth a question.
+"""
+
+from __future__ import annotations
+
+import enum
+import ipaddress
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import cast
+
+from probe.checks._spf_evaluate import MOST_HOSTS, MOST_LOOKUPS, queryable, records_of
+from probe.checks._spf_networks import EVERYTHING, Span, decide, network_span
+from probe.facts import Question, Records
+from probe.grammar import macro, spf
+from probe.grammar.spf import Record, Term
+
+__all__ = ["Fate", "Lookup", "Tree", "authorised", "reach", "survey"]
+
+_MOST_COUNTED = 6 * MOST_LOOKUPS  # beyond, "more than" is as good as the number
+_MOST_OWN_INCLUDES = 15  # of the domain's own record, fetched even past the limit: they are the cure
+_MOST_ADDRESS_QUESTIONS = 30
+
+
+class Fate(enum.StrEnum):
+    """What came of one lookup."""
+
+    FOUND = "found"
+    VOID = "void"  # the answer holds nothing (section 4.6.4)
+    NO_RECORD = "no record"  # an include or redirect without SPF at its end
+    SEVERAL = "several records"
+    BROKEN = "broken record"  # a syntax error in the other record
+    LOOP = "loop"
+    CROWD = "too many hosts"  # more than ten MX
+    FAILED = "failed"  # the lookup was not answered
+    UNASKED = "not asked"
+    VARIES = "varies"  # the name depends on the message: macros, ptr
+    NO_NAME = "no name"  # nothing that can be asked
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """One term that costs a lookup.
+
+    `parent` is the index of the include or redirect whose record holds it, -1 for the domain's own
+    record, which `domain` names. `question` is what is asked first, None where the message decides.
+    """
+
+    parent: int
+    domain: str
+    term: Term
+    fate: Fate
+    question: Question | None = None
+
+    @property
+    def awaits_record(self) -> bool:
+        """Whether it leads to a record that has not been asked for."""
+        return self.fate is Fate.UNASKED and self.term.name in {"include", "redirect"}
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A policy: its lookups in level order, and the records by domain.
+
+    `lookups` holds at most sixty. `missing` are questions to ask still, `failed` those that were not
+    answered.
+    """
+
+    domain: str
+    lookups: tuple[Lookup, ...]
+    records: Mapping[str, Record]
+    missing: tuple[Question, ...] = ()
+    failed: tuple[Question, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """How many lookups the policy costs a receiver for whom nothing matches; at least, when `cut`."""
+        return len(self.lookups)
+
+    @property
+    def cut(self) -> bool:
+        """Whether there may be more lookups than were counted."""
+        unseen = {Fate.UNASKED, Fate.FAILED, Fate.LOOP}
+        return self.count >= _MOST_COUNTED or any(
+            lookup.term.name in {"include", "redirect"} and lookup.fate in unseen for lookup in self.lookups
+        )
+
+    @property
+    def costs(self) -> tuple[int, ...]:
+        """What each lookup costs with all that it leads to."""
+        costs = [1] * len(self.lookups)
+        for index in range(len(self.lookups) - 1, -1, -1):
+            parent = self.lookups[index].parent
+            if parent >= 0:
+                costs[parent] += costs[index]
+        return tuple(costs)
+
+    @property
+    def voids(self) -> tuple[Lookup, ...]:
+        """The lookups that found nothing and count towards the limit of two."""
+        return self.having(Fate.VOID)
+
+    def having(self, *fates: Fate) -> tuple[Lookup, ...]:
+        """The lookups with one of these fates."""
+        return tuple(lookup for lookup in self.lookups if lookup.fate in fates)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A record on the way down: the lookup that led here and the domains above it."""
+
+    parent: int
+    domain: str
+    line: tuple[str, ...]
+
+
+def survey(domain: str, record: Record, seen: Records) -> Tree:
+    """The policy that begins with the domain's own record, as far as it has been seen."""
+    lookups: list[Lookup] = []
+    records = {domain: record}
+    missing: dict[Question, None] = {}
+    level = [_Place(-1, domain, (domain,))]
+    while level:
+        held = [(place, term) for place in level for term in records[place.domain].lookups]
+        held = held[: _MOST_COUNTED - len(lookups)]
+        own = level[0].parent < 0
+        asking = len(lookups) + len(held) <= MOST_LOOKUPS
+        level = []
+        for place, term in held:
+            lookup, child = _examine(place, term, seen)
+            index = len(lookups)
+            lookups.append(lookup)
+            if child is not None and lookup.question is not None:
+                records[lookup.question.name] = child
+                level.append(_Place(index, lookup.question.name, (*place.line, lookup.question.name)))
+            elif lookup.awaits_record and (asking or (own and len(missing) < _MOST_OWN_INCLUDES)):
+                missing[cast("Question", lookup.question)] = None
+    asked = dict.fromkeys(lookup.question for lookup in lookups if lookup.question)
+    if len(lookups) <= MOST_LOOKUPS:
+        hosts = dict.fromkeys(question for lookup in lookups for question in _addresses(lookup, seen))
+        wanted = tuple(islice(hosts, _MOST_ADDRESS_QUESTIONS))
+        missing.update((question, None) for question in wanted if question not in seen)
+        asked.update((question, None) for question in wanted)
+    failed = tuple(question for question in asked if question in seen and not seen.answers[question].known)
+    return Tree(domain, tuple(lookups), records, tuple(missing), failed)
+
+
+def _examine(place: _Place, term: Term, seen: Records) -> tuple[Lookup, Record | None]:
+    """One lookup, and the record it leads to."""
+
+    def ends(fate: Fate, question: Question | None = None) -> tuple[Lookup, None]:
+        return Lookup(place.parent, place.domain, term, fate, question), None
+
+    target = _target(term, place.domain)
+    if term.name == "ptr" or target is None:
+        return ends(Fate.VARIES)
+    name = queryable(target)
+    follows = term.name in {"include", "redirect"}
+    if name is None or (follows and "." not in name):
+        return ends(Fate.NO_RECORD if follows else Fate.NO_NAME)
+    question = Question(name, _TYPES[term.name])
+    if follows and name in place.line:
+        return ends(Fate.LOOP, question)
+    answer = seen.answers.get(question)
+    if answer is None:
+        return ends(Fate.UNASKED, question)
+    if not answer.known:
+        return ends(Fate.FAILED, question)
+    if follows:
+        fate, child = _followed(records_of(answer))
+        return Lookup(place.parent, place.domain, term, fate, question), child
+    if term.name == "mx" and len(answer.values) > MOST_HOSTS:
+        return ends(Fate.CROWD, question)
+    void = not answer.values
+    if void and term.name == "a":
+        # An address of either family is an address: the lookup is void for everybody only without both.
+        six = seen.asked(name, "AAAA")
+        void = six is not None and six.known and not six.values
+    return ends(Fate.VOID if void else Fate.FOUND, question)
+
+
+_TYPES = {"include": "TXT", "redirect": "TXT", "a": "A", "exists": "A", "mx": "MX"}
+
+
+def _followed(texts: tuple[str, ...]) -> tuple[Fate, Record | None]:
+    """What an include or redirect leads to."""
+    if len(texts) != 1:
+        return (Fate.SEVERAL if texts else Fate.NO_RECORD), None
+    record = spf.parse(texts[0])
+    return (Fate.BROKEN, None) if record.problems else (Fate.FOUND, record)
+
+
+def _target(term: Term, domain: str) -> str | None:
+    """The name a term is about, None where it depends on the message."""
+    if term.target is None:
+        return domain
+    if term.letters - {"d"}:
+        return None
+    return macro.expand(term.target, lambda _: domain)
+
+
+def _addresses(lookup: Lookup, seen: Records) -> Iterator[Question]:
+    """The questions that tell which addresses a term lets in, asked and not asked."""
+    question = lookup.question
+    if question is None or question.type == "TXT":
+        return
+    yield question
+    if lookup.term.name == "a":
+        yield Question(question.name, "AAAA")
+    elif lookup.term.name == "mx":
+        for host in _hosts(seen.of(question.name, "MX")):
+            yield Question(host, "A")
+            yield Question(host, "AAAA")
+
+
+def _hosts(values: Iterable[str]) -> Iterator[str]:
+    for value in islice(values, MOST_HOSTS):
+        if name := queryable(value.partition(" ")[2]):
+            yield name
+
+
+def authorised(tree: Tree, seen: Records, term: Term | None = None) -> tuple[tuple[Span, ...], bool]:
+    """The addresses that pass (that one term of the own record holds), and whether that is all.
+
+    It is not where a term depends on the message (macros, ``ptr``), and where a lookup failed or was not
+    made. A policy beyond the limit lets nobody in.
+    """
+    if tree.count > MOST_LOOKUPS:
+        return (), False
+    walk = _Reach(tree, seen)
+    return walk.spans(term, tree.domain, (tree.domain,)) if term else walk.passing(tree.domain, ())
+
+
+def reach(term: Term, domain: str, seen: Records) -> Iterator[str]:
+    """The addresses behind an ``a`` or ``mx`` term, as far as they have been seen."""
+    target = _target(term, domain)
+    name = queryable(target) if target is not None else None
+    if name is not None:
+        for host in (name,) if term.name == "a" else _hosts(seen.of(name, "MX")):
+            yield from seen.of(host, "A")
+            yield from seen.of(host, "AAAA")
+
+
+@dataclass(frozen=True, slots=True)
+class _Reach:
+    """Walks the records of a tree that has at most ten lookups."""
+
+    tree: Tree
+    seen: Records
+
+    def passing(self, domain: str, line: tuple[str, ...]) -> tuple[tuple[Span, ...], bool]:
+        record = self.tree.records.get(domain)
+        if record is None or record.problems or domain in line or len(line) > MOST_LOOKUPS:
+            return (), False
+        exact = True
+        layers: list[tuple[bool, tuple[Span, ...]]] = []
+        redirect = record.first("redirect") if record.all is None else None
+        for term in (*record.mechanisms, *((redirect,) if redirect else ())):
+            spans, sure = self.spans(term, domain, (*line, domain))
+            exact = exact and sure
+            layers.append((term.qualifier in {"+", ""}, spans))
+        return decide(layers), exact
+
+    def spans(self, term: Term, domain: str, line: tuple[str, ...]) -> tuple[tuple[Span, ...], bool]:
+        if term.network is not None:
+            return (network_span(term.network),), True
+        if term.name == "all":
+            return EVERYTHING, True
+        target = _target(term, domain)
+        name = queryable(target) if target is not None and term.name != "ptr" else None
+        if name is None:
+            return (), False
+        if term.name in {"include", "redirect"}:
+            return self.passing(name, line)
+        if term.name == "exists":
+            answer = self.seen.asked(name, "A")
+            known = answer is not None and answer.known
+            return (EVERYTHING if self.seen.of(name, "A") else ()), known
+        if term.name == "a":
+            return self.around((name,), term)
+        answer = self.seen.asked(name, "MX")
+        spans, sure = self.around(_hosts(self.seen.of(name, "MX")), term)
+        return spans, sure and answer is not None and answer.known
+
+    def around(self, hosts: Iterable[str], term: Term) -> tuple[tuple[Span, ...], bool]:
+        """The networks around the addresses of some hosts."""
+        spans: list[Span] = []
+        exact = True
+        for host in hosts:
+            for kind, length in (("A", term.cidr4), ("AAAA", term.cidr6)):
+                answer = self.seen.asked(host, kind)
+                exact = exact and answer is not None and answer.known
+                for value in self.seen.of(host, kind):
+                    try:
+                        spans.append(network_span(ipaddress.ip_network((value, length), strict=False)))
+                    except ValueError:
+                        exact = False
+        return tuple(spans), exact

@@ -1,0 +1,199 @@
+"""SPF (RFC 7208): who may send for the domain, whether the record says so rightly, and for whom it passes.
+
+The evaluation, ready for JSON: ``record``, ``result`` (for the sending addresses; None when none was
+given and the record is sound), ``lookups``, ``void_lookups``, ``addresses`` (IPv4), ``addresses_ipv6``,
+``exact`` (whether that is all that can be said), ``explanation``, ``trace``, and ``senders``, one entry
+for each sending address.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Iterator
+
+from probe.checks import Domain, Judgement
+from probe.checks import _providers as providers
+from probe.checks._evidence import evidence, printable, seen_answer, unknown
+from probe.checks._spf_audit import Audit
+from probe.checks._spf_evaluate import Evaluation, Result, Sender, evaluate, records_of
+from probe.checks._spf_fixes import merged, misspelt, paste, why_passed_over
+from probe.checks._spf_networks import count
+from probe.checks._spf_rules import RULES, rule, state_of
+from probe.checks._spf_tree import authorised, survey
+from probe.facts import Question, Records, Status
+from probe.grammar import spf
+from probe.rules import Finding, State
+
+__all__ = ["RULES", "ask", "judge"]
+
+_MOST_ADDRESSES = 10  # sending addresses that are evaluated
+_RANK = (State.INVALID, State.MISSING, State.UNKNOWN, State.WARN, State.VALID)
+
+
+def ask(domain: Domain, seen: Records) -> Iterable[Question]:
+    """What is still to be asked: the record, the tree below it level by level, and each sender's own path."""
+    return dict.fromkeys(question for question in _wanted(domain, seen) if question not in seen)
+
+
+def _wanted(domain: Domain, seen: Records) -> Iterator[Question]:
+    text = Question(domain.name, "TXT")
+    yield text
+    yield Question(domain.name, "MX")
+    answer = seen.answers.get(text)
+    if answer is not None and answer.known:
+        records = records_of(answer)
+        if not records and answer.status is not Status.NXDOMAIN:
+            yield Question(domain.name, "SPF")
+        if len(records) == 1 and not spf.parse(records[0]).problems:
+            yield from survey(domain.name, spf.parse(records[0]), seen).missing
+            yield from Audit(domain, seen).provider_questions()
+    for sender in senders(domain):
+        yield from evaluate(sender, seen).missing
+
+
+def judge(domain: Domain, seen: Records) -> Judgement:
+    """What the answers say; total, whatever was answered or not."""
+    findings, facts = _judged(domain, seen)
+    told = tuple(findings)
+    state = min((state_of(finding.rule) for finding in told), key=_RANK.index, default=State.VALID)
+    return Judgement(state, told, facts)
+
+
+def senders(domain: Domain) -> tuple[Sender, ...]:
+    """The sending addresses with the names they use; what is no address is left out."""
+    mail_from = domain.mail_from.strip("<>") or f"postmaster@{domain.name}"
+    found = []
+    for text in domain.sending_ips[:_MOST_ADDRESSES]:
+        try:
+            found.append(Sender(ipaddress.ip_address(text), domain.helo or domain.name, mail_from))
+        except ValueError:
+            continue
+    return tuple(found)
+
+
+def _judged(domain: Domain, seen: Records) -> tuple[list[Finding], dict[str, object]]:
+    question = Question(domain.name, "TXT")
+    answer = seen_answer(seen, question)
+    checked = [(sender, evaluate(sender, seen)) for sender in senders(domain)]
+    facts = _facts(checked)
+    records = records_of(answer)
+    if not answer.known:
+        facts["result"] = Result.TEMPERROR.value
+        return [unknown(rule("unknown"), seen, question)], facts
+    if len(records) != 1:
+        facts["result"] = (Result.PERMERROR if records else Result.NONE).value
+        findings = [_several(domain, seen, records)] if records else [_nothing(domain, seen)]
+        return findings, facts
+    audit = Audit(domain, seen)
+    facts["record"] = printable(records[0])
+    findings = list(audit.findings(checked))
+    if audit.tree is not None:
+        spans, exact = authorised(audit.tree, seen)
+        facts["lookups"] = audit.tree.count
+        facts["void_lookups"] = len(audit.tree.voids)
+        if audit.sound:
+            facts["addresses"], facts["addresses_ipv6"] = count(spans)
+            facts["exact"] = exact
+        if not checked:
+            facts["trace"] = audit.trace()
+    if not audit.sound:
+        facts["result"] = facts["result"] or Result.PERMERROR.value
+    elif audit.tree is not None and audit.tree.failed and not checked:
+        facts["result"] = Result.TEMPERROR.value
+    return findings, facts
+
+
+def _facts(checked: list[tuple[Sender, Evaluation]]) -> dict[str, object]:
+    """The evaluation before anything is known of the record."""
+    told = [
+        {
+            "ip": str(sender.address),
+            "helo": sender.helo,
+            "mail_from": sender.mail_from,
+            "result": found.result.value,
+            "reason": printable(found.reason),
+            "lookups": found.lookups,
+            "void_lookups": found.void_lookups,
+            "explanation": found.explanation,
+            "trace": [
+                {
+                    "domain": step.domain,
+                    "term": printable(step.term),
+                    "outcome": step.outcome,
+                    "lookups": step.lookups,
+                    "void_lookups": step.void_lookups,
+                }
+                for step in found.trace
+            ],
+        }
+        for sender, found in checked
+    ]
+    worst = next((entry for entry in told if entry["result"] != Result.PASS), told[0] if told else None)
+    return {
+        "record": None,
+        "result": worst["result"] if worst else None,
+        "lookups": 0,
+        "void_lookups": 0,
+        "addresses": None,
+        "addresses_ipv6": None,
+        "exact": False,
+        "explanation": worst["explanation"] if worst else "",
+        "trace": worst["trace"] if worst else [],
+        "senders": told,
+    }
+
+
+def _several(domain: Domain, seen: Records, records: tuple[str, ...]) -> Finding:
+    answer = seen_answer(seen, Question(domain.name, "TXT"))
+    one = merged([spf.parse(record) for record in records])
+    fixed = f"Delete them and publish: {paste(domain.name, one)}"
+    shown = " | ".join(printable(record) for record in records[:5])
+    return Finding(
+        rule("several"),
+        evidence(Question(domain.name, "TXT"), answer, shown),
+        f"{len(records)} records begin with v=spf1",
+        fixed,
+    )
+
+
+def _nothing(domain: Domain, seen: Records) -> Finding:
+    """No record: the domain does not exist, it has one that does not count, or it has none."""
+    question = Question(domain.name, "TXT")
+    answer = seen_answer(seen, question)
+    if answer.status is Status.NXDOMAIN:
+        return Finding(rule("no-domain"), evidence(question, answer), f"{domain.name} does not exist")
+    for value in answer.values:
+        meant = misspelt(value)
+        if meant is not None:
+            return Finding(
+                rule("misspelt"),
+                evidence(question, answer, value),
+                why_passed_over(value),
+                f"Publish: {paste(domain.name, meant)}" if meant else "",
+            )
+    old = Question(domain.name, "SPF")
+    retired = [value for value in seen.of(domain.name, "SPF") if spf.is_record(value)]
+    if retired:
+        return Finding(
+            rule("obsolete-type"),
+            evidence(old, seen_answer(seen, old), retired[0]),
+            "",
+            f"Publish: {paste(domain.name, retired[0])}",
+        )
+    proposed, because = proposal(domain, seen)
+    return Finding(rule("none"), evidence(question, answer), "", f"{because}: {paste(domain.name, proposed)}")
+
+
+def proposal(domain: Domain, seen: Records) -> tuple[str, str]:
+    """A first record for a domain that has none, and why this one."""
+    answer = seen_answer(seen, Question(domain.name, "MX"))
+    hosts = [value.partition(" ")[2] for value in answer.values]
+    provider = providers.find(domain.provider) or providers.recognise(hosts)
+    own = [f"ip{sender.address.version}:{sender.address}" for sender in senders(domain)]
+    if provider is not None and provider.spf:
+        return spf.joined((*own, f"include:{provider.spf[0]}", "~all")), f"For {provider.name}"
+    if own:
+        return spf.joined((*own, "~all")), "For the addresses given"
+    if answer.status is Status.OK and hosts != ["."]:
+        return spf.joined(("mx", "~all")), "If the MX hosts are what sends"
+    return spf.joined(("-all",)), "If it sends no mail"
