@@ -1,0 +1,150 @@
+"""BIMI: the logo beside the mail, and what receivers want before they show it.
+
+draft-brand-indicators-for-message-identification; the record at ``default._bimi``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from probe.checks import Domain, Judgement
+from probe.checks._evidence import (
+    READ,
+    evidence,
+    printable,
+    seen_answer,
+    state,
+    unknown,
+    unknown_rule,
+    zone_line,
+)
+from probe.facts import Question, Records
+from probe.grammar import bimi, tags
+from probe.rules import Cause, Finding, Rule, Source, State, Verdict
+
+__all__ = ["RULES", "ask", "judge"]
+
+_DRAFT = Source(
+    "https://datatracker.ietf.org/doc/draft-brand-indicators-for-message-identification/", "rfc", READ
+)
+_GMAIL = Source("https://support.google.com/a/answer/10911320", "vendor", READ)
+
+UNKNOWN = unknown_rule("bimi", "The BIMI record", _DRAFT)
+NONE = Rule(
+    id="bimi/none",
+    verdict=Verdict.NOTE,
+    cause=Cause.SENDER_DNS,
+    title="No BIMI record",
+    meaning="No logo is offered to receivers. It is optional and has no part in delivery.",
+    fix="If you want a logo: first an enforced DMARC policy, then the logo, a certificate and the record.",
+    source=_DRAFT,
+)
+SEVERAL = Rule(
+    id="bimi/several",
+    verdict=Verdict.WARN,
+    cause=Cause.SENDER_DNS,
+    title="Several BIMI records",
+    meaning="With more than one record receivers show no logo.",
+    fix="Keep one of them.",
+    source=_DRAFT,
+)
+SYNTAX = Rule(
+    id="bimi/syntax",
+    verdict=Verdict.WARN,
+    cause=Cause.SENDER_DNS,
+    title="The BIMI record cannot be used",
+    meaning="Receivers that cannot read the record show no logo.",
+    fix="Publish the record in its exact form.",
+    source=_DRAFT,
+)
+DECLINED = Rule(
+    id="bimi/declined",
+    verdict=Verdict.NOTE,
+    cause=Cause.SENDER_DNS,
+    title="The domain declines to show a logo",
+    meaning="An empty record says so on purpose.",
+    fix="Nothing, if that is what you want.",
+    source=_DRAFT,
+)
+BARE = Rule(
+    id="bimi/no-certificate",
+    verdict=Verdict.NOTE,
+    cause=Cause.SENDER_DNS,
+    title="The logo has no certificate",
+    meaning="Gmail shows a logo only with a certificate (VMC or CMC) named in a=.",
+    fix="Get a certificate for the logo and name it in a=.",
+    source=_GMAIL,
+)
+NOT_ENFORCED = Rule(
+    id="bimi/dmarc-not-enforced",
+    verdict=Verdict.WARN,
+    cause=Cause.SENDER_DNS,
+    title="A BIMI record without an enforced DMARC policy",
+    meaning="Receivers show the logo only where DMARC says quarantine or reject for all mail.",
+    fix="Raise the DMARC policy to quarantine, then reject, or remove the BIMI record.",
+    source=_GMAIL,
+)
+
+RULES = (UNKNOWN, NONE, SEVERAL, SYNTAX, DECLINED, BARE, NOT_ENFORCED)
+
+
+def _question(domain: Domain) -> Question:
+    return Question(f"default._bimi.{domain.name}", "TXT")
+
+
+def _policy_question(domain: Domain) -> Question:
+    return Question(f"_dmarc.{domain.name}", "TXT")
+
+
+def ask(domain: Domain, seen: Records) -> Iterator[Question]:
+    """The record, and the DMARC record it depends on."""
+    yield (question := _question(domain))
+    if seen.of(question.name, question.type):
+        yield _policy_question(domain)
+
+
+def judge(domain: Domain, seen: Records) -> Judgement:
+    """``evaluation`` holds the addresses of the logo and its certificate."""
+    question = _question(domain)
+    answer = seen_answer(seen, question)
+    if not answer.known:
+        return Judgement(State.UNKNOWN, (unknown(UNKNOWN, seen, question),))
+    records = [value for value in seen.of(question.name, question.type) if bimi.announces(value)]
+    fact = evidence(question, answer, "; ".join(records[:4]))
+    if not records:
+        return Judgement(State.MISSING, (Finding(NONE, fact),))
+    if len(records) > 1:
+        fix = (
+            f"Keep this one and remove the others:\n{zone_line(question.name, 'TXT', printable(records[0]))}"
+        )
+        return Judgement(State.INVALID, (Finding(SEVERAL, fact, f"{len(records)} records", fix),))
+    record = bimi.record(records[0])
+    told = {"location": printable(record.location), "authority": printable(record.authority)}
+    if record.problems:
+        fix = zone_line(question.name, "TXT", f"v=BIMI1; l=https://{domain.name}/logo.svg; a=")
+        finding = Finding(SYNTAX, fact, printable("; ".join(record.problems)), fix)
+        return Judgement(State.INVALID, (finding,), told)
+    if record.declines:
+        return Judgement(State.VALID, (Finding(DECLINED, fact),), told)
+    findings = [Finding(BARE, fact)] if not record.authority else []
+    findings += _policy(domain, seen)
+    return Judgement(state(findings), tuple(findings), told)
+
+
+def _policy(domain: Domain, seen: Records) -> Iterator[Finding]:
+    """What the domain's own DMARC record says against a logo; an inherited policy is the DMARC check's."""
+    question = _policy_question(domain)
+    found = [tags.read(value) for value in seen.of(question.name, question.type)]
+    policies = [each for each in found if each.pairs[:1] == (("v", "DMARC1"),)]
+    if len(policies) != 1:
+        return
+    policy = policies[0].values
+    wanted = policy.get("p", "").lower()
+    weak = "p=none" if wanted not in {"quarantine", "reject"} else ""
+    if policy.get("t", "").lower() == "y":
+        weak = weak or "t=y"
+    if wanted == "quarantine" and policy.get("pct", "100") != "100":
+        weak = weak or f"pct={policy['pct'][:10]}"
+    if weak:
+        record = "; ".join(f"{name}={value}" for name, value in policies[0].pairs[:20])
+        yield Finding(NOT_ENFORCED, evidence(question, seen_answer(seen, question), record), printable(weak))

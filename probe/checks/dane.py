@@ -1,0 +1,150 @@
+"""DANE: TLSA records that bind the MX hosts to their certificates, and DNSSEC that makes them count.
+
+RFC 7672. Only DNS is asked: whether a record fits the certificate is seen when a session is opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from probe.checks import Domain, Judgement
+from probe.checks._evidence import (
+    evidence,
+    failures,
+    printable,
+    rfc,
+    seen_answer,
+    state,
+    unknown,
+    unknown_rule,
+)
+from probe.checks.mx import FOLLOWED, exchanges, null
+from probe.facts import Question, Records
+from probe.grammar import tlsa
+from probe.rules import Cause, Finding, Rule, State, Verdict
+
+__all__ = ["RULES", "ask", "judge"]
+
+_UNSIGNED = 2  # hosts looked at where DNSSEC does not protect the MX records
+_RECORDS = 50
+
+UNKNOWN = unknown_rule("dane", "The TLSA records", rfc(7672, "2.2"))
+NONE = Rule(
+    id="dane/none",
+    verdict=Verdict.NOTE,
+    cause=Cause.SENDER_DNS,
+    title="No TLSA records",
+    meaning="Nothing in DNS binds the MX hosts to their certificates. It is optional and changes nothing "
+    "about mail you send.",
+    fix="If you want it: sign the zone first, then publish 3 1 1 records for every MX host.",
+    source=rfc(7672, "2.2"),
+)
+UNSIGNED = Rule(
+    id="dane/unsigned",
+    verdict=Verdict.WARN,
+    cause=Cause.SENDER_DNS,
+    title="TLSA records that DNSSEC does not protect",
+    meaning="Senders use TLSA records only from signed zones; these are ignored.",
+    fix="Sign the zone of the MX host, or remove the records.",
+    source=rfc(7672, "2.2"),
+)
+MX_UNSIGNED = Rule(
+    id="dane/mx-unsigned",
+    verdict=Verdict.NOTE,
+    cause=Cause.SENDER_DNS,
+    title="The MX hosts are protected, the MX records that name them are not",
+    meaning="The hosts' provider has DANE; as long as the domain itself is not signed, a forged MX record "
+    "leads around it.",
+    fix="Sign the domain's zone.",
+    source=rfc(7672, "2.2.1"),
+)
+UNUSABLE = Rule(
+    id="dane/unusable",
+    verdict=Verdict.WARN,
+    cause=Cause.SENDER_DNS,
+    title="A TLSA record that SMTP cannot use",
+    meaning="Records of other usages or with damaged data are skipped; where no other is left, senders "
+    "encrypt without checking whom they talk to.",
+    fix="Publish 3 1 1 (the server's key, SHA-256) or 2 1 1 (the CA's key).",
+    source=rfc(7672, "3.1"),
+)
+PARTIAL = Rule(
+    id="dane/partial",
+    verdict=Verdict.WARN,
+    cause=Cause.SENDER_DNS,
+    title="Some MX hosts have TLSA records, others have none",
+    meaning="Whoever can keep senders away from the protected hosts gets the mail at the others.",
+    fix="Publish TLSA records for every MX host.",
+    source=rfc(7672, "2.2"),
+)
+
+RULES = (UNKNOWN, NONE, UNSIGNED, MX_UNSIGNED, UNUSABLE, PARTIAL)
+
+
+def _hosts(domain: Domain, seen: Records) -> list[str]:
+    """The MX hosts whose records are asked for: few, unless DNSSEC says that it is worth it."""
+    hosts = dict.fromkeys(
+        each.host for each in exchanges(domain.name, seen) if each.host and not each.literal
+    )
+    signed = seen_answer(seen, Question(domain.name, "MX")).authenticated
+    return list(hosts)[: FOLLOWED if signed else _UNSIGNED]
+
+
+def _question(host: str) -> Question:
+    return Question(f"_25._tcp.{host}", "TLSA")
+
+
+def ask(domain: Domain, seen: Records) -> Iterator[Question]:
+    """The MX records, then TLSA for their hosts."""
+    yield Question(domain.name, "MX")
+    yield from (_question(host) for host in _hosts(domain, seen))
+
+
+def judge(domain: Domain, seen: Records) -> Judgement:
+    """``evaluation`` holds the records of every host, and whether DNSSEC protects them."""
+    mx = Question(domain.name, "MX")
+    answer = seen_answer(seen, mx)
+    if not answer.known:
+        return Judgement(State.UNKNOWN, (unknown(UNKNOWN, seen, mx),))
+    hosts = _hosts(domain, seen)
+    if null(domain.name, seen) or not hosts:
+        return Judgement(State.NOT_APPLICABLE)
+    questions = [_question(host) for host in hosts]
+    findings = [unknown(UNKNOWN, seen, question) for question in failures(seen, questions)]
+    with_records = [question for question in questions if seen.of(question.name, question.type)]
+    told = {
+        host: {
+            "records": [printable(value) for value in seen.of(question.name, question.type)[:_RECORDS]],
+            "authenticated": seen_answer(seen, question).authenticated,
+        }
+        for host, question in zip(hosts, questions, strict=True)
+    }
+    if not with_records:
+        if not findings:
+            fact = evidence(questions[0], seen_answer(seen, questions[0]))
+            return Judgement(State.MISSING, (Finding(NONE, fact),), told)
+        return Judgement(State.UNKNOWN, tuple(findings[:1]), told)
+    for question in with_records:
+        findings += _host(question, seen)
+    without = [question for question in questions if question not in with_records]
+    if without and not failures(seen, without):
+        names = ", ".join(printable(question.name) for question in without)
+        findings.append(Finding(PARTIAL, evidence(without[0], seen_answer(seen, without[0])), names))
+    protected = any(seen_answer(seen, question).authenticated for question in with_records)
+    if protected and not answer.authenticated:
+        findings.append(Finding(MX_UNSIGNED, evidence(mx, answer, "; ".join(answer.values[:4]))))
+    return Judgement(state(findings), tuple(findings), told)
+
+
+def _host(question: Question, seen: Records) -> Iterator[Finding]:
+    """What is wrong with the records of one host."""
+    answer = seen_answer(seen, question)
+    values = answer.values[:_RECORDS]
+    if not answer.authenticated:
+        yield Finding(UNSIGNED, evidence(question, answer, "; ".join(values[:4])), printable(question.name))
+    wrong = [(value, problem) for value in values if (problem := tlsa.record(value).problem)]
+    if wrong:
+        value, problem = wrong[0]
+        more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+        detail = f"{printable(question.name)}: {printable(problem)}{more}"
+        yield Finding(UNUSABLE, evidence(question, answer, value), detail)

@@ -1,0 +1,82 @@
+"""TLS reporting: whether anybody hears of it when mail to the domain cannot be encrypted (RFC 8460)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from probe.checks import Domain, Judgement
+from probe.checks._evidence import evidence, printable, rfc, seen_answer, unknown, unknown_rule, zone_line
+from probe.checks.mx import null
+from probe.facts import Question, Records
+from probe.grammar import tlsrpt
+from probe.rules import Cause, Finding, Rule, State, Verdict
+
+__all__ = ["RULES", "ask", "judge"]
+
+UNKNOWN = unknown_rule("tls_rpt", "The TLS reporting record", rfc(8460, "3"))
+NONE = Rule(
+    id="tls_rpt/none",
+    verdict=Verdict.NOTE,
+    cause=Cause.SENDER_DNS,
+    title="No TLS reports are asked for",
+    meaning="Nobody tells the domain when mail to it could not be encrypted. It is optional.",
+    fix="If you want reports, name an address for them.",
+    source=rfc(8460, "3"),
+)
+SEVERAL = Rule(
+    id="tls_rpt/several",
+    verdict=Verdict.WARN,
+    cause=Cause.SENDER_DNS,
+    title="Several TLS reporting records",
+    meaning="With more than one record senders act as if there were none.",
+    fix="Keep one of them, with all addresses in its rua.",
+    source=rfc(8460, "3"),
+)
+SYNTAX = Rule(
+    id="tls_rpt/syntax",
+    verdict=Verdict.WARN,
+    cause=Cause.SENDER_DNS,
+    title="The TLS reporting record cannot be used",
+    meaning="Senders that cannot read the record send no reports.",
+    fix="Publish the record in its exact form.",
+    source=rfc(8460, "3"),
+)
+
+RULES = (UNKNOWN, NONE, SEVERAL, SYNTAX)
+
+
+def _question(domain: Domain) -> Question:
+    return Question(f"_smtp._tls.{domain.name}", "TXT")
+
+
+def ask(domain: Domain, seen: Records) -> Iterator[Question]:
+    """The record; a domain that accepts no mail needs none."""
+    yield Question(domain.name, "MX")
+    if not null(domain.name, seen):
+        yield _question(domain)
+
+
+def judge(domain: Domain, seen: Records) -> Judgement:
+    """``evaluation`` holds the addresses that get reports."""
+    if null(domain.name, seen):
+        return Judgement(State.NOT_APPLICABLE)
+    question = _question(domain)
+    answer = seen_answer(seen, question)
+    if not answer.known:
+        return Judgement(State.UNKNOWN, (unknown(UNKNOWN, seen, question),))
+    records = [value for value in seen.of(question.name, question.type) if tlsrpt.announces(value)]
+    fact = evidence(question, answer, "; ".join(records[:4]))
+    if not records:
+        fix = zone_line(question.name, "TXT", f"v=TLSRPTv1; rua=mailto:tls-reports@{domain.name}")
+        return Judgement(State.MISSING, (Finding(NONE, fact, fix=fix),))
+    read = [tlsrpt.record(value) for value in records[:10]]
+    good = list(dict.fromkeys(target for each in read for target in each.rua if not each.problems))
+    told = {"rua": [printable(target) for target in good]}
+    rua = ",".join(map(printable, good)) or f"mailto:tls-reports@{domain.name}"
+    fix = zone_line(question.name, "TXT", f"v=TLSRPTv1; rua={rua}")
+    if len(records) > 1:
+        return Judgement(State.INVALID, (Finding(SEVERAL, fact, f"{len(records)} records", fix),), told)
+    if read[0].problems:
+        detail = printable("; ".join(read[0].problems))
+        return Judgement(State.INVALID, (Finding(SYNTAX, fact, detail, fix),), told)
+    return Judgement(State.VALID, (), told)
