@@ -25,7 +25,7 @@ from probe.rules import Cause, Confidence, Outcome, Priority, Retry, Verdict
 
 __all__ = ["compiled", "problems", "table"]
 
-FORMAT = 3  # raise it whenever the table's shape changes
+FORMAT = 4  # raise it whenever the table's shape changes
 
 _TEXTS = ("title", "meaning", "fix", "dont", "check", "disputed", "retry_after")
 _LISTS = ("stage", "code", "enhanced", "text", "ending", "mechanism", "side", "sample", "also", "predicts")
@@ -62,7 +62,7 @@ _PROVIDER_KEYS = frozenset(
         "at_once", "per_minute", "spf", "dkim", "note", "source",
     )
 )  # fmt: skip
-_FILE_KEYS = frozenset(("provider", "reply", "rule", "source"))
+_FILE_KEYS = frozenset(("provider", "reply", "rule", "source", "vocabulary", "defaults"))
 _SOURCE_KEYS = frozenset(("url", "kind", "read"))
 _CODE = re.compile(r"[2-5][0-9x]{2}")
 _STATUS = re.compile(r"[245x]\.[0-9]{1,3}\.(?:[0-9]{1,3}|x)")
@@ -94,15 +94,15 @@ def compiled(folder: Path) -> Mapping[str, Any]:
             if kept["key"] == key:
                 return kept["table"]  # type: ignore[no-any-return]  # marshal knows no types
     made = table(_parsed(folder / name for name, *_ in files))
-    if not sys.dont_write_bytecode:
-        _keep(folder, marshal.dumps({"key": key, "table": made}))
+    _keep(folder, marshal.dumps({"key": key, "table": made}))
     return made
 
 
 def _places(folder: Path) -> Iterator[Path]:
     """Where the kept form may lie: with the byte code, else in the user's cache."""
     beside = Path(importlib.util.cache_from_source(str(folder / "catalogue.py")))
-    yield beside.with_suffix(".table")
+    if not sys.dont_write_bytecode:
+        yield beside.with_suffix(".table")
     root = os.environ.get("LOCALAPPDATA") or os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     yield Path(root).expanduser() / "probe" / f"{beside.stem}.table"
 
@@ -139,9 +139,11 @@ def table(files: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
             providers[stem] = _provider(stem, data["provider"], source)
         for each in data.get("rule", ()):
             rules[f"{stem}/{each['id']}"] = _rule(stem, each, source)
-        for each in data.get("reply", ()):
+        for own in data.get("reply", ()):
+            each = data.get("defaults", {}) | own
             rules[f"{stem}/{each['id']}"] = _rule(stem, each, source)
-            entries.append(_entry(stem, each, provider=stem if "provider" in data else ""))
+            provider = stem if "provider" in data else ""
+            entries.append(_entry(stem, each, provider, data.get("vocabulary", {})))
     for one in rules.values():
         _inherit(one, rules)
     entries.sort(key=lambda entry: entry["id"])
@@ -182,9 +184,12 @@ def _inherit(rule: dict[str, Any], rules: Mapping[str, Mapping[str, Any]]) -> No
     rule.setdefault("dont", "")
 
 
-def _entry(stem: str, each: Mapping[str, Any], *, provider: str) -> dict[str, Any]:
+def _entry(
+    stem: str, each: Mapping[str, Any], provider: str, vocabulary: Mapping[str, str]
+) -> dict[str, Any]:
     made: dict[str, Any] = {key: _listed(each.get(key)) for key in _LISTS}
-    made["text"] = [_patterns.fold_pattern(one) for one in made["text"]]
+    made["text"] = [one for text in made["text"] if _sound(one := _pattern(text, vocabulary))]
+    made["worth"] = [_worth(one) for one in made["text"]]
     made["mechanism"] = [one.lower() for one in made["mechanism"]]
     return made | {
         "id": f"{stem}/{each['id']}",
@@ -195,6 +200,26 @@ def _entry(stem: str, each: Mapping[str, Any], *, provider: str) -> dict[str, An
         "disputed": " ".join(str(each.get("disputed", "")).split()),
         "anywhere": bool(each.get("anywhere", False)),
     }
+
+
+def _pattern(text: str, vocabulary: Mapping[str, str]) -> str:
+    """A pattern as it is matched; a word the vocabulary lacks stays, and is found by `problems`."""
+    with contextlib.suppress(KeyError):
+        text = _patterns.expanded(text, vocabulary)
+    return _patterns.fold_pattern(text)
+
+
+def _sound(pattern: str) -> bool:
+    with contextlib.suppress(re.error):
+        return bool(re.compile(pattern))
+    return False  # an author's slip costs one pattern, never a reading
+
+
+def _worth(pattern: str) -> int:
+    try:
+        return _patterns.width(pattern)
+    except re.error:
+        return 0
 
 
 def _provider(stem: str, each: Mapping[str, Any], source: Any) -> dict[str, Any]:
@@ -229,12 +254,21 @@ def _index(entries: list[dict[str, Any]]) -> dict[str, Any]:
             patterns += [(number, place, _required(one)) for place, one in enumerate(entry["text"])]
             continue
         kind = next((kind for kind in ("ending", "enhanced", "code") if entry[kind]), "rest")
-        if kind == "rest" or any("x" in one for one in entry[kind] if kind != "ending"):
-            index["rest"].append(number)
-            continue
-        for one in entry[kind]:
+        for one in _keys(kind, entry):
             index[kind].setdefault(one, []).append(number)
+        if not _keys(kind, entry):
+            index["rest"].append(number)
     return index | _grammed(patterns)
+
+
+def _keys(kind: str, entry: Mapping[str, Any]) -> list[str]:
+    """The exact values under which an entry without words is found; none where only a search finds it."""
+    keys = [
+        key
+        for one in entry.get(kind, ())
+        for key in ([f"4{one[1:]}", f"5{one[1:]}"] if one[0] == "x" else [one])
+    ]
+    return [] if kind != "ending" and any("x" in key for key in keys) else keys
 
 
 def _grammed(patterns: list[tuple[int, int, tuple[str, ...]]]) -> dict[str, Any]:
@@ -287,7 +321,8 @@ def problems(folder: Path) -> list[str]:
                 if name in seen:
                     found.append(f"{name}: a second time")
                 seen.add(name)
-                found += [f"{name}: {one}" for one in _wrong(each, keys, data.get("source"), kind)]
+                whole = data.get("defaults", {}) | each if kind == "reply" else each
+                found += [f"{name}: {one}" for one in _wrong(whole, keys, data, kind)]
     return found
 
 
@@ -320,9 +355,11 @@ def _wrong_provider(each: Mapping[str, Any], default: Any) -> Iterator[str]:
         yield "nothing to recognise it by"
 
 
-def _wrong(each: Mapping[str, Any], keys: frozenset[str], default: Any, kind: str) -> Iterator[str]:
+def _wrong(
+    each: Mapping[str, Any], keys: frozenset[str], file: Mapping[str, Any], kind: str
+) -> Iterator[str]:
     yield from (f"unknown key {key}" for key in sorted(each.keys() - keys))
-    yield from _wrong_source(each.get("source"), default)
+    yield from _wrong_source(each.get("source"), file.get("source"))
     if not _NAME.fullmatch(str(each.get("id", ""))):
         yield "an id is lower-case words with hyphens"
     if not each.get("title"):
@@ -337,7 +374,7 @@ def _wrong(each: Mapping[str, Any], keys: frozenset[str], default: Any, kind: st
     )
     yield from (f"{key} is true or false" for key in _FLAGS if not isinstance(each.get(key, False), bool))
     for pattern in _listed(each.get("text")):
-        if why := _patterns.unsafe(_patterns.fold_pattern(pattern)):
+        if why := _patterns.unsafe(_pattern(pattern, file.get("vocabulary", {}))):
             yield f"{pattern!r}: {why}"
     if kind == "reply":
         yield from _wrong_reply(each)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from probe.catalogue import _patterns
-from probe.catalogue._entry import Entry, Match, entry_of, words_in
+from probe.catalogue._entry import Entry, Match, entry_of, rule_of, words_in
 from probe.facts import Fault, Stage
 from probe.rules import Cause, Confidence, Rule, Source, Verdict
 
@@ -19,6 +19,9 @@ __all__ = ["Heard", "Library"]
 
 STRANGER = 20
 """Letters that must match before a provider's words count for a provider that was not recognised."""
+
+GAP = 12
+"""Letters of a gap or of a longer alternative that count, beyond the fewest a pattern matches."""
 
 _AT_AUTH = frozenset((432, 534, 535, 538))
 
@@ -99,8 +102,8 @@ class Library:
 
     def general(self, cause: Cause) -> Entry | None:
         """The entry that speaks for a cause."""
-        number = self._places.get(f"standard/{cause.value.replace('_', '-')}")
-        return None if number is None else self.entry(number)
+        made = self.rules.get(f"standard/{cause.value.replace('_', '-')}")
+        return Entry(rule_of(made)) if made else None
 
     def signed(self, text: str) -> str:
         """The provider that folded words betray; empty where none does."""
@@ -123,10 +126,9 @@ class Library:
         for number in self.table["index"]["ending"].get(heard.ending, ()):
             entry = self.entry(number)
             found = [one for pattern in entry.words if (one := words_in(pattern, words.text)) is not None]
-            if (found or not entry.words) and (
-                score := _score(entry, words, max(found, key=len, default=""))
-            ):
-                readings.append(Reading(score, entry, max(found, key=len, default="")))
+            matched = max(found, key=len, default="")
+            if (found or not entry.words) and (score := _score(entry, words, len(matched))):
+                readings.append(Reading(score, entry, matched))
         readings.sort(key=_order)
         if not readings:
             return self._nothing(provider)
@@ -141,15 +143,17 @@ class Library:
         return found
 
     def _worded(self, heard: Heard) -> list[Reading]:
-        longest: dict[int, str] = {}
+        most: dict[int, tuple[int, str]] = {}
         for number, place in self._candidates(heard.text):
-            matched = words_in(self.table["entries"][number]["text"][place], heard.text)
-            if matched is not None and len(matched) >= len(longest.get(number, "")):
-                longest[number] = max(matched, longest.get(number, ""), key=lambda words: (len(words), words))
+            made = self.table["entries"][number]
+            matched = words_in(made["text"][place], heard.text)
+            if matched is not None:
+                worth = min(len(matched), made["worth"][place] + GAP)
+                most[number] = max(most.get(number, (0, "")), (worth, matched))
         readings = []
-        for number, matched in longest.items():
+        for number, (worth, matched) in most.items():
             entry = self.entry(number)
-            if score := _score(entry, heard, matched):
+            if score := _score(entry, heard, worth):
                 readings.append(Reading(score, entry, matched))
         return sorted(readings, key=_order)
 
@@ -163,7 +167,7 @@ class Library:
         readings = []
         for number in numbers:
             entry = self.entry(number)
-            if score := _score(entry, heard, ""):
+            if score := _score(entry, heard, 0):
                 readings.append(Reading(score, entry, ""))
         return sorted(readings, key=_order)
 
@@ -202,11 +206,11 @@ def _order(reading: Reading) -> tuple[Any, ...]:
 # -- does it apply, and how well ------------------------------------------------------------------
 
 
-def _score(entry: Entry, heard: Heard, matched: str) -> Score | None:
+def _score(entry: Entry, heard: Heard, worth: int) -> Score | None:
     """How specific an entry is for what was heard; None where a condition is not met."""
     worded = bool(entry.words)
     known = entry.provider == heard.provider
-    strange = bool(heard.provider) or not worded or (len(matched) < STRANGER and not entry.anywhere)
+    strange = bool(heard.provider) or not worded or (worth < STRANGER and not entry.anywhere)
     if entry.provider and not known and strange:
         return None
     code = _code(entry.code, heard.code, worded=worded)
@@ -223,9 +227,9 @@ def _score(entry: Entry, heard: Heard, matched: str) -> Score | None:
     return Score(
         worded,
         bool(entry.provider) and known,
-        entry.rank,
+        entry.rank if known or not entry.provider else entry.rank + 2,
         enhanced,
-        min(len(matched), 200),
+        worth,
         bool(entry.side) and heard.side in entry.side,
         bool(entry.stage) and heard.stage in entry.stage,
         code,

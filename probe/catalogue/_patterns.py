@@ -1,7 +1,7 @@
 """The words of a catalogue entry: folding text, the literals a pattern cannot do without, linearity.
 
 Patterns are regular expressions over *folded* text: lower case, single spaces, no accents on Latin and
-Cyrillic letters, straight quotes. A pattern is searched only where one of its required literals occurs;
+Cyrillic letters, no apostrophes. A pattern is searched only where one of its required literals occurs;
 most patterns are plain words, for which that search is the whole match.
 """
 
@@ -29,8 +29,8 @@ _ADDRESS = re.compile(r"<?[^\s<>@,;:\"'()\[\]]{1,64}@[a-z0-9.\[\]:-]{1,255}>?")
 _BYTE = re.compile(r"\\x([89a-f][0-9a-f])")
 _QUOTES = str.maketrans(
     {
-        "\u2018": "'",
-        "\u2019": "'",
+        "\u2018": "",
+        "\u2019": "",
         "\u201c": '"',
         "\u201d": '"',
         "\u2010": "-",
@@ -44,7 +44,7 @@ _META = frozenset(".^$*+?{}[]\\|()")
 
 
 def fold(text: str) -> str:
-    """Text as patterns see it: the first `LIMIT` characters, folded, addresses as ``<>``; idempotent."""
+    """Text as patterns see it: the first `LIMIT` characters, folded, addresses as ``<>``, no apostrophes."""
     text = text[:LIMIT].lower()
     if not text.isascii():
         text = unicodedata.normalize("NFKD", text.translate(_QUOTES)).casefold()
@@ -53,7 +53,7 @@ def fold(text: str) -> str:
         return fold(_BYTE.sub(lambda found: chr(int(found[1], 16)), text))
     if "@" in text:
         text = _ADDRESS.sub("<>", text)
-    return " ".join(text.split())
+    return " ".join(text.replace("'", "").split())
 
 
 def expanded(pattern: str, vocabulary: Mapping[str, str]) -> str:
@@ -65,14 +65,12 @@ def expanded(pattern: str, vocabulary: Mapping[str, str]) -> str:
 
 def fold_pattern(pattern: str) -> str:
     r"""A pattern in folded letters: escapes such as ``\S`` keep their case, words do not."""
-    if pattern.isascii() and pattern.islower() and "  " not in pattern:
-        return pattern
     parts = _ESCAPE.split(pattern)  # words, escape, words, escape, ..., words
     return "".join(part if place % 2 else _lowered(part) for place, part in enumerate(parts))
 
 
 def _lowered(words: str) -> str:
-    words = unicodedata.normalize("NFKD", words.lower().translate(_QUOTES)).casefold()
+    words = unicodedata.normalize("NFKD", words.replace("'", "").lower().translate(_QUOTES)).casefold()
     return _SPACE.sub(" ", unicodedata.normalize("NFC", _MARKS.sub("", words)))
 
 

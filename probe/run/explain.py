@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from probe import catalogue
-from probe.catalogue import Match
+from probe.catalogue import Entry, Match
 from probe.facts import Reply, Stage
 from probe.grammar import pasted
 from probe.grammar.pasted import Pasted
@@ -84,7 +84,7 @@ def _barred(match: Match) -> Match:
     if match.confidence is not Confidence.UNCERTAIN or match.cause.family is not Family.SUPPRESS:
         return match
     return Match(
-        catalogue.entry("standard/unknown"),
+        Entry(catalogue.general(Cause.UNKNOWN)),
         match.matched,
         (match.entry, *match.alternates)[:4],
         Confidence.UNCERTAIN,
