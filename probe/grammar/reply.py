@@ -49,7 +49,7 @@ class ReplyReader:
             return done
         self._buffer += data
         start = 0
-        while not self.broken:
+        while True:
             end = self._buffer.find(b"\n", max(start, self._scanned))
             if end < 0:
                 break
@@ -57,17 +57,20 @@ class ReplyReader:
             start = end + 1
             if (read := self._line(line)) is not None:
                 done.append(read)
+            if isinstance(read, Fault):
+                return done
         del self._buffer[:start]
         self._scanned = len(self._buffer)
-        if not self.broken and len(self._buffer) > MAX_LINE:
+        if len(self._buffer) > MAX_LINE:
             done.append(self._fault(Ending.TOO_LONG, f"a line of more than {MAX_LINE} bytes"))
         return done
 
     def rest(self) -> tuple[str, ...]:
         """What has been heard of a reply that is not complete, printable."""
-        tail = bytes(self._buffer[:MAX_LINE])
-        lines = [*self._lines, tail] if tail else self._lines
-        return self._shown(lines)
+        tail = [bytes(self._buffer[:MAX_LINE])] if self._buffer else []
+        shown = self.redact((*self._lines, *tail))
+        whole = len(self._lines)
+        return (*map(_printable, shown[:whole]), *map(escape, shown[whole:]))
 
     def take(self) -> tuple[str, ...]:
         """`rest`, and forget it."""
@@ -102,6 +105,7 @@ class ReplyReader:
     def _fault(self, ending: Ending, detail: str) -> Fault:
         self.broken = True
         lines, self._lines = self._lines, []
+        self._buffer.clear()
         if ending is Ending.TOO_LONG:
             lines = [line[:200] for line in lines[:3]]
         return Fault(ending, detail, self._shown(lines))

@@ -1,0 +1,122 @@
+"""A secret that a server echoes is replaced, in whatever form; ordinary words stay."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import html
+import json
+import pickle
+import urllib.parse
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from probe.facts import Secret
+from probe.grammar.redaction import Redaction
+
+PASSWORD = "zQ7-Xk9!hunter2-<&>é"
+BLOB = base64.b64encode(b"\0ada@example.com\0" + PASSWORD.encode())
+
+
+def heard(*lines: bytes, secret: str = PASSWORD) -> tuple[bytes, ...]:
+    redaction = Redaction(Secret(secret))
+    redaction.leaves(b"AUTH PLAIN " + base64.b64encode(b"\0ada@example.com\0" + secret.encode()))
+    return redaction(lines)
+
+
+ECHOES = {
+    "as it is": PASSWORD.encode(),
+    "in upper case": PASSWORD.upper().encode(),
+    "reversed": PASSWORD[::-1].encode(),
+    "in a link": urllib.parse.quote(PASSWORD, safe="").encode(),
+    "in a form": urllib.parse.quote_plus(PASSWORD).encode(),
+    "in HTML": html.escape(PASSWORD).encode(),
+    "in JSON": json.dumps(PASSWORD)[1:-1].encode(),
+    "in hex": PASSWORD.encode().hex().encode(),
+    "in spaced hex": PASSWORD.encode().hex(" ").encode(),
+    "in base64": base64.b64encode(PASSWORD.encode()),
+    "in base64, one off": base64.b64encode(b"x" + PASSWORD.encode() + b"yz"),
+    "in base64, two off": base64.b64encode(b"xy" + PASSWORD.encode() + b"z"),
+    "as the AUTH blob": BLOB,
+    "in base32": base64.b32encode(PASSWORD.encode()),
+    "in Latin-1": PASSWORD.encode("latin-1"),
+}
+
+
+@pytest.mark.parametrize("form", ECHOES)
+def test_an_echo_is_replaced(form: str) -> None:
+    (line,) = heard(b"535 5.7.8 rejected: " + ECHOES[form] + b" (sic)")
+    assert line.startswith(b"535 5.7.8 rejected: ")
+    assert line.endswith(b" (sic)")
+    core = ECHOES[form][4:-4].lower()
+    assert core not in line.lower()
+
+
+def test_a_secret_split_over_lines_is_replaced() -> None:
+    half = len(PASSWORD) // 2
+    lines = heard(b"535-5.7.8 " + PASSWORD[:half].encode(), b"535 " + PASSWORD[half:].encode())
+    assert lines == (b"535-5.7.8 ***", b"535 ***")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"535 5.7.8 Username and Password not accepted",
+        b"250 2.1.0 Ok",
+        b"334 UGFzc3dvcmQ6",
+        b"535 no hunter here",
+    ],
+)
+def test_ordinary_words_stay(line: bytes) -> None:
+    assert heard(line) == (line,)
+
+
+def test_a_server_cannot_echo_what_it_has_not_heard() -> None:
+    redaction = Redaction(Secret("closed"))
+    assert redaction((b"421 connection closed",)) == (b"421 connection closed",)
+    redaction.leaves(b"AUTH PLAIN AGFkYQBjbG9zZWQ=")
+    assert redaction((b"421 closed is wrong",)) == (b"421 *** is wrong",)
+
+
+def test_the_code_is_never_touched() -> None:
+    assert heard(b"535 535535535 no", secret="535535535") == (b"535 *** no",)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.text(min_size=4, max_size=40), st.text(max_size=20), st.text(max_size=20))
+def test_no_password_survives_in_the_open(secret: str, before: str, after: str) -> None:
+    text = f"535 {before}{secret}{after}".replace("\n", " ").encode("utf-8", "replace")
+    (line,) = heard(text, secret=secret)
+    echoed = secret.encode("utf-8", "replace").lower()
+    head, _, body = line.partition(b" ")
+    assert echoed not in body.lower() or echoed in b"***"
+    assert head == b"535"
+
+
+def test_a_secret_prints_as_stars_everywhere() -> None:
+    secret = Secret(PASSWORD)
+    shown = [
+        repr(secret),
+        str(secret),
+        f"{secret}",
+        f"{secret!r:>10}",
+        "%s" % secret,
+        repr([secret]),
+        repr({"a": secret}),
+    ]  # noqa: UP031
+    assert not any("Xk9" in text for text in shown)
+    with pytest.raises(TypeError):
+        json.dumps(secret)
+    with pytest.raises(TypeError):
+        pickle.dumps(secret)
+    with pytest.raises(TypeError):
+        copy.deepcopy(secret)
+    assert (len(secret), bool(secret), bool(Secret("")), secret == Secret(PASSWORD)) == (
+        len(PASSWORD),
+        True,
+        False,
+        True,
+    )
+    assert secret.reveal() == PASSWORD

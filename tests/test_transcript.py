@@ -1,0 +1,86 @@
+"""The text of a transcript is what users read and what tests compare: it can be read back."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from probe.facts import Certificate, Ending, Fault, Reply, Stage, Tls, Transcript, Turn, escape
+
+words = st.text(max_size=30).map(lambda text: escape(text.encode("utf-8", "replace")))
+replies = st.builds(
+    lambda code, first, more: Reply(code, (*(f"{code}-{line}" for line in more), f"{code} {first}")),
+    st.integers(200, 599),
+    words,
+    st.lists(words, max_size=2),
+)
+faults = st.builds(Fault, st.sampled_from(Ending), words, st.lists(words, max_size=2).map(tuple))
+said = words.filter(bool)
+plain = st.builds(
+    Turn,
+    st.sampled_from(Stage),
+    st.one_of(st.just(""), said),
+    st.one_of(replies, faults),
+    st.lists(words, max_size=2).map(tuple),
+    secure=st.booleans(),
+)
+silent = st.builds(
+    Turn, st.sampled_from([Stage.CONNECT, Stage.TLS]), st.just(""), st.none(), secure=st.booleans()
+)
+flights = st.lists(st.builds(Turn, st.sampled_from(Stage), said, replies), min_size=2, max_size=4).map(
+    lambda turns: [turns[0], *(Turn(one.stage, one.said, one.heard, pipelined=True) for one in turns[1:])]
+)
+leaves = st.builds(
+    Certificate,
+    words,
+    words,
+    st.lists(words, max_size=3).map(tuple),
+    st.integers(0, 9),
+    words,
+    words,
+    words,
+    words,
+)
+sessions = st.builds(
+    Transcript,
+    st.lists(st.one_of(st.lists(st.one_of(plain, silent), min_size=1, max_size=2), flights), max_size=4).map(
+        lambda parts: tuple(turn for part in parts for turn in part)
+    ),
+    words,
+    words,
+    words,
+    st.one_of(
+        st.none(), st.builds(Tls, words, words, words, st.one_of(st.none(), leaves), words, st.booleans())
+    ),
+    words,
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(sessions)
+def test_what_was_written_can_be_read_back(session: Transcript) -> None:
+    assert Transcript.parse(str(session)) == session
+
+
+@settings(deadline=None, max_examples=40)
+@given(sessions)
+def test_a_turn_is_never_more_than_its_lines(session: Transcript) -> None:
+    assert all(line.isprintable() for line in str(session).split("\n"))
+
+
+@pytest.mark.parametrize("text", ["hello", "S: 220 before anything", "-- greeting\nS: 220 a\nS: 220 b"])
+def test_what_was_not_written_by_us_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="not a line|answer to nothing"):
+        Transcript.parse(text)
+
+
+def test_stages() -> None:
+    session = Transcript(
+        (
+            Turn(Stage.EHLO, "EHLO a", Reply(250, ("250 x",))),
+            Turn(Stage.EHLO, "EHLO b", Reply(250, ("250 y",))),
+        )
+    )
+    assert [turn.said for turn in session.of(Stage.EHLO)] == ["EHLO a", "EHLO b"]
+    assert session.last(Stage.MAIL) is None
