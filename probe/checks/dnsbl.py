@@ -83,7 +83,7 @@ DEAD_LIST = Rule(
     title="This list is not asked",
     meaning="It stopped, or lists what it should not; its answers are false alarms.",
     fix="Leave it out, here and in your own filters.",
-    source=rfc(6471, "3.2"),
+    source=rfc(6471),
 )
 
 RULES = (UNKNOWN, LISTED, DOMAIN_LISTED, POLICY, WATCHED, DEAD_LIST)

@@ -154,7 +154,7 @@ IPV6_ONLY = Rule(
     title="No MX host has an IPv4 address",
     meaning="Senders without IPv6, still many, cannot deliver.",
     fix="Give at least one MX host an IPv4 address.",
-    source=rfc(3974, "3"),
+    source=rfc(3974),
 )
 MIXED = Rule(
     id="mx/mixed-providers",

@@ -1,0 +1,253 @@
+"""NS and SOA: whether the zone is delegated soundly, and whether all its servers say the same.
+
+RFC 1034 section 4.1 and RFC 2182 (servers), RFC 2181 section 10.3 (no CNAME behind NS). The servers
+themselves are only asked with the option ``authoritative``: everything else comes from the resolver.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator, Mapping
+
+from probe.checks import Domain, Judgement
+from probe.checks._evidence import (
+    evidence,
+    failures,
+    printable,
+    rfc,
+    routable,
+    seen_answer,
+    state,
+    unknown,
+    unknown_rule,
+)
+from probe.facts import Answer, Question, Records, Status
+from probe.rules import Cause, Finding, Rule, State, Verdict
+
+__all__ = ["RULES", "ask", "judge"]
+
+_FOLLOWED = 8  # name servers whose addresses are asked for
+_ASKED = 4  # servers asked directly
+_COMPARED = ("MX", "NS", "TXT")
+
+UNKNOWN = unknown_rule("ns_soa", "The name servers", rfc(1034, "4.1"))
+SINGLE = Rule(
+    id="ns_soa/single-server",
+    verdict=Verdict.WARN,
+    cause=Cause.SENDER_DNS,
+    title="The zone has one name server",
+    meaning="When it is away nobody finds MX, SPF or DKIM, and mail is deferred or refused.",
+    fix="Have the zone served by at least two servers in different networks.",
+    source=rfc(2182, "5"),
+)
+NO_ADDRESS = Rule(
+    id="ns_soa/no-address",
+    verdict=Verdict.WARN,
+    cause=Cause.SENDER_DNS,
+    title="A name server has no address",
+    meaning="Resolvers that pick it lose time, and some of them give up.",
+    fix="Give the server an address record, or take it out of the delegation.",
+    source=rfc(1034, "4.1"),
+)
+PRIVATE = Rule(
+    id="ns_soa/private-address",
+    verdict=Verdict.WARN,
+    cause=Cause.SENDER_DNS,
+    title="A name server has an address that is not on the Internet",
+    meaning="Private and loopback addresses mean another machine to every resolver.",
+    fix="Publish the server's public address, or take it out of the delegation.",
+    source=rfc(6890, "2.2.2"),
+)
+CNAME = Rule(
+    id="ns_soa/cname-target",
+    verdict=Verdict.WARN,
+    cause=Cause.SENDER_DNS,
+    title="A name server is an alias (CNAME)",
+    meaning="An NS record must name a host that has address records itself; many resolvers refuse the alias.",
+    fix="Point the NS record at the name behind the alias.",
+    source=rfc(2181, "10.3"),
+)
+ONE_NETWORK = Rule(
+    id="ns_soa/one-network",
+    verdict=Verdict.NOTE,
+    cause=Cause.SENDER_DNS,
+    title="All name servers are in one network",
+    meaning="One broken line takes all of them away.",
+    fix="Have one of the servers in another network.",
+    source=rfc(2182, "3.1"),
+)
+LAME = Rule(
+    id="ns_soa/lame",
+    verdict=Verdict.WARN,
+    cause=Cause.SENDER_DNS,
+    title="A name server does not serve the zone",
+    meaning="It is named in the delegation and refuses the question or does not know the zone; a part of "
+    "all lookups fails or takes longer.",
+    fix="Set the zone up on that server, or take it out of the delegation.",
+    source=rfc(1912, "2.8"),
+)
+SILENT = Rule(
+    id="ns_soa/silent-server",
+    verdict=Verdict.UNKNOWN,
+    cause=Cause.UNKNOWN,
+    title="A name server did not answer us",
+    meaning="It may be down, or questions from this network do not reach it.",
+    fix="Ask it from elsewhere: dig @<address> <zone> SOA.",
+    source=rfc(2182, "4.2"),
+)
+SERIALS = Rule(
+    id="ns_soa/serials-differ",
+    verdict=Verdict.NOTE,
+    cause=Cause.SENDER_DNS,
+    title="The name servers hold different versions of the zone",
+    meaning="Usual for minutes after a change; for longer it means that a server no longer gets changes.",
+    fix="If the serials still differ in an hour, look at the transfers to the server that is behind.",
+    source=rfc(1912, "2.2"),
+)
+DIFFER = Rule(
+    id="ns_soa/answers-differ",
+    verdict=Verdict.WARN,
+    cause=Cause.SENDER_DNS,
+    title="The name servers give different answers",
+    meaning="Which MX or SPF record a receiver sees depends on the server its resolver happens to ask.",
+    fix="Make all servers serve the same zone.",
+    source=rfc(1034, "4.2"),
+)
+
+RULES = (UNKNOWN, SINGLE, NO_ADDRESS, PRIVATE, CNAME, ONE_NETWORK, LAME, SILENT, SERIALS, DIFFER)
+
+
+def _servers(domain: Domain, seen: Records) -> list[str]:
+    answer = seen_answer(seen, Question(domain.name, "NS"))
+    if answer.status is not Status.OK or answer.aliases:
+        return []
+    return sorted(dict.fromkeys(value.lower().removesuffix(".") for value in answer.values))
+
+
+def _addresses(host: str, seen: Records) -> list[str]:
+    return [*seen.of(host, "A"), *seen.of(host, "AAAA")]
+
+
+def _direct(domain: Domain, seen: Records) -> list[str]:
+    """The addresses to ask directly: the first one of each server."""
+    if "authoritative" not in domain.options:
+        return []
+    firsts = (next(iter(_addresses(host, seen)), "") for host in _servers(domain, seen)[:_FOLLOWED])
+    return [address for address in dict.fromkeys(firsts) if address and routable(address)][:_ASKED]
+
+
+def ask(domain: Domain, seen: Records) -> Iterator[Question]:
+    """NS, the addresses of the servers, and with the option the servers themselves."""
+    yield Question(domain.name, "NS")
+    for host in _servers(domain, seen)[:_FOLLOWED]:
+        yield (question := Question(host, "A"))
+        if question in seen and not seen.of(host, "A"):
+            yield Question(host, "AAAA")
+    for address in _direct(domain, seen):
+        yield from (Question(domain.name, f"{kind}@{address}") for kind in ("SOA", *_COMPARED))
+
+
+def judge(domain: Domain, seen: Records) -> Judgement:
+    """``evaluation`` holds the servers with their addresses and, where they were asked, their serials.
+
+    A domain that does not exist is left to the check of its MX records; a name that is no zone of its
+    own has no servers to judge.
+    """
+    question = Question(domain.name, "NS")
+    answer = seen_answer(seen, question)
+    if not answer.known:
+        return Judgement(State.UNKNOWN, (unknown(UNKNOWN, seen, question),))
+    if answer.status is Status.NXDOMAIN:
+        return Judgement(State.MISSING)
+    servers = _servers(domain, seen)
+    if not servers:
+        return Judgement(State.NOT_APPLICABLE)
+    findings = [*_delegation(question, answer, servers, seen), *_compared(domain, seen)]
+    told: dict[str, object] = {
+        "servers": {printable(host): _addresses(host, seen) for host in servers[:_FOLLOWED]},
+        "serials": {address: _serial(domain, address, seen) for address in _direct(domain, seen)},
+    }
+    return Judgement(state(findings), tuple(findings), told)
+
+
+def _delegation(question: Question, answer: Answer, servers: list[str], seen: Records) -> Iterator[Finding]:
+    fact = evidence(question, answer, "; ".join(servers[:_FOLLOWED]))
+    if len(servers) == 1:
+        yield Finding(SINGLE, fact, printable(servers[0]))
+    failed = None
+    for host in servers[:_FOLLOWED]:
+        asked = [Question(host, "A")]
+        if not seen.of(host, "A"):
+            asked.append(Question(host, "AAAA"))
+        first = seen_answer(seen, asked[0])
+        addresses = _addresses(host, seen)
+        if first.aliases:
+            detail = f"{printable(host)} is an alias of {printable(first.aliases[-1])}"
+            yield Finding(CNAME, evidence(asked[0], first, first.aliases[-1]), detail)
+        if inside := [address for address in addresses if not routable(address)]:
+            detail = f"{printable(host)}: {', '.join(inside[:4])}"
+            yield Finding(PRIVATE, evidence(asked[0], first, ", ".join(inside[:4])), detail)
+        elif not addresses and (missed := failures(seen, asked)):
+            failed = failed or missed[0]
+        elif not addresses:
+            yield Finding(NO_ADDRESS, evidence(asked[0], first), printable(host))
+    if failed is not None:
+        yield unknown(UNKNOWN, seen, failed)
+    yield from _network(fact, servers, seen)
+
+
+def _network(fact: Mapping[str, str], servers: list[str], seen: Records) -> Iterator[Finding]:
+    """Several servers whose IPv4 addresses share one /24 and that have nothing else."""
+    if len(servers) < 2 or failures(seen, (Question(host, "A") for host in servers[:_FOLLOWED])):
+        return
+    addresses = [address for host in servers[:_FOLLOWED] for address in _addresses(host, seen)]
+    if not addresses or any(":" in address or not routable(address) for address in addresses):
+        return
+    networks = {ipaddress.ip_network(f"{address}/24", strict=False) for address in addresses}
+    if len(networks) == 1:
+        yield Finding(ONE_NETWORK, fact, str(networks.pop()))
+
+
+def _serial(domain: Domain, address: str, seen: Records) -> str:
+    fields = next(iter(seen.of(domain.name, f"SOA@{address}")), "").split()
+    return fields[2] if len(fields) > 2 and fields[2].isdigit() else ""
+
+
+def _compared(domain: Domain, seen: Records) -> Iterator[Finding]:
+    """What the servers say themselves, one beside the other."""
+    addresses = _direct(domain, seen)
+    serving = []
+    for address in addresses:
+        question = Question(domain.name, f"SOA@{address}")
+        answer = seen_answer(seen, question)
+        if answer.status is Status.OK:
+            serving.append(address)
+        elif answer.known or answer.status in {Status.REFUSED, Status.SERVFAIL, Status.NOTIMP}:
+            yield Finding(LAME, evidence(question, answer), f"{address}: {answer.status}")
+        else:
+            yield Finding(SILENT, evidence(question, answer), f"{address}: {answer.status}")
+    serials = {address: _serial(domain, address, seen) for address in serving}
+    if len(set(serials.values())) > 1:
+        question = Question(domain.name, f"SOA@{serving[0]}")
+        detail = ", ".join(f"{address}: {serial}" for address, serial in serials.items())
+        yield Finding(SERIALS, evidence(question, seen_answer(seen, question), detail), detail)
+    for kind in _COMPARED:
+        yield from _differences(domain, kind, serving, seen)
+
+
+def _differences(domain: Domain, kind: str, serving: list[str], seen: Records) -> Iterator[Finding]:
+    answers = {address: seen_answer(seen, Question(domain.name, f"{kind}@{address}")) for address in serving}
+    known = {address: frozenset(answer.values) for address, answer in answers.items() if answer.known}
+    if len(set(known.values())) > 1:
+        first, other = _two(known)
+        only = min(known[first] ^ known[other])
+        holder = first if only in known[first] else other
+        question = Question(domain.name, f"{kind}@{holder}")
+        lacking = other if holder == first else first
+        detail = f"{kind}: {holder} has {printable(only)[:200]}, {lacking} has not"
+        yield Finding(DIFFER, evidence(question, answers[holder], only), detail)
+
+
+def _two(known: dict[str, frozenset[str]]) -> tuple[str, str]:
+    first = next(iter(known))
+    return first, next(address for address, values in known.items() if values != known[first])
