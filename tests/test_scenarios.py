@@ -50,8 +50,8 @@ def test_its_report_keeps_the_contract(scenario: Scenario) -> None:
 
 @one_by_one(SCENARIOS)
 def test_every_renderer_tells_it_without_a_control_character(scenario: Scenario) -> None:
-    for format in render.every():
-        text = "".join(render.find(format).render([played(scenario).report], Style(verbose=1)))
+    for name in render.every():
+        text = "".join(render.find(name).render([played(scenario).report], Style(verbose=1)))
         assert text
         assert not [char for char in text if not char.isprintable() and char not in "\r\n"]
 

@@ -1,0 +1,41 @@
+"""`probe demo`: a tour against the fakes, without a network."""
+
+from __future__ import annotations
+
+import typer
+
+TOUR = (
+    ("creds-usable", "A good inbox. Every step is answered, the password is sent once, over verified TLS."),
+    ("creds-auth-535", "A wrong password. It is refused, and not tried again: a second try locks accounts."),
+    (
+        "creds-provider-google-app-password-required",
+        "The same kind of refusal, and another cause: Google wants an app password here.",
+    ),
+    ("creds-tls-expired", "A certificate that expired yesterday. The password never left this machine."),
+)
+AFTER = """\
+None of this needed a network: the servers were fakes on this machine, told what to say by files.
+
+  probe scenarios list            all of them
+  probe serve creds-auth-535      one of them on a port, for your own programs
+  probe creds you@example.com     a real inbox; it asks for the password and sends nothing but a login
+"""
+
+
+def command() -> None:
+    """A tour of `probe creds`: four inboxes on fake servers on this machine, no network.
+
+    A good inbox, a wrong password, an app password, a broken certificate.
+    """
+    import asyncio
+
+    from probe.cli._output import Output
+    from probe.fakes.scenario import load
+    from probe.play import play
+
+    out = Output("text", [], "fail")
+    for number, (name, words) in enumerate(TOUR, 1):
+        typer.echo(f"{number}. {words}\n")
+        out.write([asyncio.run(play(load(name))).report])
+        typer.echo("")
+    typer.echo(AFTER)

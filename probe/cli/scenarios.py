@@ -1,0 +1,138 @@
+"""`probe scenarios`: the fake world in files: list, show, run, and record one of your own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from probe.cli._output import refuse, say
+
+if TYPE_CHECKING:
+    from probe.facts import Transcript
+    from probe.fakes.scenario import Scenario
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Situations of the mail world in files: what servers say, and what must be concluded.",
+)
+
+
+@app.command("list")
+def list_(
+    pattern: Annotated[str, typer.Argument(help="A glob, such as 'creds-tls-*'.")] = "*",
+) -> None:
+    """Name every scenario, with its sentence."""
+    found = _matching([pattern])
+    width = max(len(one.name) for one in found)
+    for one in found:
+        typer.echo(f"{one.name:{width}}  {one.about}")
+
+
+@app.command()
+def show(name: Annotated[str, typer.Argument(metavar="SCENARIO")]) -> None:
+    """Print the file of a scenario: a good beginning for one of your own."""
+    from probe.fakes.scenario import folder
+
+    one = _matching([name])[0]
+    path = Path(name) if name.endswith(".toml") else folder() / f"{one.name}.toml"
+    typer.echo(path.read_text(encoding="utf-8"), nl=False)
+
+
+@app.command()
+def run(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[SCENARIO...]", help="Names, globs or files; default: all.")
+    ] = None,
+    witness: Annotated[bool, typer.Option("--witness", help="Let aiosmtplib read the same codes.")] = False,
+    verbose: Annotated[int, typer.Option("-v", "--verbose", count=True, help="Show the sessions.")] = 0,
+) -> None:
+    """Play scenarios against fakes on this machine; exit 1 where one comes out otherwise than it says."""
+    import asyncio
+    import textwrap
+
+    from probe.play import play
+    from probe.render import printable
+
+    surprised = 0
+    found = _matching(names or ["*"])
+    for one in found:
+        played = asyncio.run(play(one, witness=witness))
+        surprised += bool(played.surprises)
+        typer.echo(f"{'FAIL' if played.surprises else 'ok  '}  {one.name}")
+        for surprise in played.surprises:
+            typer.echo(f"        {printable(surprise)}")
+        if verbose and played.report.transcript is not None:
+            typer.echo(textwrap.indent(str(played.report.transcript), " " * 8))
+    say(f"{len(found)} played, {surprised} came out otherwise")
+    raise typer.Exit(1 if surprised else 0)
+
+
+@app.command()
+def record(
+    source: Annotated[
+        str, typer.Argument(metavar="REPORT", help="A JSON report of `probe creds`, or - for stdin.")
+    ],
+    output: Annotated[
+        str, typer.Option("-o", "--output", metavar="FILE", help="Where to write; default: stdout.")
+    ] = "",
+    about: Annotated[str, typer.Option(help="The scenario's sentence.")] = "A recorded session.",
+) -> None:
+    """Save the session of a report as a scenario that plays it back.
+
+    probe creds ada@example.com -f json | probe scenarios record - -o mine.toml
+    """
+    from probe.run.recording import recorded
+
+    transcript, findings = _reported(source)
+    text = recorded(transcript, about=about, findings=findings)
+    if not output:
+        typer.echo(text, nl=False)
+        return
+    try:
+        with Path(output).open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as problem:
+        refuse(f"{output} cannot be written: {problem.strerror}")
+    say(f"{output} written; `probe serve {output}` plays it")
+
+
+def _matching(names: list[str]) -> list[Scenario]:
+    """The scenarios of some names, globs and paths; exit 2 where there is none."""
+    from probe.fakes.scenario import ScenarioError, load, load_all
+
+    found: dict[str, Scenario] = {}
+    try:
+        for name in names:
+            globbed = any(char in name for char in "*?[")
+            for one in load_all(name) if globbed else [load(name)]:
+                found[one.name] = one
+    except ScenarioError as problem:
+        refuse(str(problem))
+    if not found:
+        refuse(f"no scenario matches {' '.join(names)}; `probe scenarios list` names them")
+    return list(found.values())
+
+
+def _reported(source: str) -> tuple[Transcript, list[str]]:
+    """The transcript and the finding ids of a JSON report; exit 2 where it has none."""
+    import json
+    import sys
+
+    from probe.facts import Transcript
+
+    most = 16 << 20
+    try:
+        text = sys.stdin.read(most) if source == "-" else Path(source).read_text("utf-8", "replace")[:most]
+    except OSError as problem:
+        refuse(f"{source} cannot be read: {problem.strerror}")
+    try:
+        report = json.loads(text)
+        findings = [str(finding["id"]) for finding in report["findings"]]
+        return Transcript.parse("\n".join(map(str, report["transcript"]))), findings
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError):
+        refuse(f"{source} is no JSON report of one session; `probe creds ... -f json` writes one")

@@ -1,0 +1,129 @@
+"""`probe serve`: the servers of scenarios on loopback, for anyone's program to talk to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from probe.cli._output import refuse, say
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from probe.fakes.scenario import Scenario
+    from probe.fakes.world import World
+
+EPILOG = """\b
+Examples:
+  probe serve creds-auth-535                 a server that refuses every password
+  probe serve creds-auth-535 --port 2525     on a port of your choice
+  probe serve ./mine.toml                    a scenario of your own
+
+Ctrl-C ends it and tells what the servers saw."""
+
+
+def command(
+    names: Annotated[list[str], typer.Argument(metavar="SCENARIO...", help="Names, or paths of files.")],
+    port: Annotated[
+        int, typer.Option(help="Port of the first server; the next ones follow. Default: any.")
+    ] = 0,
+) -> None:
+    """Play scenarios on this machine: print where they listen and what to type, until Ctrl-C."""
+    import asyncio
+
+    from probe.fakes.scenario import ScenarioError, load
+
+    if not 0 <= port <= 65535 - len(names):
+        refuse(f"--port {port} is no port; ports are 1 to 65535")
+    try:
+        scenarios = [load(name) for name in names]
+    except ScenarioError as problem:
+        refuse(str(problem))
+    idle = [one.name for one in scenarios if one.smtp is None and one.dns is None]
+    if idle:
+        refuse(f"{', '.join(idle)}: there is no server in it")
+    try:
+        asyncio.run(_serve(scenarios, port))
+    except OSError as problem:
+        refuse(f"cannot listen on 127.0.0.1:{port}: {problem.strerror}")
+
+
+async def _serve(scenarios: Sequence[Scenario], port: int) -> None:
+    import asyncio
+    import contextlib
+    import signal
+
+    from probe.fakes.world import World
+
+    over = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):  # no such handlers on this platform: Ctrl-C interrupts
+            loop.add_signal_handler(number, over.set)
+    async with contextlib.AsyncExitStack() as worlds:
+        served = [
+            await worlds.enter_async_context(World(scenario, port and port + index))
+            for index, scenario in enumerate(scenarios)
+        ]
+        for world in served:
+            typer.echo("\n".join(_told(world)) + "\n")
+        say("Ctrl-C ends this.")
+        await over.wait()
+        say("")
+        for world in served:
+            if world.port:
+                say(f"{world.scenario.name}: {_counted(world)}")
+
+
+def _told(world: World) -> Iterator[str]:
+    """Where a world listens, and what to type to meet it."""
+    scenario = world.scenario
+    yield f"{scenario.name}: {scenario.about}"
+    if world.port:
+        how = {"starttls": "STARTTLS", "implicit": "TLS", "none": "no TLS"}[scenario.tls]
+        assert scenario.smtp is not None
+        yield f"  SMTP  127.0.0.1:{world.port}  ({how}, plays {scenario.smtp.host}:{scenario.port})"
+        yield f"  CA    {world.ca_file}"
+        yield f"  user  {scenario.probe.user or scenario.probe.address}   password  {scenario.probe.password}"
+    if world.resolver:
+        yield f"  DNS   {world.resolver}"
+    yield ""
+    yield f"  {_typed(world)}"
+
+
+def _typed(world: World) -> str:
+    """The command that asks what the scenario asks, of this very server."""
+    import shlex
+
+    ask = world.scenario.probe
+    if ask.run == "dns":
+        options = [("--resolver", world.resolver), *(("--only", name) for name in ask.only)]
+        options += [("--dkim-selector", name) for name in ask.selectors]
+        options += [("--sending-ip", address) for address in ask.sending_ips]
+        return shlex.join(["probe", "dns", ask.domain, *(word for pair in options for word in pair)])
+    tls = ask.tls or world.scenario.tls
+    options = [
+        ("--host", "127.0.0.1"),
+        ("--port", str(world.port)),
+        ("--tls", tls),
+        ("--user", ask.user),
+        ("--provider", ask.provider),
+        ("--auth-mech", "" if ask.mechanism == "auto" else ask.mechanism),
+        ("--mail-from", ask.mail_from),
+        ("--rcpt-to", ask.rcpt_to),
+        ("--ca-file", world.ca_file),
+    ]
+    words = [word for name, value in options if value for word in (name, value)]
+    plain = ["--insecure-plaintext"] if ask.allow_plaintext else []
+    said = shlex.join(["printf", "%s", ask.password])
+    return f"{said} | {shlex.join(['probe', 'creds', ask.address, *words, *plain, '--password-stdin'])}"
+
+
+def _counted(world: World) -> str:
+    """What a server saw, in one line."""
+    tally = world.tally
+    logins = f"{tally.auth} AUTH" + (f" ({', '.join(tally.mechanisms)})" if tally.mechanisms else "")
+    connections = f"{tally.connections} connection{'' if tally.connections == 1 else 's'}"
+    plain = f", {tally.plaintext} secrets in the clear" if tally.plaintext else ""
+    return f"{connections}, {logins}, {tally['DATA']} DATA{plain}"
