@@ -16,6 +16,7 @@ are absolute unless an ``$ORIGIN`` says otherwise; strings longer than 255 bytes
     GARBLED      bytes that are no answer
     FORGED       a forged answer with a wrong id first, then the right one
     FLAP         SERVFAIL the first time, then the right answer
+    UNFOLLOWED   the alias alone, without what it leads to
     NOEDNS       silence to questions with EDNS, the right answer to others
 """
 
@@ -42,7 +43,7 @@ __all__ = ["BROKEN", "FakeDns", "ZoneError"]
 
 BROKEN = frozenset(
     ("SERVFAIL", "REFUSED", "FORMERR", "NOTIMP", "NXDOMAIN", "NODATA", "TIMEOUT", "TRUNCATED", "TC",
-     "GARBLED", "FORGED", "FLAP", "NOEDNS")
+     "GARBLED", "FORGED", "FLAP", "UNFOLLOWED", "NOEDNS")
 )  # fmt: skip
 _RCODES = {"FORMERR": 1, "SERVFAIL": 2, "NXDOMAIN": 3, "NOTIMP": 4, "REFUSED": 5, "NODATA": 0}
 _CNAME, _SOA, _OPT = 5, 6, 41
@@ -251,6 +252,8 @@ class FakeDns:
         if family != 1:
             return [self._message(data, end, 5, [], None)]
         rcode, records, zone = self._look(name, kind, said)
+        if how == "UNFOLLOWED" and len(records) > 1:
+            records, zone, rcode = records[:1], None, 0
         limit = 65535 if tcp else max(512, struct.unpack_from("!H", data, end + 3)[0] if edns else 512)
         whole = self._message(data, end, rcode, records, zone)
         if len(whole) > limit:

@@ -62,7 +62,7 @@ class _Asking:
 
     __slots__ = (
         "aliases", "attempt", "body", "chased", "failure", "kind", "name", "place", "question", "to",
-        "waiting",
+        "tried", "waiting",
     )  # fmt: skip
 
     def __init__(self, question: Question, kind: str, name: str, body: bytes) -> None:
@@ -73,6 +73,7 @@ class _Asking:
         self.waiting: list[_Waiting] = []
         self.attempt = 0
         self.to: _Way | None = None
+        self.tried: list[_Way] = []
         self.place: tuple[int, int] | None = None
         self.aliases: tuple[str, ...] = ()
         self.chased = 0
@@ -99,7 +100,8 @@ class Resolver:
     `tries` attempts, which go round the servers. `window` bounds the questions under way.
 
     A type such as ``SOA@192.0.2.53`` asks that very server, without recursion; addresses that are not
-    global are not asked unless `routes` maps them to a host and port.
+    global are not asked unless `routes` maps them to a host and port. `context` is the TLS context for
+    ``tls://`` and ``https://`` (None: one that verifies with the system's roots).
     """
 
     def __init__(
@@ -244,7 +246,7 @@ class Resolver:
             return _Way(to, Udp(to, self._heard, self._broken), None)
         if to.way == "tls":
             return _Way(to, None, Stream(to, self._context or ssl.create_default_context()))
-        return _Way(to, None, Https(to))
+        return _Way(to, None, Https(to, self._context))
 
     def _direct_way(self, host: str) -> _Way:
         if host not in self._direct:
@@ -259,7 +261,10 @@ class Resolver:
             return asking.to
         if len(self._ways) == 1:
             return self._ways[0]
-        return sorted(self._ways, key=lambda way: way.misses)[asking.attempt % len(self._ways)]
+        fresh = [way for way in self._ways if way not in asking.tried] or self._ways
+        way = min(fresh, key=lambda way: way.misses)
+        asking.tried.append(way)
+        return way
 
     # -- the life of a question -------------------------------------------------------------------
 
