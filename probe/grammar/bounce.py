@@ -14,7 +14,7 @@ from probe.grammar.mime import Mail, fields_of, mail, plain
 from probe.grammar.notice import addresses, notice, original
 from probe.grammar.status import MARKS, address, feedback, status
 
-__all__ = ["bounces"]
+__all__ = ["bounces", "pasted_bounce"]
 
 _STATUS = frozenset({"message/delivery-status", "message/global-delivery-status"})
 _COPIES = frozenset({"message/rfc822", "message/global", "text/rfc822-headers", "message/partial"})
@@ -194,3 +194,10 @@ def _is_bounce(letter: Mail, words: str) -> bool:
         )
     )
     return robot + subject + (speaks or any(codes(head))) >= 2
+
+
+def pasted_bounce(text: str) -> list[Delivery]:
+    """The failures in the body of a bounce that somebody pasted (text or HTML); empty where nobody is named."""
+    words = plain(text) if "<" in text and re.search(r"<(?:html|body|div|p|br|table)\b", text[:65536], re.I) else text
+    found = status(words) if _is_status(words) else notice(words)
+    return [dataclasses.replace(one, action=one.action or "failed") for one in found if "@" in one.recipient and one.reply]

@@ -1,0 +1,188 @@
+"""`probe explain`: what a reply, a bounce, a log or a webhook means, who must act and what to do."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from probe.cli._output import FAIL_ON, FORMAT, OUTPUT, VERBOSE, Output, refuse, say
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import BinaryIO
+
+    from probe.rules import Report
+    from probe.run.sources import Asked
+
+EPILOG = """\b
+Examples:
+  probe explain "550 5.7.26 This mail has been blocked because the sender is unauthenticated"
+  probe explain bounce.eml
+  probe explain /var/log/mail.log -o suppress.csv
+  probe explain Maildir/ -f jsonl
+  tail -f replies.jsonl | probe explain -f jsonl -
+
+What it is given is told from its beginning: a pasted reply, a bounce mail, an mbox, a Maildir, a mail log
+(Postfix, Exim, PowerMTA, KumoMTA), a webhook, or JSON lines with a "reply" key. Nothing is sent anywhere.
+With -o FILE.csv the addresses to suppress are written there."""
+
+_MANY = 20  # reports after which the pile is told as well
+
+
+def command(  # noqa: PLR0917  # typer reads options from parameters
+    what: Annotated[
+        list[str], typer.Argument(metavar="[TEXT...|FILE|-]", help="A reply, a file, a folder; - is stdin.")
+    ] = [],  # noqa: B006  # typer copies it
+    stage: Annotated[
+        str, typer.Option(metavar="STAGE", help="The command it answered: connect, auth, mail, rcpt, data, ...")
+    ] = "",
+    provider: Annotated[str, typer.Option(metavar="ID", help="Whose server said it; default: recognised.")] = "",
+    mx: Annotated[str, typer.Option(metavar="HOST", help="The server that said it.")] = "",
+    preset: Annotated[
+        str, typer.Option(metavar="NAME", help="How many dead addresses are too many: strict, usual, lenient.")
+    ] = "usual",
+    format: str = FORMAT,
+    output: list[str] = OUTPUT,
+    fail_on: str = FAIL_ON,
+    verbose: int = VERBOSE,
+) -> None:
+    """Say what replies mean: the cause, who must act, whether to retry, and what to do.
+
+    An unknown reply is called unknown; no address is suppressed on a guess.
+    """
+    lists = [file for file in output if file.lower().endswith(".csv")]
+    out = Output(format, [file for file in output if file not in lists], fail_on, verbose)
+    _writable(lists)
+    from probe.facts import Stage
+    from probe.fleet import PRESETS
+    from probe.run.sources import Asked
+
+    if stage and stage.lower() not in set(Stage):
+        refuse(f"--stage takes one of {', '.join(Stage)}, not {stage!r}")
+    if preset not in PRESETS:
+        refuse(f"--preset takes one of {', '.join(PRESETS)}, not {preset!r}")
+    if provider:
+        _known(provider)
+    asked = Asked(
+        stage=Stage(stage.lower()) if stage else None,
+        provider=provider,
+        mx=mx,
+        thresholds=PRESETS[preset],
+        every=format == "jsonl",
+        note=lambda text: say(f"probe: {text}"),
+    )
+    try:
+        out.finish(_reports(_inputs(what), asked, lists, lines=format == "jsonl"))
+    except OSError as problem:
+        if isinstance(problem, BrokenPipeError):
+            raise
+        refuse(f"{problem.filename or 'the input'}: {problem.strerror}")
+
+
+def _known(provider: str) -> None:
+    from probe import catalogue
+
+    known = [one.id for one in catalogue.providers()]
+    if provider not in known:
+        refuse(f"no provider is called {provider!r}; `probe providers` lists {len(known)}")
+
+
+def _inputs(what: Sequence[str]) -> list[str | Path | None]:
+    """Texts, paths, and None for stdin."""
+    if not what:
+        if sys.stdin.isatty():
+            refuse("give a reply, a file, or - for stdin")
+        return [None]
+    found: list[str | Path | None] = [None if one == "-" else _path(one) or one for one in what]
+    words = [one for one in found if isinstance(one, str)]
+    if len(words) == len(found) > 1 and not any(" " in one for one in words):
+        return [" ".join(words)]  # a reply typed without quotes
+    for word in words:
+        if _looks_like_a_file(word):
+            refuse(f"{word}: there is no such file")
+    return found
+
+
+def _path(text: str) -> Path | None:
+    try:
+        path = Path(text)
+        return path if len(text) < 4096 and path.exists() else None
+    except (OSError, ValueError):
+        return None
+
+
+def _looks_like_a_file(word: str) -> bool:
+    return " " not in word and (
+        word.startswith(("/", "./", "../", "~"))
+        or word.lower().endswith((".eml", ".mbox", ".log", ".json", ".jsonl", ".txt", ".csv", ".gz", ".msg", ".html"))
+    )
+
+
+def _reports(inputs: Sequence[str | Path | None], asked: Asked, lists: Sequence[str], *, lines: bool) -> Iterator[Report]:
+    """The reports of every input, then the pile's, then the files for suppression."""
+    from probe.run.sources import explain_folder, explain_stream, explain_text
+
+    told = 0
+    for one in inputs:
+        asked.pile.subject = "stdin" if one is None else str(one)[:120]
+        if one is None:
+            reports = explain_stream(cast("BinaryIO", sys.stdin.buffer), "stdin", asked)
+        elif isinstance(one, str):
+            reports = explain_text(one, asked)
+        elif one.is_dir():
+            reports = explain_folder(one, asked)
+        else:
+            reports = _file(one, asked)
+        for report in reports:
+            told += 1
+            yield report
+    if len(inputs) > 1:
+        asked.pile.subject = f"{len(inputs)} inputs"
+    if asked.wants_pile or (not lines and told > _MANY):
+        yield asked.pile.report()
+    for file in lists:
+        _suppress(file, asked)
+
+
+def _file(path: Path, asked: Asked) -> Iterator[Report]:
+    from probe.run.sources import explain_stream
+
+    with path.open("rb") as file:
+        yield from explain_stream(cast("BinaryIO", file), path.name, asked)
+
+
+# -- suppression -----------------------------------------------------------------------------------
+
+
+def _writable(files: Sequence[str]) -> None:
+    for file in files:
+        parent = Path(file).parent
+        if Path(file).is_dir() or not parent.is_dir() or not os.access(parent, os.W_OK):
+            refuse(f"{file} cannot be written: {parent} must be a directory that can be written to")
+
+
+def _suppress(file: str, asked: Asked) -> None:
+    """Addresses that do not exist (any more) and those that complained; only what was read with confidence."""
+    from probe.cli._output import _write_whole
+
+    text = io.StringIO(newline="")
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(("address", "cause", "rule", "count", "reply"))
+    count = 0
+    for row in asked.pile.suppressed():
+        rows.writerow([_cell(str(cell)) for cell in row])
+        count += 1
+    _write_whole(Path(file), text.getvalue())
+    left = asked.pile.fleet.left_out
+    say(f"probe: {count:,} addresses to suppress are in {file}" + (f"; {left:,} more did not fit" if left else ""))
+
+
+def _cell(text: str) -> str:
+    """A cell that no spreadsheet takes for a formula."""
+    return f"'{text}" if text[:1] in "=+-@\t\r" else text

@@ -1,0 +1,312 @@
+"""Bounce mails, webhooks and logs explained: a report for each failed recipient, and one for the pile."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from probe import catalogue
+from probe.facts import Stage
+from probe.fleet import PRESETS, Fleet, Thresholds
+from probe.grammar import maillog, pasted
+from probe.grammar.delivery import Delivery
+from probe.grammar.maillog import Logged
+from probe.grammar.template import masked, template
+from probe.run.explain import explain_reply
+from probe.rules import Cause, Confidence, Family, Finding, Report, Verdict
+
+__all__ = ["Pile", "explain_delivery", "nothing_found"]
+
+_MAX_READINGS = 20_000
+_MAX_HOSTS = 20_000
+_GROUPS = 15  # kinds of reply that a pile's report shows
+_CLUSTERS = 20
+
+
+def nothing_found(subject: str, detail: str = "") -> Report:
+    """The report of an input that tells of no delivery."""
+    finding = Finding(catalogue.rule("mail/no-failure"), {"input": subject}, detail)
+    return Report("reply", subject, (finding,))
+
+
+def explain_delivery(
+    told: Delivery, *, stage: Stage | None = None, provider: str = "", mx: str = ""
+) -> Report:
+    """The report of one delivery that a mail, a log or a webhook told of.
+
+    `stage`, `provider` and `mx` are what the caller knows better than the report does.
+    """
+    stage, mx = stage or told.stage, mx or told.remote_mta
+    plain = _plainly(told)
+    if plain is None:
+        report = explain_reply(
+            _whole(told), stage=stage, provider=provider, mx=mx, recipient=told.recipient, sender=told.sender
+        )
+        finding, extracts = report.findings[0], report.evaluations
+        told = dataclasses.replace(
+            told,
+            code=told.code or finding.evidence.get("code", ""),
+            enhanced=told.enhanced or finding.evidence.get("enhanced", ""),
+            stage=stage or _stage(finding.evidence.get("stage", "")),
+        )
+        facts = report.facts
+    else:
+        finding = Finding(catalogue.rule(f"mail/{plain}"), {})
+        extracts, facts = {"extracts": pasted.extracts(told.reply)}, {}
+    return Report(
+        kind="reply",
+        subject=told.recipient or told.reply[:120] or told.action,
+        findings=(dataclasses.replace(finding, evidence=_evidence(told)),),
+        facts=facts,
+        evaluations=extracts,
+    )
+
+
+def _plainly(told: Delivery) -> str | None:
+    """The rule where the report itself says what happened and no server's words are to be read."""
+    if told.action == "complaint":
+        return "authentication-report" if "auth" in told.reply[:60].lower() and "failure" in told.reply[:80] else "complaint"
+    if told.action == "vacation":
+        return "vacation"
+    if told.action in {"delivered", "relayed", "expanded", "deliverable"} and told.code[:1] in {"", "2"}:
+        return "delivered"
+    return None if told.reply or told.code or told.enhanced else "no-reason"
+
+
+def _whole(told: Delivery) -> str:
+    """The reply with the code and the status that the report tells beside it, where the words have none."""
+    read = pasted.read(told.reply)
+    code = told.code if not read.code else ""
+    enhanced = told.enhanced if not read.enhanced and (not read.code or told.enhanced[:1] == str(read.code)[:1]) else ""
+    if read.code and enhanced:
+        return f"{read.code} {enhanced} {read.text}"
+    return " ".join(part for part in (code, enhanced, told.reply) if part)
+
+
+def _stage(name: str) -> Stage | None:
+    return Stage(name) if name in Stage else None
+
+
+def _evidence(told: Delivery) -> dict[str, str]:
+    evidence = {
+        "recipient": told.recipient,
+        "reply": told.reply,
+        "code": told.code,
+        "enhanced": told.enhanced,
+        "stage": str(told.stage or ""),
+        "action": told.action,
+        "sender": told.sender,
+        "remote_mta": told.remote_mta,
+        "reporting_mta": told.reporting_mta,
+        "source_ip": told.source_ip,
+    }
+    return {name: value for name, value in evidence.items() if value}
+
+
+@dataclass(slots=True)
+class _Group:
+    """Replies of one reading at one receiver: the first of them, and how many."""
+
+    report: Report
+    cause: Cause
+    rule: str
+    receiver: str
+    bad: bool
+    count: int = 0
+
+
+@dataclass(slots=True)
+class Pile:
+    """Many deliveries, counted as they pass; memory is bounded, whatever their number.
+
+    `delivery` and `logged` count one and give what was read of it; `report` is the answer to the whole.
+    """
+
+    subject: str
+    thresholds: Thresholds = PRESETS["usual"]
+    stage: Stage | None = None
+    provider: str = ""
+    mx: str = ""
+    fleet: Fleet = field(default_factory=Fleet)
+    seen: int = 0
+    failed: int = 0
+    readings: dict[tuple[str, bytes], _Group] = field(default_factory=dict)
+    groups: dict[tuple[str, str], _Group] = field(default_factory=dict)
+    clusters: dict[str, list[object]] = field(default_factory=dict)
+    hosts: dict[bytes, str] = field(default_factory=dict)
+    senders: dict[bytes, str] = field(default_factory=dict)
+
+    # -- counting ---------------------------------------------------------------------------------
+
+    def delivery(self, told: Delivery) -> Report:
+        """Counts a delivery that was told in full; its report."""
+        report = explain_delivery(told, stage=self.stage, provider=self.provider, mx=self.mx)
+        self.count(report, at=told.at)
+        return report
+
+    def count(self, report: Report, *, at: float = 0.0) -> None:
+        """Counts a report of one reply."""
+        finding = report.findings[0]
+        evidence = finding.evidence
+        self.seen += 1
+        host = evidence.get("remote_mta") or evidence.get("mx", "")
+        recipient, hour = evidence.get("recipient", ""), int(at) // 3600
+        receiver = self._operator(host) or report.facts.get("provider", "") or recipient.rpartition("@")[2]
+        cause = finding.rule.cause
+        if finding.rule.id == "mail/complaint":
+            self.fleet.complaints += 1
+        if cause is Cause.SUCCESS:
+            self.fleet.add(cause, receiver=receiver, sender=evidence.get("sender", ""), hour=hour)
+            self.fleet.accept(recipient.rpartition("@")[2])
+        else:
+            self.failed += 1
+            self.fleet.add(
+                cause, receiver=receiver, sender=evidence.get("sender", ""), rule=finding.rule.id, hour=hour
+            )
+        self._grouped(self._group(report, receiver), evidence.get("reply", ""))
+        if self._bad(finding) and recipient:
+            self.fleet.suppress(recipient, cause, finding.rule.id, evidence.get("reply", "")[:300], hour)
+
+    def logged(self, logged: Logged) -> _Group | None:
+        """Counts a line of a log, reading each kind of reply once; None where it was accepted."""
+        action, recipient, relay, said, sent_by, hour = logged
+        self.seen += 1
+        receiver = self.hosts.get(relay)
+        if receiver is None:
+            receiver = self._host(relay)
+        sender = self.senders.get(sent_by)
+        if sender is None:
+            sender = self._sender(sent_by)
+        fleet = self.fleet
+        if action == b"sent":
+            fleet.add(Cause.SUCCESS, receiver=receiver, sender=sender, hour=hour)
+            fleet.accept(recipient.rpartition(b"@")[2].decode("latin-1"))
+            return None
+        self.failed += 1
+        key = receiver, masked(said.replace(recipient, b"") if recipient else said)
+        group = self.readings.get(key)
+        if group is None:
+            group = self._read(key, logged)
+        self._grouped(group, "")
+        fleet.add(group.cause, receiver=receiver, sender=sender, rule=group.rule, hour=hour)
+        if group.bad:
+            fleet.suppress(recipient.decode("utf-8", "replace"), group.cause, group.rule, group.report.findings[0].evidence.get("reply", "")[:300], hour)
+        return group
+
+    def explained(self, logged: Logged, group: _Group) -> Report:
+        """The report of one counted line."""
+        told = maillog.delivery(logged)
+        finding = dataclasses.replace(group.report.findings[0], evidence=_evidence(told))
+        return dataclasses.replace(group.report, subject=told.recipient, findings=(finding,), evaluations={})
+
+    def _read(self, key: tuple[str, bytes], logged: Logged) -> _Group:
+        if len(self.readings) >= _MAX_READINGS:
+            self.readings.clear()
+        report = explain_delivery(maillog.delivery(logged), stage=self.stage, provider=self.provider, mx=self.mx)
+        group = self.readings[key] = self._group(report, key[0])
+        return group
+
+    def _group(self, report: Report, receiver: str) -> _Group:
+        rule = report.findings[0].rule
+        key = rule.id, receiver
+        if (group := self.groups.get(key)) is None:
+            group = _Group(report, rule.cause, rule.id, receiver, self._bad(report.findings[0]))
+            if len(self.groups) < _MAX_READINGS:
+                self.groups[key] = group
+        return group
+
+    def _grouped(self, group: _Group, reply: str) -> None:
+        group.count += 1
+        if group.cause is Cause.UNKNOWN:
+            text = reply or group.report.findings[0].evidence.get("reply", "")
+            key = template(text)
+            if (cluster := self.clusters.get(key)) is not None:
+                cluster[0] = int(str(cluster[0])) + 1
+            elif len(self.clusters) < _MAX_READINGS // 10:
+                self.clusters[key] = [1, text[:300]]
+
+    @staticmethod
+    def _bad(finding: Finding) -> bool:
+        """Whether the address must not be written to again; never on a guess."""
+        if finding.confidence is Confidence.UNCERTAIN:
+            return False
+        return finding.rule.cause.family is Family.SUPPRESS or finding.rule.id == "mail/complaint"
+
+    def _host(self, relay: bytes) -> str:
+        if len(self.hosts) >= _MAX_HOSTS:
+            self.hosts.clear()
+        name = relay.partition(b"[")[0].decode("latin-1").rstrip(".:")
+        receiver = self.hosts[relay] = "" if name == "none" else self._operator(name)
+        return receiver
+
+    def _sender(self, sent_by: bytes) -> str:
+        if len(self.senders) >= _MAX_HOSTS:
+            self.senders.clear()
+        sender = self.senders[sent_by] = sent_by.decode("utf-8", "replace").lower()
+        return sender
+
+    @staticmethod
+    def _operator(host: str) -> str:
+        """Who runs a server: a provider of the catalogue, else the last labels of its name."""
+        if not host:
+            return ""
+        if known := catalogue.provider_of_host(host):
+            return known.id
+        labels = host.lower().rstrip(".").split(".")
+        if labels[-1].isdigit() or ":" in host:
+            return host
+        short = len(labels) > 2 and len(labels[-1]) == 2 and len(labels[-2]) <= 3
+        return ".".join(labels[-3:] if short else labels[-2:])
+
+    # -- answering --------------------------------------------------------------------------------
+
+    def report(self) -> Report:
+        """What the whole says: the patterns first, then the kinds of reply with their counts."""
+        patterns = self.fleet.findings(self.thresholds)
+        findings = (*patterns, *self._kinds()) or (Finding(catalogue.rule("fleet/no-patterns"), {"input": self.subject}),)
+        accepted = self.fleet.by_cause().get(Cause.SUCCESS, 0)
+        facts = {
+            "deliveries": f"{self.seen:,} deliveries",
+            "accepted": f"{accepted:,} accepted",
+            "failed": f"{self.failed:,} failed or delayed",
+        }
+        return Report("pile", self.subject, findings, facts=facts, evaluations=self._evaluations())
+
+    def _kinds(self) -> Iterator[Finding]:
+        """A finding for each kind of reply, the most frequent of the worst first."""
+        kinds: dict[str, list[_Group]] = {}
+        for group in self.groups.values():
+            if group.cause is not Cause.SUCCESS or group.rule == "mail/complaint":
+                kinds.setdefault(group.rule, []).append(group)
+        ranked = sorted(kinds.values(), key=lambda groups: (-sum(one.count for one in groups), groups[0].rule))
+        for groups in ranked[:_GROUPS]:
+            groups.sort(key=lambda one: (-one.count, one.receiver))
+            count = sum(one.count for one in groups)
+            where = ", ".join(f"{one.count:,} at {one.receiver or 'unknown'}" for one in groups[:4])
+            more = f" and {len(groups) - 4} more" if len(groups) > 4 else ""
+            first = groups[0].report.findings[0]
+            evidence = {**first.evidence, "count": str(count)}
+            yield dataclasses.replace(first, evidence=evidence, detail=f"{count:,} replies: {where}{more}.")
+
+    def _evaluations(self) -> dict[str, object]:
+        fleet = self.fleet
+        clusters = sorted(self.clusters.items(), key=lambda one: (-int(str(one[1][0])), one[0]))[:_CLUSTERS]
+        return {
+            "counts": {"deliveries": self.seen, "failed": self.failed, "complaints": fleet.complaints},
+            "causes": {cause.value: count for cause, count in fleet.by_cause().items()},
+            "receivers": fleet.by_receiver(),
+            "unknown": [{"template": text, "count": count, "example": example} for text, (count, example) in clusters],
+            "suppress": {"addresses": len(fleet.bad), "left_out": fleet.left_out},
+        }
+
+    def suppressed(self) -> Iterator[tuple[str, str, str, int, str]]:
+        """The addresses to suppress: address, cause, rule, how often, the reply; in alphabetical order."""
+        for address, bad in sorted(self.fleet.bad.items()):
+            yield address, bad.cause.value, bad.rule, bad.count, bad.reply
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict of the whole."""
+        return self.report().verdict
+
