@@ -29,6 +29,7 @@ __all__ = ["BUG", "OPTIONAL", "Domain", "Resolver", "areas", "check_domain", "ch
 Fetch = Callable[[Question], Awaitable[Answer]]
 
 OPTIONAL = frozenset({"dnsbl", "rdap"})  # asked for by name only: they ask third parties
+_TOLD = frozenset({"ptr"})  # about what the operator tells: without that they have findings but no state
 _ORDER = ("mx", "spf", "dkim", "dmarc", "ptr", "dnsbl", "receivers")
 _BUDGET, _MANY, _SEARCH = 60, 72, 140  # questions a domain: usually, with many MX hosts, without selectors
 _MANY_HOSTS = 4
@@ -216,7 +217,11 @@ class _Audit:
             kind="dns",
             subject=self.domain.name,
             findings=tuple(finding for judged in judgements.values() for finding in judged.findings),
-            states={name: judged.state for name, judged in judgements.items()},
+            states={
+                name: judged.state
+                for name, judged in judgements.items()
+                if judged.state is not State.NOT_APPLICABLE or name not in _TOLD
+            },
             facts=facts,
             evaluations={
                 name: judged.evaluation
