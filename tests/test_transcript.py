@@ -71,7 +71,7 @@ def test_a_turn_is_never_more_than_its_lines(session: Transcript) -> None:
 
 @pytest.mark.parametrize("text", ["hello", "S: 220 before anything", "-- greeting\nS: 220 a\nS: 220 b"])
 def test_what_was_not_written_by_us_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="not a line|answer to nothing"):
+    with pytest.raises(ValueError, match=r"not a line|answer to nothing"):
         Transcript.parse(text)
 
 

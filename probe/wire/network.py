@@ -90,7 +90,9 @@ class Network:
         """Where to dial for a name: its addresses, IPv6 first, or why there are none."""
         if (told := self.hosts.get((host, port))) is not None:
             return (told,)
-        found = _literal(host) or _known(host)
+        if host == "localhost":
+            return tuple((address, port) for address in _LOOPBACK)
+        found = _literal(host) or _hosts_file().get(host.lower(), ())
         if not found:
             answers = await self.ask((Question(host, "AAAA"), Question(host, "A")))
             found = tuple(value for answer in answers.values() if answer.known for value in answer.values)
@@ -114,13 +116,6 @@ def _literal(host: str) -> tuple[str, ...]:
         return (str(ipaddress.ip_address(host.strip("[]"))),)
     except ValueError:
         return ()
-
-
-def _known(host: str) -> tuple[str, ...]:
-    """Addresses that are not DNS's to tell: localhost, and the hosts file."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return _LOOPBACK
-    return _hosts_file().get(host.lower(), ())
 
 
 @functools.cache

@@ -1,0 +1,144 @@
+"""The real thing: Postfix with Dovecot, and Exim, on loopback, asked through the real command."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.servers import exim, postfix
+from tests.servers.exim import PASSWORD, USER, Exim
+from tests.servers.postfix import Postfix
+
+AS_ROOT = os.geteuid() == 0
+
+
+@pytest.fixture(scope="module")
+def with_postfix(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postfix]:
+    if reason := postfix.absent() or ("" if AS_ROOT else "Postfix starts as root only"):
+        pytest.skip(reason)
+    folder = tmp_path_factory.mktemp("postfix")
+    try:
+        yield postfix.start(folder)
+    finally:
+        postfix.stop(folder)
+
+
+@pytest.fixture(scope="module")
+def with_exim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exim]:
+    if reason := exim.absent() or ("" if AS_ROOT else "Exim starts as root only"):
+        pytest.skip(reason)
+    running = exim.start(tmp_path_factory.mktemp("exim"))
+    yield running
+    exim.stop(running)
+
+
+def creds(server: Postfix | Exim, *options: str, password: str = PASSWORD, user: str = USER, port: int = 0) -> dict[str, Any]:
+    words = [
+        sys.executable, "-m", "probe", "creds", user, "--host", "localhost", "--port", str(port or server.submission),
+        "--ca-file", str(server.ca), "--password-env", "PROBE_TEST_PASSWORD", "-f", "json", *options,
+    ]  # fmt: skip
+    environment = {**os.environ, "PROBE_TEST_PASSWORD": password}
+    ran = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120, env=environment)
+    assert "Traceback" not in ran.stderr
+    assert password not in ran.stdout + ran.stderr
+    report: dict[str, Any] = json.loads(ran.stdout)
+    return {**report, "exit": ran.returncode}
+
+
+def ids(report: dict[str, Any]) -> list[str]:
+    return [finding["id"] for finding in report["findings"]]
+
+
+MECHANISMS = ["auto", "plain", "login", "cram-md5"]
+
+
+@pytest.mark.parametrize("mechanism", [*MECHANISMS, "scram-sha-256"])
+def test_postfix_good_login(with_postfix: Postfix, mechanism: str) -> None:
+    report = creds(with_postfix, "--tls", "starttls", "--auth-mech", mechanism)
+    assert (report["outcome"], report["verdict"], report["exit"]) == ("usable", "ok", 0), report
+
+
+@pytest.mark.parametrize("mechanism", MECHANISMS)
+def test_exim_good_login(with_exim: Exim, mechanism: str) -> None:
+    report = creds(with_exim, "--tls", "starttls", "--auth-mech", mechanism)
+    assert (report["outcome"], report["verdict"], report["exit"]) == ("usable", "ok", 0), report
+
+
+def test_postfix_implicit_tls(with_postfix: Postfix) -> None:
+    assert creds(with_postfix, "--tls", "implicit", port=with_postfix.submissions)["outcome"] == "usable"
+
+
+def test_exim_implicit_tls(with_exim: Exim) -> None:
+    assert creds(with_exim, "--tls", "implicit", port=with_exim.submissions)["outcome"] == "usable"
+
+
+@pytest.mark.parametrize("mechanism", ["plain", "login"])
+def test_postfix_bad_password(with_postfix: Postfix, mechanism: str) -> None:
+    report = creds(with_postfix, "--tls", "starttls", "--auth-mech", mechanism, password="wrong-horse")
+    assert (report["outcome"], report["exit"]) == ("bad_creds", 1), report
+    assert report["evaluations"]["decided_by"]["reply"].startswith("535 5.7.8 Error: authentication failed")
+    assert sum(line.startswith("C: AUTH") for line in report["transcript"]) == 1
+    assert report["transcript"][-1].startswith("S: 221")
+
+
+@pytest.mark.parametrize("mechanism", ["plain", "login"])
+def test_exim_bad_password(with_exim: Exim, mechanism: str) -> None:
+    report = creds(with_exim, "--tls", "starttls", "--auth-mech", mechanism, password="wrong-horse")
+    assert (report["outcome"], report["exit"]) == ("bad_creds", 1), report
+    assert report["evaluations"]["decided_by"]["reply"] == "535 Incorrect authentication data"
+
+
+def test_postfix_refuses_auth_before_tls(with_postfix: Postfix) -> None:
+    report = creds(with_postfix, "--tls", "none", "--insecure-plaintext")
+    assert (report["outcome"], ids(report)) == ("not_proven", ["session/auth-not-offered"]), report
+
+
+def test_exim_does_not_offer_auth_before_tls(with_exim: Exim) -> None:
+    report = creds(with_exim, "--tls", "none", "--insecure-plaintext")
+    assert (report["outcome"], ids(report)) == ("not_proven", ["session/auth-not-offered"]), report
+
+
+def test_postfix_unknown_recipient(with_postfix: Postfix) -> None:
+    report = creds(with_postfix, "--rcpt-to", "nobody@probe.test")
+    assert (report["outcome"], report["exit"]) == ("creds_ok", 1), report
+    assert report["findings"][0]["cause"] == "recipient_unknown"
+
+
+def test_exim_unknown_recipient(with_exim: Exim) -> None:
+    report = creds(with_exim, "--rcpt-to", "nobody@probe.test")
+    assert (report["outcome"], report["findings"][0]["cause"]) == ("creds_ok", "recipient_unknown"), report
+
+
+def test_postfix_relay_denied(with_postfix: Postfix) -> None:
+    report = creds(with_postfix, "--mail-from", "bob@probe.test")
+    assert (report["outcome"], report["findings"][0]["cause"]) == ("creds_ok", "relay"), report
+    assert "not owned by user" in report["findings"][0]["evidence"]["reply"]
+
+
+def test_postfix_on_its_mx_port_offers_no_auth(with_postfix: Postfix) -> None:
+    report = creds(with_postfix, port=with_postfix.mx)
+    assert (report["outcome"], ids(report)) == ("not_proven", ["session/auth-not-offered"]), report
+
+
+def test_exim_greylists(with_exim: Exim) -> None:
+    report = creds(with_exim, "--rcpt-to", "grey@probe.test")
+    assert (report["outcome"], report["verdict"], report["exit"]) == ("creds_ok", "wait", 3), report
+    assert report["findings"][0]["cause"] == "greylist"
+
+
+def test_a_certificate_of_an_unknown_ca(with_postfix: Postfix, tmp_path: Path) -> None:
+    import trustme
+
+    stranger = tmp_path / "ca.pem"
+    trustme.CA().cert_pem.write_to_path(str(stranger))
+    report = creds(Postfix(with_postfix.submission, 0, 0, stranger))
+    assert (report["outcome"], report["verdict"]) == ("not_proven", "fail"), report
+    assert not any(line.startswith("C: AUTH") for line in report["transcript"])
+    assert any(line.startswith("-- certificate") for line in report["transcript"])
