@@ -25,7 +25,7 @@ from probe.rules import Cause, Confidence, Outcome, Priority, Retry, Verdict
 
 __all__ = ["compiled", "problems", "table"]
 
-FORMAT = 4  # raise it whenever the table's shape changes
+FORMAT = 5  # raise it whenever the table's shape changes
 
 _TEXTS = ("title", "meaning", "fix", "dont", "check", "disputed", "retry_after")
 _LISTS = ("stage", "code", "enhanced", "text", "ending", "mechanism", "side", "sample", "also", "predicts")
@@ -233,7 +233,12 @@ def _provider(stem: str, each: Mapping[str, Any], source: Any) -> dict[str, Any]
         "id": stem,
         "name": str(each.get("name", stem)),
         "submission": [
-            [str(one.get("host", "")), int(one.get("port", 587)), str(one.get("tls", "starttls"))]
+            [
+                str(one.get("host", "")),
+                int(one.get("port", 587)),
+                str(one.get("tls", "starttls")),
+                [name.lower() for name in _listed(one.get("only"))],
+            ]
             for one in submission
         ],
         "password": str(each.get("password", "")),

@@ -6,6 +6,7 @@ import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from typing import Any
 
 from probe.catalogue import _patterns
@@ -106,11 +107,16 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """Where a provider takes mail from its users; `tls` is ``starttls`` or ``implicit``."""
+    """Where a provider takes mail from its users; `tls` is ``starttls`` or ``implicit``.
+
+    `only` are globs of domains and mail exchangers it serves (empty: all of the provider's), where a
+    provider has servers by country, data centre or brand.
+    """
 
     host: str
     port: int
     tls: str
+    only: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,13 +142,24 @@ class Provider:
     note: str = ""
     source: Source = field(default_factory=lambda: Source("", "", ""))
 
+    def servers(self, *names: str) -> tuple[Submission, ...]:
+        """The submission servers, best first, for an inbox of this domain and these mail exchangers."""
+        known = [name.strip().rstrip(".").lower() for name in names]
+
+        def place(one: Submission) -> int:
+            if not one.only:
+                return 1
+            return 0 if any(fnmatchcase(name, glob) for name in known for glob in one.only) else 2
+
+        return tuple(sorted(self.submission, key=place))
+
 
 def provider_of(made: Mapping[str, Any]) -> Provider:
     """A provider from its row in the table."""
     given: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in made.items()
     }
-    given["submission"] = tuple(Submission(*one) for one in made["submission"])
+    given["submission"] = tuple(Submission(*one, only=tuple(only)) for *one, only in made["submission"])
     given["source"] = Source(**made["source"])
     return Provider(**given)
 
