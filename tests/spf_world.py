@@ -23,6 +23,9 @@ class World:
         self.asked: list[Question] = []
         self.rounds = 0
 
+    def __repr__(self) -> str:
+        return f"World({self.zone!r}, {self.broken!r})"
+
     def answer(self, question: Question) -> Answer:
         self.asked.append(question)
         aliases: list[str] = []

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from spf_world import World
 
 from probe.checks._spf_evaluate import Sender, evaluate
 from probe.facts import Status
+from tests.spf_world import World
 
 SUITE = Path(__file__).parents[2] / "shared" / "data" / "dns" / "spf" / "rfc7208-tests.yml"
 

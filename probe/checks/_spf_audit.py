@@ -23,8 +23,11 @@ __all__ = ["Audit"]
 _MOST_ALIKE = 5  # findings of one rule
 _ALL_IP4, _ALL_IP6 = count(EVERYTHING)
 _NEARLY_ALL_IP4 = _ALL_IP4 * 99 // 100
-_WIDE_IP4 = 2**24
+_WIDE_IP4 = 2**25
 _SHORT, _CLASSIC = 450, 512
+
+# Names that mean something else than an unknown modifier: mechanisms, and the version of a second record.
+_MISTAKEN = frozenset({"include", "a", "mx", "ip4", "ip6", "exists", "ptr", "all", "v"})
 
 _BROKEN = {
     Fate.NO_RECORD: ("include-without-record", "has no SPF record"),
@@ -83,7 +86,7 @@ class Audit:
                 "domain": lookup.domain,
                 "term": printable(lookup.term.text),
                 "outcome": lookup.fate.value,
-                "lookups": cost,
+                "lookups": cost.count,
             }
             for lookup, cost in zip(self.tree.lookups, self.tree.costs, strict=True)
         ]
@@ -175,14 +178,12 @@ class Audit:
         return lookup
 
     def _limits(self, tree: Tree) -> Iterator[Finding]:
+        shown = ", ".join(str(cost) for cost in tree.own[:20])
         if tree.count > MOST_LOOKUPS:
             least = "at least " if tree.cut else ""
-            shown = ", ".join(f"{term.text} {cost}" for term, cost in self._costs(tree)[:20])
-            yield self._found(
-                "too-many-lookups", f"{least}{tree.count} of {MOST_LOOKUPS}: {shown}", self._lighter(tree)
-            )
+            detail = f"{least}{tree.count} of {MOST_LOOKUPS}: {shown}"
+            yield self._found("too-many-lookups", detail, self._lighter(tree))
         elif tree.count == MOST_LOOKUPS and not tree.cut:
-            shown = ", ".join(f"{term.text} {cost}" for term, cost in self._costs(tree))
             yield self._found("at-lookup-limit", shown)
         if len(tree.voids) > MOST_VOIDS:
             named = ", ".join(str(lookup.question) for lookup in tree.voids[:10])
@@ -192,33 +193,25 @@ class Audit:
             )
         else:
             for lookup in tree.voids:
-                status = seen_answer(self.seen, lookup.question or self.question).status
-                yield self._at(
-                    lookup,
-                    "void-lookup",
-                    f"has nothing of type {lookup.question.type} ({status})" if lookup.question else "",
-                )
-
-    def _costs(self, tree: Tree) -> list[tuple[Term, int]]:
-        """The lookups of the domain's own record, each with the cost of all it leads to."""
-        pairs = zip(tree.lookups, tree.costs, strict=True)
-        return [(lookup.term, cost) for lookup, cost in pairs if lookup.parent < 0]
+                asked = lookup.question or self.question
+                status = seen_answer(self.seen, asked).status
+                yield self._at(lookup, "void-lookup", f"has nothing of type {asked.type} ({status})")
 
     def _lighter(self, tree: Tree) -> str:
         """The record below the limit again: first without what does nothing, then without a service."""
-        costs = self._costs(tree)
         seen: set[str] = set()
-        idle = [(term, cost) for term, cost in costs if term.name == "ptr" or _again(term, seen)]
         void = {lookup.term.at for lookup in tree.voids if lookup.parent < 0}
-        idle += [(term, cost) for term, cost in costs if term.at in void]
-        enough = tree.count - sum(cost for _, cost in idle) <= MOST_LOOKUPS
-        dropped = idle if enough else fixes.to_drop(costs, MOST_LOOKUPS)
-        if len(dropped) == len(costs):
+        idle = [c for c in tree.own if c.term.name == "ptr" or _again(c.term, seen) or c.term.at in void]
+        enough = tree.count - sum(cost.count for cost in idle) <= MOST_LOOKUPS
+        dropped = idle if enough else fixes.to_drop(tree.own, MOST_LOOKUPS)
+        if len(dropped) == len(tree.own):
             return ""
-        least = "at least " if tree.cut else ""
-        named = ", ".join(f"{term.text} ({least}{cost})" for term, cost in dropped[:10])
-        text = self._without(*(term for term, _ in dropped))
-        return f"Drop {named}, or give that mail a subdomain with a record of its own. {text}"
+        named = ", ".join(str(cost) for cost in dropped[:10])
+        left = tree.count - sum(cost.count for cost in dropped)
+        least = "at least " if any(not cost.exact for cost in tree.own if cost not in dropped) else ""
+        text = self._without(*(cost.term for cost in dropped))
+        advice = f"Drop {named} ({least}{left} remain), or give that mail a subdomain with its own record."
+        return f"{advice} {text}"
 
     # -- the terms ------------------------------------------------------------------------------------
 
@@ -247,6 +240,16 @@ class Audit:
         redirect = record.first("redirect")
         if end is not None and redirect is not None:
             yield self._found("redirect-ignored", redirect.text, self._without(redirect))
+        ignored = [term for term in record.terms if not term.qualifier and term.name in _MISTAKEN]
+        if ignored:
+            places = {term.at for term in ignored if term.name != "v"}
+            text = fixes.edited(record, lambda t: t.text.replace("=", ":", 1) if t.at in places else _kept(t))
+            sound = not spf.parse(text).problems
+            yield self._found(
+                "ignored-term",
+                ", ".join(term.text for term in ignored[:10]),
+                self._publish(text) if sound else "",
+            )
         slow = [term for term in record.mechanisms if term.name == "ptr" or "p" in term.letters]
         if slow:
             yield self._found("ptr", ", ".join(term.text for term in slow[:10]), self._without(*slow))
@@ -286,17 +289,20 @@ class Audit:
         four, six = count(spans)
         if four < _WIDE_IP4 and six < _ALL_IP6 // 2:
             return
-        widest = max(self.record.terms, key=lambda term: self._width(tree, term))
-        detail = f"{four} IPv4 addresses, most of them by {widest.text}"
+        wide = [term for term in self.record.terms if self._is_wide(tree, term)]
+        detail = (
+            f"{four} IPv4 addresses: {', '.join(term.text for term in wide[:10]) or 'all terms together'}"
+        )
         if four >= _NEARLY_ALL_IP4 or six >= _ALL_IP6 // 2:
-            yield self._found("effectively-all", detail, self._without(widest))
-        elif four > _WIDE_IP4:
+            yield self._found("effectively-all", detail, self._without(*wide))
+        else:
             yield self._found("very-wide", detail)
 
-    def _width(self, tree: Tree, term: Term) -> int:
-        if term.qualifier not in {"+", ""}:
-            return -1
-        return sum(count(authorised(tree, self.seen, term)[0]))
+    def _is_wide(self, tree: Tree, term: Term) -> bool:
+        if term.qualifier != "+" and term.name != "redirect":
+            return False
+        four, six = count(authorised(tree, self.seen, term)[0])
+        return four > _WIDE_IP4 // 2 or six >= _ALL_IP6 // 4
 
     def _senders(self, checked: Iterable[tuple[Sender, Evaluation]]) -> Iterator[Finding]:
         told = {Result.FAIL, Result.SOFTFAIL, Result.NEUTRAL}
@@ -374,6 +380,10 @@ class Audit:
                 )
                 yield self._found("beside-cname", detail)
                 return
+
+
+def _kept(term: Term) -> str | None:
+    return None if term.name == "v" else term.text
 
 
 def _text(term: Term | None) -> str:

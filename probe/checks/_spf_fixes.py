@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 
+from probe.checks._spf_tree import Cost
 from probe.grammar import spf
 from probe.grammar.spf import Record, Term
 
@@ -88,19 +89,19 @@ def merged(records: Sequence[Record]) -> str:
     return spf.joined((*terms, end, *((explanation,) if explanation else ())))
 
 
-def to_drop(costs: Sequence[tuple[Term, int]], most: int) -> list[tuple[Term, int]]:
+def to_drop(costs: Sequence[Cost], most: int) -> list[Cost]:
     """The fewest terms to take away so that the rest costs no more than `most`, the cheapest that do."""
-    excess = sum(cost for _, cost in costs) - most
-    ranked = sorted(costs, key=lambda pair: pair[1])
-    alone = next((pair for pair in ranked if pair[1] >= excess), None)
+    excess = sum(cost.count for cost in costs) - most
+    ranked = sorted(costs, key=lambda cost: cost.count)
+    alone = next((cost for cost in ranked if cost.count >= excess), None)
     if alone is not None:
         return [alone]
-    dropped: list[tuple[Term, int]] = []
-    for pair in reversed(ranked):
+    dropped: list[Cost] = []
+    for cost in reversed(ranked):
         if excess <= 0:
             break
-        dropped.append(pair)
-        excess -= pair[1]
+        dropped.append(cost)
+        excess -= cost.count
     return dropped
 
 

@@ -218,7 +218,7 @@ RULES: tuple[Rule, ...] = (
     _rule(
         "very-wide",
         _WARN,
-        "The record authorises more than sixteen million addresses",
+        "The record authorises tens of millions of addresses",
         "No sender needs so many. Whoever gets hold of one of them passes SPF for this domain.",
         "Narrow the networks to the addresses that really send.",
         "5.6",
@@ -272,6 +272,14 @@ RULES: tuple[Rule, ...] = (
         "A redirect is followed only when no mechanism matched, and all always matches.",
         "Remove all, or the redirect=.",
         "6.1",
+    ),
+    _rule(
+        "ignored-term",
+        _WARN,
+        "A mechanism is written as a modifier, and ignored",
+        "Receivers pass over modifiers (name=value) they do not know: nothing is authorised by it.",
+        "Write a colon instead of the equals sign.",
+        "6",
     ),
     _rule(
         "duplicate-term",

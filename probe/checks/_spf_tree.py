@@ -19,7 +19,7 @@ from probe.facts import Question, Records
 from probe.grammar import macro, spf
 from probe.grammar.spf import Record, Term
 
-__all__ = ["Fate", "Lookup", "Tree", "authorised", "reach", "survey"]
+__all__ = ["Cost", "Fate", "Lookup", "Tree", "authorised", "reach", "survey"]
 
 _MOST_COUNTED = 6 * MOST_LOOKUPS  # beyond, "more than" is as good as the number
 _MOST_OWN_INCLUDES = 15  # of the domain's own record, fetched even past the limit: they are the cure
@@ -57,9 +57,22 @@ class Lookup:
     question: Question | None = None
 
     @property
-    def awaits_record(self) -> bool:
-        """Whether it leads to a record that has not been asked for."""
-        return self.fate is Fate.UNASKED and self.term.name in {"include", "redirect"}
+    def unseen(self) -> bool:
+        """Whether it leads to a record that was not seen."""
+        hidden = {Fate.UNASKED, Fate.FAILED, Fate.LOOP}
+        return self.fate in hidden and self.term.name in {"include", "redirect"}
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """How many lookups a term costs with all that it leads to; at least, where not `exact`."""
+
+    term: Term
+    count: int
+    exact: bool
+
+    def __str__(self) -> str:
+        return f"{self.term.text} {'' if self.exact else 'at least '}{self.count}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,20 +97,28 @@ class Tree:
     @property
     def cut(self) -> bool:
         """Whether there may be more lookups than were counted."""
-        unseen = {Fate.UNASKED, Fate.FAILED, Fate.LOOP}
-        return self.count >= _MOST_COUNTED or any(
-            lookup.term.name in {"include", "redirect"} and lookup.fate in unseen for lookup in self.lookups
-        )
+        return any(not cost.exact for cost in self.costs)
 
     @property
-    def costs(self) -> tuple[int, ...]:
+    def costs(self) -> tuple[Cost, ...]:
         """What each lookup costs with all that it leads to."""
-        costs = [1] * len(self.lookups)
+        counts = [1] * len(self.lookups)
+        exact = [not lookup.unseen for lookup in self.lookups]
+        if self.count >= _MOST_COUNTED:
+            exact = [False] * len(self.lookups)
         for index in range(len(self.lookups) - 1, -1, -1):
             parent = self.lookups[index].parent
             if parent >= 0:
-                costs[parent] += costs[index]
-        return tuple(costs)
+                counts[parent] += counts[index]
+                exact[parent] = exact[parent] and exact[index]
+        pairs = zip(self.lookups, counts, exact, strict=True)
+        return tuple(Cost(lookup.term, count, sure) for lookup, count, sure in pairs)
+
+    @property
+    def own(self) -> tuple[Cost, ...]:
+        """The costs of the terms of the domain's own record."""
+        pairs = zip(self.lookups, self.costs, strict=True)
+        return tuple(cost for lookup, cost in pairs if lookup.parent < 0)
 
     @property
     def voids(self) -> tuple[Lookup, ...]:
@@ -137,7 +158,11 @@ def survey(domain: str, record: Record, seen: Records) -> Tree:
             if child is not None and lookup.question is not None:
                 records[lookup.question.name] = child
                 level.append(_Place(index, lookup.question.name, (*place.line, lookup.question.name)))
-            elif lookup.awaits_record and (asking or (own and len(missing) < _MOST_OWN_INCLUDES)):
+            elif (
+                lookup.unseen
+                and lookup.fate is Fate.UNASKED
+                and (asking or (own and len(missing) < _MOST_OWN_INCLUDES))
+            ):
                 missing[cast("Question", lookup.question)] = None
     asked = dict.fromkeys(lookup.question for lookup in lookups if lookup.question)
     if len(lookups) <= MOST_LOOKUPS:

@@ -85,7 +85,7 @@ def _part(found: re.Match[str], allowed: frozenset[str]) -> Part:
     if letter.lower() not in allowed:
         known = letter.lower() in EXPLANATION_LETTERS
         where = "belongs to explanations only" if known else "does not exist"
-        raise MalformedError(found.start(), f"the macro letter {letter!r} {where}")
+        raise MalformedError(found.start(), f'the macro letter "{letter}" {where}')
     keep = _MANY if len(digits) > 3 else int(digits or "0")
     if digits and not keep:
         raise MalformedError(found.start(), "a macro cannot keep 0 parts")

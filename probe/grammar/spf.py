@@ -112,11 +112,11 @@ class Record:
     @property
     def all(self) -> Term | None:
         """The first ``all``."""
-        return self.first("all")
+        return next((term for term in self.terms if term.qualifier and term.name == "all"), None)
 
     def first(self, name: str) -> Term | None:
-        """The first term of this name."""
-        return next((term for term in self.terms if term.name == name), None)
+        """The first modifier of this name."""
+        return next((term for term in self.terms if not term.qualifier and term.name == name), None)
 
     @property
     def lookups(self) -> tuple[Term, ...]:
@@ -176,7 +176,7 @@ def _term(text: str, at: int) -> Term:
     try:
         read = _MECHANISMS[name]
     except KeyError:
-        raise macro.MalformedError(0, f"there is no mechanism {found[2]!r}") from None
+        raise macro.MalformedError(0, f'there is no mechanism "{found[2]}"') from None
     return read(Term(text, at, name, qualifier), rest)
 
 
