@@ -446,3 +446,11 @@ def test_a_name_of_pointers_only_ends() -> None:
     data = head + b"\xc0\x0c" + struct.pack("!HHIH", 2, 1, 300, len(pointers)) + pointers
     with pytest.raises(message.Malformed):
         message.read(data, body, "a", "NS")
+
+
+def test_an_answer_that_comes_late_is_still_an_answer() -> None:
+    async def run() -> None:
+        async with FakeDns(ZONE, delay=0.15) as fake, Resolver([fake.address], timeout=0.1) as resolver:
+            assert (await resolver.ask_one("mx.example.com", "A")).status is Status.OK
+
+    asyncio.run(run())

@@ -61,8 +61,19 @@ class _Asking:
     """One question on its way, with all that wait for it."""
 
     __slots__ = (
-        "aliases", "attempt", "body", "chased", "failure", "kind", "name", "place", "question", "to",
-        "tried", "waiting",
+        "aliases",
+        "attempt",
+        "body",
+        "chased",
+        "failure",
+        "kind",
+        "name",
+        "open",
+        "place",
+        "question",
+        "to",
+        "tried",
+        "waiting",
     )  # fmt: skip
 
     def __init__(self, question: Question, kind: str, name: str, body: bytes) -> None:
@@ -75,6 +86,7 @@ class _Asking:
         self.to: _Way | None = None
         self.tried: list[_Way] = []
         self.place: tuple[int, int] | None = None
+        self.open: list[tuple[Udp, tuple[int, int]]] = []  # every id an answer may still come for
         self.aliases: tuple[str, ...] = ()
         self.chased = 0
         self.failure: Answer | None = None
@@ -282,7 +294,9 @@ class Resolver:
         # A last attempt after silence goes without EDNS: some servers and firewalls drop it.
         quiet = asking.failure is not None and asking.failure.status in {Status.TIMEOUT, Status.FORMERR}
         try:
-            asking.place = way.udp.send(asking, message.plain(asking.body) if quiet else asking.body)
+            body = message.plain(asking.body) if quiet else asking.body
+            asking.place = way.udp.send((asking, way), body)
+            asking.open.append((way.udp, asking.place))
         except BlockingIOError:
             self._loop.call_later(0.01, self._send, asking)
             return
@@ -304,6 +318,7 @@ class Resolver:
                     self._timer = self._loop.call_at(due, self._tick)
                     return
                 self._clock.popleft()
+                asking.place = None  # but a late answer is still an answer: its id stays open
                 if asking.to is not None:
                     asking.to.misses += 1
                 status = Status.TIMEOUT if asking.failure is None else asking.failure.status
@@ -312,15 +327,16 @@ class Resolver:
             else:
                 self._clock.popleft()
 
-    def _heard(self, asking: _Asking, data: bytes) -> None:
+    def _heard(self, token: tuple[_Asking, _Way], data: bytes) -> None:
         """A datagram with the right id; another question's is left for who waits longer (forgeries)."""
+        asking, way = token
         if not message.asked(data, asking.body):
             asking.failure = Answer(Status.GARBLED, detail="bytes that are no answer to the question")
             return
         self._forget(asking)
-        if asking.to is not None:
-            asking.to.misses = 0
-        if message.truncated(data) and asking.to is not None:
+        asking.to = way
+        way.misses = 0
+        if message.truncated(data):
             self._task(asking, None)
         else:
             self._read(asking, data)
@@ -361,7 +377,6 @@ class Resolver:
 
         A refusal is final with the server that gave it; everything else may pass.
         """
-        self._forget(asking)
         if asking.question not in self._flight:
             return
         asking.attempt += 1
@@ -374,19 +389,23 @@ class Resolver:
         else:
             self._send(asking)
 
-    def _broken(self, asking: _Asking, problem: OSError) -> None:
-        if asking.to is not None:
-            asking.to.misses += 1
+    def _broken(self, token: tuple[_Asking, _Way], problem: OSError) -> None:
+        asking, way = token
+        self._forget(asking)
+        way.misses += 1
         self._fail(asking, Status.UNREACHABLE, _said(problem))
 
-    def _forget(self, asking: _Asking) -> None:
-        if asking.place is not None and asking.to is not None and asking.to.udp is not None:
-            asking.to.udp.forget(asking.place)
+    @staticmethod
+    def _forget(asking: _Asking) -> None:
+        for udp, place in asking.open:
+            udp.forget(place)
+        asking.open.clear()
         asking.place = None
 
     def _settle(self, asking: _Asking, answer: Answer) -> None:
         if self._flight.pop(asking.question, None) is None:
             return
+        self._forget(asking)
         if asking.aliases:
             answer = replace(answer, aliases=(*asking.aliases, *answer.aliases))
         if not answer.server and asking.to is not None:
