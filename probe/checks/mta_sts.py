@@ -176,12 +176,13 @@ def _records(domain: Domain, seen: Records) -> list[str]:
 
 
 def ask(domain: Domain, seen: Records) -> Iterator[Question]:
-    """The record; the policy file only where exactly one record announces it."""
+    """The record; the policy file only where exactly one usable record announces it."""
     yield Question(domain.name, "MX")
     if null(domain.name, seen):
         return
     yield record_question(domain.name)
-    if len(_records(domain, seen)) == 1:
+    records = _records(domain, seen)
+    if len(records) == 1 and not mtasts.record(records[0]).problems:
         yield policy_question(domain.name)
 
 

@@ -1,0 +1,145 @@
+"""MTA-STS: record, policy and MX hosts must agree."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from probe.facts import Answer, Status
+from probe.grammar import mtasts
+from tests.checks_world import Audit, Page, audit
+
+URL = "https://mta-sts.example.test/.well-known/mta-sts.txt"
+MX = "example.test MX 10 mx.example.test\n mx.example.test A 203.0.113.1\n"
+RECORD = MX + "_mta-sts.example.test TXT v=STSv1; id=20261121T120000;"
+POLICY = "version: STSv1\r\nmode: enforce\r\nmx: mx.example.test\r\nmax_age: 604800\r\n"
+
+
+def seen(world: str, page: Page | None = POLICY, **told: Any) -> Audit:
+    return audit("mta_sts", "example.test", world, web={} if page is None else {URL: page}, **told)
+
+
+def test_good() -> None:
+    found = seen(RECORD)
+    assert (found.state, found.ids) == ("valid", [])
+    assert found.evaluation == {
+        "id": "20261121T120000",
+        "mode": "enforce",
+        "max_age": 604800,
+        "mx": ["mx.example.test"],
+    }
+
+
+def test_absent_is_a_note_with_a_policy_that_fits() -> None:
+    found = seen(MX)
+    assert (found.state, found.ids) == ("missing", ["mta_sts/none"])
+    assert "mode: testing\nmx: mx.example.test\nmax_age: 604800" in found.fixes["mta_sts/none"]
+
+
+def test_a_domain_without_mail_needs_none() -> None:
+    assert seen("example.test MX 0 .").state == "not_applicable"
+
+
+RECORDS = {
+    "two": ("v=STSv1; id=1;\n_mta-sts.example.test TXT v=STSv1; id=2", "mta_sts/several"),
+    "no id": ("v=STSv1;", "mta_sts/syntax"),
+    "id with a hyphen": ("v=STSv1; id=2026-11-21", "mta_sts/syntax"),
+    "id too long": (f"v=STSv1; id={'1' * 33}", "mta_sts/syntax"),
+}
+
+
+@pytest.mark.parametrize("case", RECORDS)
+def test_records(case: str) -> None:
+    text, rule = RECORDS[case]
+    found = seen(f"{MX}_mta-sts.example.test TXT {text}")
+    assert (found.state, found.ids) == ("invalid", [rule])
+    assert not any(question.type == "HTTP" for question in found.asked)
+
+
+@pytest.mark.parametrize("text", ["v=STSv2; id=1", "V=STSv1; id=1", "id=1; v=STSv1", "v=spf1 -all"])
+def test_other_texts_are_no_records(text: str) -> None:
+    assert seen(f"{MX}_mta-sts.example.test TXT {text}").ids == ["mta_sts/none"]
+
+
+def page(code: str, body: str = POLICY, kind: str = "text/plain; charset=utf-8") -> tuple[str, ...]:
+    return (code, kind, "", body)
+
+
+PAGES: dict[str, tuple[Page, str, list[str]]] = {
+    "404": (page("404"), "invalid", ["mta_sts/policy-absent"]),
+    "redirected": (page("301"), "invalid", ["mta_sts/policy-absent"]),
+    "503": (page("503"), "unknown", ["mta_sts/unknown"]),
+    "html": (page("200", POLICY, "text/html"), "valid", ["mta_sts/content-type"]),
+    "no policy at all": (page("200", "<html>"), "invalid", ["mta_sts/policy-syntax"]),
+    "no mx": (
+        page("200", POLICY.replace("mx: mx.example.test\r\n", "")),
+        "invalid",
+        ["mta_sts/policy-syntax"],
+    ),
+    "wrong mode": (page("200", POLICY.replace("enforce", "strict")), "invalid", ["mta_sts/policy-syntax"]),
+    "too long kept": (
+        page("200", POLICY.replace("604800", "31557601")),
+        "invalid",
+        ["mta_sts/policy-syntax"],
+    ),
+    "other host": (page("200", POLICY.replace("mx: mx", "mx: mail")), "invalid", ["mta_sts/mx-mismatch"]),
+    "other host, testing": (
+        page("200", POLICY.replace("mx: mx", "mx: mail").replace("enforce", "testing")),
+        "warn",
+        ["mta_sts/mx-mismatch-testing", "mta_sts/testing"],
+    ),
+    "wildcard": (page("200", POLICY.replace("mx.example", "*.example")), "valid", []),
+    "off": (page("200", "version: STSv1\nmode: none\nmax_age: 86400"), "valid", ["mta_sts/off"]),
+    "an hour": (page("200", POLICY.replace("604800", "3600")), "valid", ["mta_sts/short-lived"]),
+    "unknown keys": (page("200", POLICY + "colour: blue\r\n"), "valid", []),
+    "expired certificate": (
+        Answer(Status.GARBLED, detail="tls: certificate has expired"),
+        "invalid",
+        ["mta_sts/policy-tls"],
+    ),
+    "no host": (Answer(Status.NXDOMAIN, detail="no address"), "invalid", ["mta_sts/policy-absent"]),
+    "timeout": (Answer(Status.TIMEOUT), "unknown", ["mta_sts/unknown"]),
+    "no HTTP client": (Answer(Status.SKIPPED, detail="needs the extra"), "unknown", ["mta_sts/unknown"]),
+}
+
+
+@pytest.mark.parametrize("case", PAGES)
+def test_policies(case: str) -> None:
+    answer, state, ids = PAGES[case]
+    found = seen(RECORD, answer)
+    assert (found.state, sorted(found.ids)) == (state, ids)
+
+
+def test_a_failed_lookup_is_unknown() -> None:
+    found = seen(RECORD, broken={"_mta-sts.example.test TXT": "servfail"})
+    assert (found.state, found.ids) == ("unknown", ["mta_sts/unknown"])
+
+
+def test_unknown_mx_hosts_are_no_mismatch() -> None:
+    found = seen(RECORD, broken={"example.test MX": "timeout"})
+    assert (found.state, found.ids) == ("unknown", ["mta_sts/unknown"])
+
+
+@pytest.mark.parametrize(
+    ("pattern", "host", "covered"),
+    [
+        ("mx.example.test", "mx.example.test", True),
+        ("*.example.test", "mx.example.test", True),
+        ("*.example.test", "a.mx.example.test", False),
+        ("*.example.test", "example.test", False),
+        ("mx.example.test", "mx2.example.test", False),
+    ],
+)
+def test_patterns(pattern: str, host: str, covered: bool) -> None:
+    assert mtasts.covers(pattern, host) is covered
+
+
+@given(st.text(max_size=500) | st.lists(st.sampled_from(POLICY.split("\r\n"))).map("\n".join))
+def test_any_text_is_read(text: str) -> None:
+    policy = mtasts.policy(text)
+    assert policy.mode in {"", "enforce", "testing", "none"}
+    assert 0 <= policy.max_age <= mtasts.MAX_AGE
+    assert mtasts.record(text).id is not None

@@ -1,0 +1,159 @@
+"""TLS-RPT, DANE, BIMI and DNSSEC: absent is a note, broken a warning, failed unknown."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from probe.grammar import bimi, tlsa, tlsrpt
+from tests.checks_world import audit
+
+MX = "example.test MX 10 mx.example.test\n mx.example.test A 203.0.113.1\n"
+OPTIONAL = {
+    "tls_rpt": "_smtp._tls.example.test TXT",
+    "dane": "_25._tcp.mx.example.test TLSA",
+    "bimi": "default._bimi.example.test TXT",
+    "mta_sts": "_mta-sts.example.test TXT",
+    "dnssec": "example.test DS",
+}
+
+
+@pytest.mark.parametrize("area", OPTIONAL)
+def test_absent_is_a_note(area: str) -> None:
+    found = audit(area, "example.test", MX)
+    assert found.state == "missing"
+    assert {str(finding.verdict) for finding in found.judgement.findings} == {"note"}
+
+
+@pytest.mark.parametrize("area", OPTIONAL)
+@pytest.mark.parametrize("how", ["servfail", "refused", "timeout"])
+def test_failed_is_unknown(area: str, how: str) -> None:
+    found = audit(area, "example.test", MX, broken={OPTIONAL[area]: how})
+    assert (found.state, found.ids) == ("unknown", [f"{area}/unknown"])
+
+
+TLS_RPT = {
+    "v=TLSRPTv1; rua=mailto:tls@example.test": ("valid", []),
+    "v=TLSRPTv1;rua=https://reports.example.test/v1,mailto:tls@example.test;": ("valid", []),
+    "v=TLSRPTv1;": ("invalid", ["tls_rpt/syntax"]),
+    "v=TLSRPTv1; rua=tls@example.test": ("invalid", ["tls_rpt/syntax"]),
+    "v=TLSRPTv1; rua=http://example.test/": ("invalid", ["tls_rpt/syntax"]),
+    "v=TLSRPTv2; rua=mailto:tls@example.test": ("missing", ["tls_rpt/none"]),
+}
+
+
+@pytest.mark.parametrize("text", TLS_RPT)
+def test_tls_rpt(text: str) -> None:
+    found = audit("tls_rpt", "example.test", f"{MX}_smtp._tls.example.test TXT {text}")
+    assert (found.state, found.ids) == TLS_RPT[text]
+
+
+def test_two_tls_rpt_records_become_one() -> None:
+    world = "".join(
+        f"_smtp._tls.example.test TXT v=TLSRPTv1; rua=mailto:{name}@example.test\n" for name in "ab"
+    )
+    found = audit("tls_rpt", "example.test", MX + world)
+    assert found.ids == ["tls_rpt/several"]
+    assert found.fixes["tls_rpt/several"] == (
+        '_smtp._tls.example.test. IN TXT "v=TLSRPTv1; rua=mailto:a@example.test,mailto:b@example.test"'
+    )
+
+
+KEY = "3 1 1 " + "ab" * 32
+TLSA = {
+    KEY: ("valid", []),
+    "2 0 2 " + "ab" * 64: ("valid", []),
+    "1 1 1 " + "ab" * 32: ("warn", ["dane/unusable"]),
+    "3 1 1 abcd": ("warn", ["dane/unusable"]),
+    "3 9 1 " + "ab" * 32: ("warn", ["dane/unusable"]),
+    "3 1 1 " + "zz" * 32: ("warn", ["dane/unusable"]),
+}
+
+
+@pytest.mark.parametrize("value", TLSA)
+def test_dane(value: str) -> None:
+    world = f"{MX}_25._tcp.mx.example.test TLSA {value}"
+    found = audit("dane", "example.test", world, signed=["example.test"])
+    assert (found.state, found.ids) == TLSA[value]
+
+
+def test_dane_counts_only_with_dnssec() -> None:
+    found = audit("dane", "example.test", f"{MX}_25._tcp.mx.example.test TLSA {KEY}")
+    assert (found.state, found.ids) == ("warn", ["dane/unsigned"])
+
+
+def test_dane_of_a_provider_under_an_unsigned_domain() -> None:
+    world = f"example.test MX 10 mx.host.test\n mx.host.test A 203.0.113.1\n _25._tcp.mx.host.test TLSA {KEY}"
+    found = audit("dane", "example.test", world, signed=["host.test"])
+    assert (found.state, found.ids) == ("valid", ["dane/mx-unsigned"])
+
+
+def test_dane_at_one_host_of_two() -> None:
+    world = f"{MX}example.test MX 20 b.example.test\n b.example.test A 203.0.113.2\n _25._tcp.mx.example.test TLSA {KEY}"
+    found = audit("dane", "example.test", world, signed=["example.test"])
+    assert (found.state, found.ids) == ("warn", ["dane/partial"])
+
+
+LOGO = "l=https://example.test/logo.svg"
+BIMI = {
+    f"v=BIMI1; {LOGO}; a=https://example.test/vmc.pem": ("valid", []),
+    f"v=BIMI1; {LOGO}; a=": ("valid", ["bimi/no-certificate"]),
+    "v=BIMI1; l=; a=;": ("valid", ["bimi/declined"]),
+    "v=BIMI1; l=http://example.test/logo.svg": ("invalid", ["bimi/syntax"]),
+    "v=BIMI1; l=https://example.test/logo.png": ("invalid", ["bimi/syntax"]),
+    "v=BIMI1; a=https://example.test/vmc.pem": ("invalid", ["bimi/syntax"]),
+}
+
+
+@pytest.mark.parametrize("text", BIMI)
+def test_bimi(text: str) -> None:
+    world = f"default._bimi.example.test TXT {text}\n _dmarc.example.test TXT v=DMARC1; p=reject"
+    found = audit("bimi", "example.test", world)
+    assert (found.state, found.ids) == BIMI[text]
+
+
+@pytest.mark.parametrize(
+    ("policy", "weak"),
+    [
+        ("v=DMARC1; p=none", "p=none"),
+        ("v=DMARC1; p=reject; t=y", "t=y"),
+        ("v=DMARC1; p=quarantine; pct=50", "pct=50"),
+        ("v=DMARC1; p=quarantine", ""),
+    ],
+)
+def test_bimi_wants_enforcement(policy: str, weak: str) -> None:
+    world = f"default._bimi.example.test TXT v=BIMI1; {LOGO}; a=https://example.test/v.pem\n _dmarc.example.test TXT {policy}"
+    assert audit("bimi", "example.test", world).details.get("bimi/dmarc-not-enforced", "") == weak
+
+
+DS = "example.test DS 12345 13 2 " + "ab" * 32
+
+
+def test_dnssec() -> None:
+    assert audit("dnssec", "example.test", MX + DS, signed=["example.test"]).state == "valid"
+    blind = audit("dnssec", "example.test", MX + DS)
+    assert (blind.state, blind.ids) == ("unknown", ["dnssec/not-validated"])
+    inside = audit(
+        "dnssec", "mail.example.test", "mail.example.test MX 10 mx.example.test", signed=["example.test"]
+    )
+    assert (inside.state, inside.ids) == ("valid", [])
+    bogus = audit("dnssec", "example.test", DS, broken={"example.test MX": "servfail Signature Expired"})
+    assert (bogus.state, bogus.ids) == ("invalid", ["dnssec/bogus"])
+    failed = audit("dnssec", "example.test", DS, broken={"example.test MX": "servfail"})
+    assert (failed.state, failed.ids) == ("unknown", ["dnssec/unknown"])
+
+
+@pytest.mark.parametrize("fields", ["7 2", "13 1", "5 1"])
+def test_dnssec_with_old_algorithms(fields: str) -> None:
+    found = audit("dnssec", "example.test", f"{MX}example.test DS 1 {fields} abcd", signed=["example.test"])
+    assert (found.state, found.ids) == ("warn", ["dnssec/weak-algorithm"])
+    both = f"{MX}example.test DS 1 {fields} abcd\n{DS}"
+    assert audit("dnssec", "example.test", both, signed=["example.test"]).ids == []
+
+
+@given(st.text(max_size=300))
+def test_any_record_is_read(text: str) -> None:
+    assert isinstance(tlsa.record(text).problem, str)
+    assert tlsrpt.record(text).problems is not None
+    assert bimi.record(text).problems is not None
