@@ -159,7 +159,9 @@ def provider_of(made: Mapping[str, Any]) -> Provider:
     given: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in made.items()
     }
-    given["submission"] = tuple(Submission(*one, only=tuple(only)) for *one, only in made["submission"])
+    given["submission"] = tuple(
+        Submission(host, port, tls, tuple(only)) for host, port, tls, only in made["submission"]
+    )
     given["source"] = Source(**made["source"])
     return Provider(**given)
 
