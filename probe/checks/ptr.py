@@ -154,13 +154,19 @@ def _sending(domain: Domain) -> list[str]:
     return list(dict.fromkeys(domain.sending_ips))[:_ADDRESSES]
 
 
-def _receiving(domain: Domain, seen: Records) -> list[str]:
-    """The first addresses of the MX hosts, where no sending address was told."""
+def _exchangers(domain: Domain, seen: Records) -> list[str]:
+    """The most preferred MX hosts, where no sending address was told."""
     if domain.sending_ips:
         return []
-    hosts = [each.host for each in exchanges(domain.name, seen) if each.host][:_ADDRESSES]
-    first = [next(iter(seen.of(host, "A") or seen.of(host, "AAAA")), "") for host in dict.fromkeys(hosts)]
-    return [address for address in dict.fromkeys(first) if address and routable(address)][:_MX_ADDRESSES]
+    hosts = (each.host for each in exchanges(domain.name, seen) if each.host and not each.literal)
+    return list(dict.fromkeys(hosts))[:_MX_ADDRESSES]
+
+
+def _receiving(domain: Domain, seen: Records) -> list[str]:
+    """The first address of each of these hosts."""
+    hosts = _exchangers(domain, seen)
+    first = (next(iter(seen.of(host, "A") or seen.of(host, "AAAA")), "") for host in hosts)
+    return [address for address in dict.fromkeys(first) if address and routable(address)]
 
 
 def _pointer(address: str) -> Question:
@@ -181,6 +187,9 @@ def ask(domain: Domain, seen: Records) -> Iterator[Question]:
     """PTR of every address, then the addresses of every name found and of the HELO name."""
     if not domain.sending_ips:
         yield Question(domain.name, "MX")
+    for host in _exchangers(domain, seen):
+        yield Question(host, "A")
+        yield Question(host, "AAAA")
     for address in (*filter(routable, _sending(domain)), *_receiving(domain, seen)):
         yield _pointer(address)
         for name in filter(hostname, _names(address, seen)[:_NAMES]):
