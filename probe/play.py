@@ -53,8 +53,6 @@ async def play(scenario: Scenario, *, witness: bool = False) -> Played:
             report = await _creds(scenario, world)
         elif scenario.probe.run == "dns":
             report = await _dns(scenario, world)
-        elif scenario.probe.run == "rcpt":
-            report = await _rcpt(scenario, world)
         else:
             report = _explain(scenario)
         tally = world.tally.copy()
@@ -118,10 +116,6 @@ async def _dns(scenario: Scenario, world: World) -> Report:
     )
     async with network(scenario, world) as net:
         return await check_domain(domain, await net.resolver(), only=ask.only, skip=ask.skip)
-
-
-async def _rcpt(scenario: Scenario, world: World) -> Report:
-    raise NotImplementedError("rcpt scenarios are not played yet")
 
 
 def _explain(scenario: Scenario) -> Report:

@@ -68,7 +68,7 @@ async def dialogue(played: Scenario, *said: str) -> tuple[list[str], World]:
         ('about = "x"\n[smtp]\ngreeting = { reply = "220 x", delay = -1 }', "delay: a number, zero or more"),
         ('about = "x"\n[smtp]\ngreeting = { text = "220 x" }', "unknown key 'text'"),
         ('about = "x"\n[probe]\nport = "25"', "[probe] port: a whole number is wanted, not '25'"),
-        ('about = "x"\n[probe]\nrun = "walk"', "'walk' is not one of creds, dns, rcpt, explain"),
+        ('about = "x"\n[probe]\nrun = "walk"', "'walk' is not one of creds, dns, explain"),
         ('about = "x"\n[expect]\nfindings = "one"', "[expect] findings: an array of strings is wanted"),
         ('about = "x"\n[dns]\nbroken = "all"', "[dns] broken: a table is wanted"),
     ],

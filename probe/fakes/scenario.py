@@ -6,7 +6,7 @@ any client) and a demonstration. Only what differs from an ordinary server is wr
     about = "A Google inbox with 2-Step Verification: the account password is refused."
 
     [probe]                     # what is asked
-    run = "creds"               # creds, dns, rcpt or explain
+    run = "creds"               # creds, dns or explain
     address = "ada@example.test"
     password = "correct horse"
     timeouts = { auth = 0.3 }   # seconds, by step; every other step gets `timeout` (2)
@@ -110,7 +110,7 @@ CERTIFICATES = (
 )
 SERVERS = ("", "aiosmtpd", "raw", "closed", "silent")
 TLS = ("starttls", "implicit", "none")
-RUNS = ("creds", "dns", "rcpt", "explain")
+RUNS = ("creds", "dns", "explain")
 
 _MAX_FILE = 1 << 20
 _WELL_FORMED = re.compile(rb"(?:(?P<code>[2-5][0-9]{2})-[^\r\n]*\r\n)*[2-5][0-9]{2}(?: [^\r\n]*)?\r\n\Z")
@@ -333,7 +333,7 @@ def parse(text: str, name: str) -> Scenario:
         raise ScenarioError(f"{name}: about: a sentence is wanted")
     probe = _read(Ask, name, "probe", _table(name, "probe", table.get("probe", {})))
     smtp = None
-    if "smtp" in table or ("dns" not in table and probe.run in {"creds", "rcpt"}):
+    if "smtp" in table or ("dns" not in table and probe.run == "creds"):
         smtp = _server(name, _table(name, "smtp", table.get("smtp", {})))
     dns = _read(Zone, name, "dns", _table(name, "dns", table["dns"])) if "dns" in table else None
     expect = _read(Expect, name, "expect", _table(name, "expect", table.get("expect", {})))

@@ -1,0 +1,107 @@
+"""The fake world as a user meets it: `probe scenarios`, `probe serve`, `probe demo`."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from probe.cli import app
+from probe.fakes.scenario import load
+
+
+def probe(*words: str, given: str = "") -> Result:
+    return CliRunner().invoke(app, words, input=given)
+
+
+def test_list_names_every_scenario_with_its_sentence() -> None:
+    told = probe("scenarios", "list", "creds-usable*")
+    assert told.exit_code == 0
+    assert "creds-usable-implicit" in told.stdout
+    assert load("creds-usable-implicit").about in told.stdout
+
+
+def test_show_prints_the_file() -> None:
+    told = probe("scenarios", "show", "creds-auth-421")
+    assert told.exit_code == 0
+    assert 'then = "close"' in told.stdout
+
+
+def test_run_plays_with_a_witness() -> None:
+    told = probe("scenarios", "run", "creds-usable", "creds-usable-implicit", "--witness")
+    assert told.exit_code == 0
+    assert told.stdout == "ok    creds-usable\nok    creds-usable-implicit\n"
+
+
+def test_run_ends_with_1_where_something_comes_out_otherwise(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('about = "Mine."\n[smtp]\nmail = "550 no"\n[expect]\noutcome = "usable"\n')
+    told = probe("scenarios", "run", str(file))
+    assert told.exit_code == 1
+    assert 'outcome: "creds_ok" instead of "usable"' in told.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("scenarios", "show", "nosuch"), "no such scenario"),
+        (("scenarios", "list", "nosuch-*"), "no scenario matches"),
+        (("scenarios", "record", "/nonexistent"), "cannot be read"),
+        (("serve", "nosuch"), "no such scenario"),
+        (("serve", "creds-usable", "--port", "99999"), "is no port"),
+    ],
+)
+def test_what_is_wrong_is_said_and_ends_with_2(words: tuple[str, ...], complaint: str) -> None:
+    told = probe(*words)
+    assert told.exit_code == 2
+    assert complaint in told.stderr
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"transcript": ["x"], "findings": []}', "[" * 9999])
+def test_a_file_that_is_no_report_is_not_recorded(text: str) -> None:
+    told = probe("scenarios", "record", "-", given=text)
+    assert told.exit_code == 2
+    assert "is no JSON report of one session" in told.stderr
+
+
+def test_the_demo_shows_four_inboxes_and_needs_no_network() -> None:
+    told = probe("demo")
+    assert told.exit_code == 0
+    for words in ("nothing to mend", "535 5.7.8", "app password", "certificate has expired", "probe serve"):
+        assert words in told.stdout
+    assert "correct horse" not in told.stdout
+
+
+@pytest.fixture
+def served() -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "probe", "serve", "creds-mail-quota", "creds-usable-implicit"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        yield process
+        process.kill()
+
+
+def test_serve_tells_what_to_type_and_what_it_saw(served: subprocess.Popen[str], tmp_path: Path) -> None:
+    assert served.stdout is not None
+    typed = next(line for line in iter(served.stdout.readline, "") if "probe creds" in line)
+    said, _, command = typed.strip().partition(" | ")
+    secret = shlex.split(said)[-1]
+    words = shlex.split(command)
+    told = probe(*words[1:], "-f", "json", given=secret)
+    report = json.loads(told.stdout)
+    assert report["outcome"] == "creds_ok"
+
+    recording = tmp_path / "mine.toml"
+    assert probe("scenarios", "record", "-", "-o", str(recording), given=told.stdout).exit_code == 0
+    assert probe("scenarios", "run", str(recording)).exit_code == 0
+
+    served.send_signal(signal.SIGINT)
+    _, errors = served.communicate(timeout=10)
+    assert served.returncode == 0
+    assert "creds-mail-quota: 1 connection, 1 AUTH (PLAIN), 0 DATA" in errors
