@@ -6,6 +6,7 @@ of rules in `_dkim_rules`.
 
 from __future__ import annotations
 
+import base64
 import functools
 import itertools
 from collections.abc import Mapping
@@ -26,7 +27,8 @@ class Assessment:
     """One selector's key. `problem` is empty where verifiers can use the key.
 
     `type` and `bits` are those of the key itself (rsa, ed25519; 0: not readable). `detail` says what is
-    particular, `remarks` are lesser faults with their details, `meant` the record to publish instead.
+    particular, `remarks` are lesser faults: problem, detail, and the record that is better. `meant` is
+    the record to publish instead.
     """
 
     text: str
@@ -34,7 +36,7 @@ class Assessment:
     detail: str = ""
     type: str = ""
     bits: int = 0
-    remarks: tuple[tuple[str, str], ...] = ()
+    remarks: tuple[tuple[str, str, str], ...] = ()
     meant: str = ""
     flags: tuple[str, ...] = ()
 
@@ -118,97 +120,114 @@ def _strictly(key: Key) -> Assessment:
     if key.revoked:
         return replace(found, problem="revoked", type=key.type if key.type in {"rsa", "ed25519"} else "")
     if key.data is None:
+        if (cut := _cut(key.beginning, found)) is not None:
+            return cut
         return replace(found, problem="not-base64" if "p" in key.tags else "no-key")
-    return _material(key, key.data, found)
-
-
-def _material(key: Key, data: bytes, found: Assessment) -> Assessment:
     if key.type == "rsa":
-        found = _rsa(data, found)
+        found = _rsa(key, key.data, found)
     elif key.type == "ed25519":
-        found = _ed25519(data, found)
+        found = _ed25519(key, key.data, found)
     else:
         found = replace(found, problem="unknown-type", detail=f"k={key.type[:40]}")
-    if found.problem:
-        return found
+    return found if found.problem else _limited(key, found)
+
+
+def _limited(key: Key, found: Assessment) -> Assessment:
+    """What the record lets a readable key be used for, and what is to be said of its size."""
     if key.hashes and "sha256" not in key.hashes:
-        return replace(found, problem="hash", detail=f"h={':'.join(key.hashes)[:80]}")
+        detail = f"h={':'.join(key.hashes)[:80]}"
+        return replace(found, problem="hash", detail=detail, meant=dkim.rewritten(key, h=""))
     if not {"*", "email"} & set(key.services):
-        return replace(found, problem="service", detail=f"s={':'.join(key.services)[:80]}")
+        detail = f"s={':'.join(key.services)[:80]}"
+        return replace(found, problem="service", detail=detail, meant=dkim.rewritten(key, s=""))
     remarks = list(found.remarks)
     if key.testing:
-        remarks.append(("testing", "t=y"))
+        flags = ":".join(flag for flag in key.flags if flag != "y")
+        remarks.append(("testing", "t=y", dkim.rewritten(key, t=flags)))
     if key.strict:
-        remarks.append(("strict", "t=s"))
+        remarks.append(("strict", "t=s", ""))
     if found.bits > _LARGEST:
-        remarks.append(("large-key", f"{found.bits} bits"))
+        remarks.append(("large-key", f"{found.bits} bits", ""))
     if found.type == "rsa" and found.bits < _ADVISED:
-        remarks.append(("weak-key", f"{found.bits} bits"))
+        remarks.append(("weak-key", f"{found.bits} bits", ""))
     return replace(found, remarks=tuple(remarks))
 
 
-def _rsa(data: bytes, found: Assessment) -> Assessment:
+def _rsa(key: Key, data: bytes, found: Assessment) -> Assessment:
     if len(data) == _ED25519:
-        return replace(
-            found, problem="wrong-type", detail="k=rsa, and p= holds an ed25519 key", type="ed25519"
-        )
-    kind, bits = _public(data)
+        detail = "k=rsa, and p= holds an ed25519 key"
+        meant = dkim.rewritten(key, k="ed25519")
+        return replace(found, problem="wrong-type", detail=detail, type="ed25519", bits=256, meant=meant)
+    kind, bits, wrapped = _public(data)
     if kind == "rsa":
         found = replace(found, type="rsa", bits=bits)
         if bits < _SMALLEST:
             return replace(found, problem="short-key", detail=f"{bits} bits")
         # A SubjectPublicKeyInfo begins with a SEQUENCE of its own, a bare RSAPublicKey with the modulus.
-        header = 2 if data[1] < 0x80 else 2 + (data[1] & 0x7F)
-        bare = data[header : header + 1] == b"\x02"
-        return replace(found, remarks=(("bare-key", "RSAPublicKey"),)) if bare else found
+        if data[_header(data) : _header(data) + 1] != b"\x02":
+            return found
+        meant = dkim.rewritten(key, p=base64.b64encode(wrapped).decode())
+        return replace(found, remarks=(("bare-key", "RSAPublicKey", meant),))
     if kind:
         return replace(found, problem="wrong-type", detail=f"k=rsa, and p= holds an {kind} key", type=kind)
-    declared = dkim.declared_length(data)
-    if declared is not None and declared > len(data):
-        return replace(
-            found, problem="truncated", detail=f"{len(data)} of {declared} bytes are there", type="rsa"
-        )
+    if (cut := _cut(data, found)) is not None:
+        return cut
     return replace(found, problem="unreadable", detail=f"{len(data)} bytes that are no RSA key")
 
 
-def _ed25519(data: bytes, found: Assessment) -> Assessment:
+def _ed25519(key: Key, data: bytes, found: Assessment) -> Assessment:
     if len(data) == _ED25519:
         return replace(found, type="ed25519", bits=256)
-    kind, bits = _public(data)
+    kind, bits, _ = _public(data)
     if kind == "rsa":
-        return replace(
-            found, problem="wrong-type", detail="k=ed25519, and p= holds an RSA key", type=kind, bits=bits
-        )
+        detail = "k=ed25519, and p= holds an RSA key"
+        meant = dkim.rewritten(key, k="rsa")
+        return replace(found, problem="wrong-type", detail=detail, type=kind, bits=bits, meant=meant)
     detail = f"{len(data)} bytes; an ed25519 key is 32, without any wrapping"
-    return replace(found, problem="unreadable", detail=detail, type="ed25519")
+    bare = base64.b64encode(data[-_ED25519:]).decode() if kind == "ed25519" else ""
+    meant = dkim.rewritten(key, p=bare) if bare else ""
+    return replace(found, problem="unreadable", detail=detail, type="ed25519", meant=meant)
 
 
-def _public(data: bytes) -> tuple[str, int]:
-    """Type and size of a DER public key; ``("", 0)`` where it is none that can be read."""
+def _cut(data: bytes, found: Assessment) -> Assessment | None:
+    """The finding for a key whose bytes end before it says so itself."""
+    declared = dkim.declared_length(data)
+    if declared is None or declared <= len(data):
+        return None
+    return replace(
+        found, problem="truncated", detail=f"{len(data)} of {declared} bytes are there", type="rsa"
+    )
+
+
+def _header(data: bytes) -> int:
+    """The length of the header of a DER value."""
+    if len(data) < 2:
+        return len(data)
+    return 2 if data[1] < 0x80 else 2 + (data[1] & 0x7F)
+
+
+def _public(data: bytes) -> tuple[str, int, bytes]:
+    """Type, size and SubjectPublicKeyInfo of a DER public key; ``("", 0, b"")`` where it cannot be read."""
     from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - only a domain with keys pays
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey  # noqa: PLC0415
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey  # noqa: PLC0415
-    from cryptography.hazmat.primitives.serialization import load_der_public_key  # noqa: PLC0415
+    from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415
+        Encoding,
+        PublicFormat,
+        load_der_public_key,
+    )
 
     try:
         key = load_der_public_key(data)
+        wrapped = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     except (ValueError, UnsupportedAlgorithm):
-        return "", 0
+        return "", 0, b""
     if isinstance(key, RSAPublicKey):
-        return "rsa", key.key_size
-    return ("ed25519", 256) if isinstance(key, Ed25519PublicKey) else ("other", 0)
+        return "rsa", key.key_size, wrapped
+    return ("ed25519", 256, wrapped) if isinstance(key, Ed25519PublicKey) else ("other", 0, wrapped)
 
 
 def _private(data: bytes) -> bool:
-    """Whether these bytes are a private key: version 0 right behind the outer SEQUENCE, and readable."""
-    header = 2 if len(data) > 1 and data[1] < 0x80 else 2 + (data[1] & 0x7F if len(data) > 1 else 0)
-    if data[header : header + 3] != b"\x02\x01\x00":
-        return False
-    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - only a domain with keys pays
-    from cryptography.hazmat.primitives.serialization import load_der_private_key  # noqa: PLC0415
-
-    try:
-        load_der_private_key(data, password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        return False
-    return True
+    """Whether these bytes are a private key (PKCS #1 or #8): version 0 stands right behind the header."""
+    start = _header(data)
+    return data[start : start + 3] == b"\x02\x01\x00" and data[start + 3 : start + 4] in {b"\x02", b"\x30"}

@@ -57,7 +57,7 @@ def aligned(domain: Domain, found: Discovery, seen: Records) -> Alignment:
         spf_published=_spf_published(envelope, seen),
         dkim_domain=domain.name,
         dkim_mode=modes[record.adkim if record else "r"],
-        dkim=_signed(domain, seen),
+        dkim=_signed(domain, found, seen, strict=bool(record and record.adkim == "s")),
     )
 
 
@@ -80,7 +80,9 @@ def _spf_published(name: str, seen: Records) -> bool | None:
     return any(value.lower().startswith("v=spf1") for value in values)
 
 
-def _signed(domain: Domain, seen: Records) -> bool | None:
+def _signed(domain: Domain, found: Discovery, seen: Records, *, strict: bool) -> bool | None:
+    """Whether a key of the name itself exists; below its organizational domain a key of that would do."""
     if found_keys(domain, seen):
         return True
-    return False if proven_none(domain, seen) else None
+    alone = strict or found.org == domain.name
+    return False if alone and proven_none(domain, seen) else None

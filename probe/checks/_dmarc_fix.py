@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 
+from probe.checks import _suffixes
 from probe.checks._evidence import zone_line
 from probe.grammar import dmarc
 
@@ -28,11 +29,12 @@ def meant_tag(name: str) -> str:
     return {"policy": "p"}.get(close[0], close[0]) if close else ""
 
 
-def completed(text: str, domain: str, *, reports: str = "") -> str:
+def completed(text: str, domain: str, **changes: str) -> str:
     """A record that says what `text` (a record, a broken one or nothing) means, complete.
 
     Policies are corrected where the slip is plain and become none where it is not; removed and unknown
-    tags go; a rua address at `domain` is added (`reports` where given).
+    tags go; a rua address at the organizational domain is added. `changes` overrules tags, an empty value
+    leaves one out.
     """
     values: dict[str, str] = {}
     for piece in _SEPARATOR.split(text[:4096]):
@@ -49,10 +51,14 @@ def completed(text: str, domain: str, *, reports: str = "") -> str:
             said[name] = value
     if values.get("fo", "0") != "0" and re.fullmatch(r"[01ds](?::[01ds]){0,3}", values["fo"]):
         said["fo"] = values["fo"]
-    said["rua"] = _addresses(values.get("rua", "")) or f"mailto:{reports or f'dmarc-reports@{domain}'}"
+    if not _suffixes.is_suffix(domain) and said.get("psd") == "y":
+        del said["psd"]  # for registries alone
+    home = _suffixes.organizational(domain)
+    said["rua"] = _addresses(values.get("rua", "")) or f"mailto:dmarc-reports@{home}"
     if ruf := _addresses(values.get("ruf", "")):
         said["ruf"] = ruf
-    return "; ".join(("v=DMARC1", *(f"{name}={said[name]}" for name in _ORDER if name in said)))
+    said |= changes
+    return "; ".join(("v=DMARC1", *(f"{name}={said[name]}" for name in _ORDER if said.get(name))))
 
 
 def _policy(value: str) -> str:
@@ -72,6 +78,6 @@ def _addresses(value: str) -> str:
     return ",".join(kept)
 
 
-def line(domain: str, text: str = "", *, reports: str = "") -> str:
+def line(domain: str, text: str = "", **changes: str) -> str:
     """The completed record as a line of the zone of `domain`."""
-    return zone_line(f"_dmarc.{domain}", "TXT", completed(text, domain, reports=reports))
+    return zone_line(f"_dmarc.{domain}", "TXT", completed(text, domain, **changes))

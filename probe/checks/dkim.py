@@ -23,6 +23,7 @@ from probe.checks._dkim_search import (
     rungs,
     selectors,
 )
+from probe.checks._dmarc_discovery import exists
 from probe.checks._evidence import evidence, printable, seen_answer, state, unknown, zone_line
 from probe.facts import Question, Records
 from probe.grammar import dkim as grammar
@@ -95,6 +96,7 @@ def _none(domain: Domain, seen: Records) -> Iterator[Finding]:
         yield _finding("not-sending", domainkey(domain), seen)
         return
     detail = f"asked for: {', '.join(given(domain))}" if given(domain) else ""
+    detail = "the domain does not exist" if exists(domain.name, seen) is False else detail
     yield _finding("missing", domainkey(domain), seen, detail, _advice(domain, seen))
 
 
@@ -164,8 +166,8 @@ def _of_key(each: Selector, key: Assessment) -> Iterator[Finding]:
     record = evidence(each.question, each.answer, key.text)
     if key.problem:
         yield Finding(RULE[key.problem], record, _worded(each.name, key.detail), _fix(each, key))
-    for problem, detail in key.remarks:
-        yield Finding(RULE[problem], record, _worded(each.name, detail))
+    for problem, detail, better in key.remarks:
+        yield Finding(RULE[problem], record, _worded(each.name, detail), _replaced(each, better))
 
 
 def _worded(selector: str, detail: str) -> str:
@@ -174,7 +176,11 @@ def _worded(selector: str, detail: str) -> str:
 
 def _fix(each: Selector, key: Assessment) -> str:
     """The record to publish instead, where what was meant can be told."""
-    return f"Replace it by: {zone_line(each.question.name, 'TXT', key.meant)}" if key.meant else ""
+    return _replaced(each, key.meant)
+
+
+def _replaced(each: Selector, record: str) -> str:
+    return f"Replace it by: {zone_line(each.question.name, 'TXT', record)}" if record else ""
 
 
 def _finding(problem: str, asked: Question, seen: Records, detail: str = "", fix: str = "") -> Finding:

@@ -92,9 +92,11 @@ def _findings(
         return
     facts = _Published(found.record_at, found.record, seen)
     yield from _inheritance(domain.name, found, facts, seen)
-    yield from _policy(facts)
-    yield from _tags(facts)
-    yield from _reports(facts)
+    # A registry's record is its own affair: only what it asks for here is told.
+    if found.record_at in {found.org, domain.name}:
+        yield from _policy(facts)
+        yield from _tags(facts)
+        yield from _reports(facts)
     yield from _generations(found, older, facts)
     yield from _prediction(found, alignment, facts)
     for name in found.holes[:1]:
@@ -138,7 +140,7 @@ def _own_name(name: str, found: Discovery, seen: Records) -> Iterator[Finding]:
         )
     elif records and others:
         yield Finding(
-            RULE["unrelated-text"], evidence(asked, answer, others[0]), f"{len(others)} other TXT values"
+            RULE["unrelated-text"], evidence(asked, answer, others[0]), f"other TXT values: {len(others)}"
         )
     if answer.aliases and answer.known:
         target = answer.aliases[-1]
@@ -193,14 +195,16 @@ def _policy(facts: _Published) -> Iterator[Finding]:
         yield facts.finding(problem, wrong or "p is missing", repaired=True)
         return
     if record.p is Policy.NONE:
-        yield facts.finding("monitoring-only")
+        stricter = line(facts.at, record.text, p="quarantine")
+        yield facts.finding("monitoring-only", fix=f"Once the reports show that all mail aligns: {stricter}")
     weaker = [
         f"{name}={policy}"
         for name, policy in (("sp", record.sp), ("np", record.np))
         if policy is not None and record.p is not None and _weaker(policy, record.p)
     ]
     if weaker:
-        yield facts.finding("subdomains-open", f"p={record.p}, {', '.join(weaker)}")
+        fix = f"Replace the record by: {line(facts.at, record.text, sp='', np='')}"
+        yield facts.finding("subdomains-open", f"p={record.p}, {', '.join(weaker)}", fix=fix)
     if record.testing:
         applied = record.p.lowered if record.p else None
         yield facts.finding("testing", f"RFC 9989: {applied}; RFC 7489: {record.p}", repaired=True)

@@ -194,6 +194,8 @@ def _observed(domain: Domain, seen: Records) -> Mapping[str, _Seen]:
     published = _spf(domain, seen)
     passes = _spf_passes(domain, seen, published)
     key = _dkim(domain, signs)
+    if passes.status in {"fail", "unknown"}:
+        published = passes
     signed = key if key.status != "pass" else _Seen("unseen", key.asked)
     return {
         "spf": published,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from probe.grammar import tags
 
-__all__ = ["Key", "damage", "declared_length", "key_name", "parse", "repaired", "selector"]
+__all__ = ["Key", "damage", "declared_length", "key_name", "parse", "repaired", "rewritten", "selector"]
 
 _FWS = str.maketrans("", "", " \t\r\n")
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\Z")
@@ -26,11 +26,11 @@ _ENTITY = re.compile(r"&(?:quot|amp|#39|#34|nbsp);")
 
 # What is found in published records, and what was meant; looked for in this order.
 _DAMAGE = (
+    ("the record's name and type inside the value", _OWNER),
     ("a PEM header inside the value", _PEM),
     ("backslashes of a zone file inside the value", re.compile(r"\\")),
     ("quotation marks inside the value", re.compile("[\"'\u201c\u201d\u201e`]|\xe2\x80[\x9c\x9d\x9e]")),
     ("HTML entities inside the value", _ENTITY),
-    ("the record's name and type inside the value", _OWNER),
     ("parentheses of a zone file inside the value", re.compile(r"[()]")),
 )
 
@@ -56,6 +56,12 @@ class Key:
     def revoked(self) -> bool:
         """Whether the owner withdrew the key: p= is there and empty."""
         return "p" in self.tags and not self.tags["p"].translate(_FWS)
+
+    @property
+    def beginning(self) -> bytes:
+        """What can be decoded of a p= that ends in the middle of a base64 group; empty where nothing can."""
+        bare = self.tags.values.get("p", "").translate(_FWS)
+        return (_decoded(bare[: len(bare) // 4 * 4]) or b"") if self.data is None else b""
 
     @property
     def version_valid(self) -> bool:
@@ -129,6 +135,13 @@ def repaired(text: str) -> str:
     return "; ".join(
         ("v=DKIM1", "k=" + (values.get("k") or "rsa"), *kept, "p=" + values["p"].translate(_FWS))
     )
+
+
+def rewritten(key: Key, **changes: str) -> str:
+    """The record with some tags changed; an empty value leaves the tag out."""
+    values = {"k": "rsa", **key.tags.values, **changes}
+    kept = [f"{name}={values[name]}" for name in ("k", "h", "s", "t") if values.get(name)]
+    return "; ".join(("v=DKIM1", *kept, "p=" + values.get("p", "").translate(_FWS)))
 
 
 def declared_length(data: bytes) -> int | None:
