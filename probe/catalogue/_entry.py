@@ -23,7 +23,8 @@ class Entry:
     `stage`, `ending`, `mechanism` and `side` are sets to be in. `code` holds reply codes such as ``535``
     or ``55x``, `enhanced` codes such as ``5.7.9``, ``5.7.x`` or ``x.7.9``; `words` are patterns over
     folded text, one of which must occur. `rank` lifts (or lowers) an entry among those whose words
-    occur. `anywhere` lets a provider's words count where the provider was not recognised, however short.
+    occur; a provider's entry below 0 holds common words and speaks only where the provider is
+    recognised. `anywhere` lets its words count where it was not, however short.
     `also` are other causes that fit, `check` the one next check that separates them, `disputed` where
     sources disagree, `samples` replies it was made for.
     """

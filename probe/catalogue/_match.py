@@ -210,7 +210,8 @@ def _score(entry: Entry, heard: Heard, worth: int) -> Score | None:
     """How specific an entry is for what was heard; None where a condition is not met."""
     worded = bool(entry.words)
     known = entry.provider == heard.provider
-    strange = bool(heard.provider) or not worded or (worth < STRANGER and not entry.anywhere)
+    common = entry.rank < 0 or (worth < STRANGER and not entry.anywhere)
+    strange = bool(heard.provider) or not worded or common
     if entry.provider and not known and strange:
         return None
     code = _code(entry.code, heard.code, worded=worded)
@@ -227,7 +228,7 @@ def _score(entry: Entry, heard: Heard, worth: int) -> Score | None:
     return Score(
         worded,
         bool(entry.provider) and known,
-        entry.rank if known or not entry.provider else entry.rank + 2,
+        _rank(entry, heard, known=known),
         enhanced,
         worth,
         bool(entry.side) and heard.side in entry.side,
@@ -235,6 +236,13 @@ def _score(entry: Entry, heard: Heard, worth: int) -> Score | None:
         code,
         bool(entry.mechanism) and heard.mechanism in entry.mechanism,
     )
+
+
+def _rank(entry: Entry, heard: Heard, *, known: bool) -> int:
+    """The rank an author gave; less where the code it asks for is lost, more for a stranger's own words."""
+    lost = 1 if entry.code and not heard.code else 0
+    strange = 2 if entry.provider and not known else 0
+    return entry.rank - lost + strange
 
 
 def _code(wanted: tuple[str, ...], given: int, *, worded: bool) -> int | None:
