@@ -15,11 +15,11 @@ from probe.facts import Fault, Inbox, Reply, TlsMode, Turn
 from probe.grammar import command, sasl
 from probe.grammar.address import address
 from probe.grammar.command import Flight
-from probe.grammar.ehlo import NONE, Extensions, extensions
+from probe.grammar.ehlo import Extensions
+from probe.plans._steps import Plan, Stop, heard, introduce, must, polite
 
 __all__ = ["Login", "Plan", "creds"]
 
-Plan = Generator[Flight, tuple[Turn, ...], str]
 MOST_CHALLENGES = 6  # more 334s than any mechanism here needs
 
 
@@ -38,77 +38,27 @@ class Login:
     allow_plaintext: bool = False
 
 
-class _Stop(Exception):  # noqa: N818  # an ending, not an error
-    """The plan ends: a step was refused or failed (no reason), or we decided so (a reason)."""
-
-    def __init__(self, reason: str = "", *, deaf: bool = False) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.deaf = deaf
-
-
 def creds(login: Login) -> Plan:
     """The plan of one login probe; it returns why it stopped early by its own decision, or nothing."""
-    reason = ""
-    try:
-        yield from _session(login)
-    except _Stop as stop:
-        reason = stop.reason
-        if not stop.deaf:
-            yield (command.QUIT,)
-    return reason
+    return (yield from polite(_session(login)))
 
 
 def _session(login: Login) -> Generator[Flight, tuple[Turn, ...], None]:
     if login.tls is TlsMode.IMPLICIT:
-        yield from _must(command.HANDSHAKE, 0)
-    yield from _must(command.GREETING, 220)
-    offered = yield from _introduce(login.helo)
+        yield from must(command.HANDSHAKE, 0)
+    yield from must(command.GREETING, 220)
+    offered = yield from introduce(login.helo)
     if login.tls is TlsMode.STARTTLS:
         if "STARTTLS" not in offered:
-            raise _Stop("starttls-not-offered")
-        yield from _must(command.STARTTLS, 220)
-        yield from _must(command.HANDSHAKE, 0)
+            raise Stop("starttls-not-offered")
+        yield from must(command.STARTTLS, 220)
+        yield from must(command.HANDSHAKE, 0)
         # What was offered before TLS may have been anybody's words (RFC 3207 section 4.2).
-        offered = yield from _introduce(login.helo)
+        offered = yield from introduce(login.helo)
     elif login.tls is TlsMode.NONE and not login.allow_plaintext:
-        raise _Stop("plaintext-not-allowed")
+        raise Stop("plaintext-not-allowed")
     yield from _authenticate(login, offered)
     yield from _envelope(login.inbox, offered)
-
-
-# -- steps ----------------------------------------------------------------------------------------
-
-
-def _hear(turn: Turn) -> Reply | None:
-    """The reply of a turn; the plan stops where there is none, or where the server takes its leave."""
-    if isinstance(turn.heard, Fault):
-        raise _Stop(deaf=True)
-    if turn.heard is not None and turn.heard.code == 421:
-        raise _Stop
-    return turn.heard
-
-
-def _must(step: command.Step, code: int) -> Generator[Flight, tuple[Turn, ...], Reply | None]:
-    """One step that has to be answered by one code; 0 where it succeeds without words."""
-    (turn,) = yield (step,)
-    heard = _hear(turn)
-    if heard is not None and heard.code != code:
-        raise _Stop
-    return heard
-
-
-def _introduce(name: str) -> Generator[Flight, tuple[Turn, ...], Extensions]:
-    """EHLO, and HELO where EHLO is refused for good (RFC 5321 section 3.2)."""
-    (turn,) = yield (command.ehlo(name),)
-    heard = _hear(turn)
-    assert heard is not None
-    if heard.code == 250:
-        return extensions(heard)
-    if not 500 <= heard.code <= 599:
-        raise _Stop
-    yield from _must(command.helo(name), 250)
-    return NONE
 
 
 # -- AUTH -----------------------------------------------------------------------------------------
@@ -119,10 +69,10 @@ def _choices(login: Login, offered: Extensions) -> Iterator[str]:
     inbox = login.inbox
     asked = inbox.mechanism.upper()
     if not offered.mechanisms:
-        raise _Stop("auth-not-offered")
+        raise Stop("auth-not-offered")
     if asked != "AUTO":
         if asked not in offered.mechanisms:
-            raise _Stop("mechanism-not-offered")
+            raise Stop("mechanism-not-offered")
         yield asked
         return
     order = sasl.PASSWORD_IN_CLEAR if login.tls is TlsMode.NONE else sasl.PASSWORD
@@ -130,30 +80,30 @@ def _choices(login: Login, offered: Extensions) -> Iterator[str]:
     common = [name for name in dict.fromkeys(order) if name in offered.mechanisms]
     if not common:
         only_tokens = any(name in offered.mechanisms for name in sasl.TOKEN)
-        raise _Stop("password-not-offered" if only_tokens else "no-common-mechanism")
+        raise Stop("password-not-offered" if only_tokens else "no-common-mechanism")
     yield from common
 
 
 def _authenticate(login: Login, offered: Extensions) -> Generator[Flight, tuple[Turn, ...], None]:
     tries = _choices(login, offered)
-    heard = yield from _exchange(login.inbox, next(tries))
-    if heard.code == 235:
+    reply = yield from _exchange(login.inbox, next(tries))
+    if reply.code == 235:
         return
     again = next(tries, None)
-    if again is None or not _about_the_mechanism(heard):
-        raise _Stop
-    heard = yield from _exchange(login.inbox, again)
-    if heard.code != 235:
-        raise _Stop
+    if again is None or not _about_the_mechanism(reply):
+        raise Stop
+    reply = yield from _exchange(login.inbox, again)
+    if reply.code != 235:
+        raise Stop
 
 
-def _about_the_mechanism(heard: Reply) -> bool:
+def _about_the_mechanism(reply: Reply) -> bool:
     """Whether the refusal speaks of the mechanism, so that one more AUTH says nothing about the password.
 
     504 is RFC 4954's "unrecognized authentication type"; 534 its "mechanism is too weak", which some
     providers use for other things.
     """
-    return heard.code == 504 or (heard.code == 534 and "too weak" in heard.text.lower())
+    return reply.code == 504 or (reply.code == 534 and "too weak" in reply.text.lower())
 
 
 def _exchange(inbox: Inbox, mechanism: str) -> Generator[Flight, tuple[Turn, ...], Reply]:
@@ -163,15 +113,15 @@ def _exchange(inbox: Inbox, mechanism: str) -> Generator[Flight, tuple[Turn, ...
     held = initial if initial is not None and not _carries(step) else None
     for _ in range(MOST_CHALLENGES):
         (turn,) = yield (step,)
-        heard = _hear(turn)
-        assert heard is not None
-        if heard.code != 334:
-            return heard
+        reply = heard(turn)
+        assert reply is not None
+        if reply.code != 334:
+            return reply
         if held is not None:  # the initial response did not fit the command line
             step, held = command.respond(held), None
             continue
         try:
-            answer = speaks.send(sasl.challenge(heard.text))
+            answer = speaks.send(sasl.challenge(reply.text))
         except StopIteration:
             yield from _cancel("unexpected-challenge")
         except sasl.Abort as abort:
@@ -189,7 +139,7 @@ def _carries(step: command.Step) -> bool:
 
 def _cancel(reason: str) -> Generator[Flight, tuple[Turn, ...], None]:
     (turn,) = yield (command.CANCEL,)
-    raise _Stop(reason, deaf=isinstance(turn.heard, Fault))
+    raise Stop(reason, deaf=isinstance(turn.heard, Fault))
 
 
 # -- envelope -------------------------------------------------------------------------------------
@@ -199,7 +149,7 @@ def _envelope(inbox: Inbox, offered: Extensions) -> Generator[Flight, tuple[Turn
     sender, recipient = address(inbox.mail_from or inbox.address), address(inbox.rcpt_to or inbox.address)
     international = sender.international or recipient.international
     if international and "SMTPUTF8" not in offered:
-        raise _Stop("smtputf8-not-offered")
+        raise Stop("smtputf8-not-offered")
     steps = (
         command.mail(str(sender), smtputf8=international),
         command.rcpt(str(recipient)),
@@ -211,10 +161,9 @@ def _envelope(inbox: Inbox, offered: Extensions) -> Generator[Flight, tuple[Turn
         return
     for step in steps[:2]:
         (turn,) = yield (step,)
-        heard = _hear(turn)
-        assert heard is not None
-        if not heard.accepted:
-            raise _Stop
+        reply = heard(turn)
+        if reply is not None and not reply.accepted:
+            raise Stop
     for step in steps[2:]:
         (turn,) = yield (step,)
         if isinstance(turn.heard, Fault):
