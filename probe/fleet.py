@@ -32,7 +32,9 @@ _SENDER = frozenset(
 )  # fmt: skip
 _OWN = frozenset({Cause.SENDER_QUOTA, Cause.CREDENTIALS, Cause.SENDER_SUSPENDED})
 _DEAD = frozenset({Cause.RECIPIENT_UNKNOWN, Cause.RECIPIENT_DOMAIN})
-_LASTING = frozenset({Cause.RATE_LIMIT, Cause.GREYLIST, Cause.REPUTATION, Cause.BLOCKLIST, Cause.RECEIVER_UNAVAILABLE})
+_LASTING = frozenset(
+    {Cause.RATE_LIMIT, Cause.GREYLIST, Cause.REPUTATION, Cause.BLOCKLIST, Cause.RECEIVER_UNAVAILABLE}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,15 @@ class Fleet:
         self.left_out = 0
 
     def add(
-        self, cause: Cause, *, receiver: str = "", sender: str = "", tenant: str = "", rule: str = "", hour: int = 0, count: int = 1
+        self,
+        cause: Cause,
+        *,
+        receiver: str = "",
+        sender: str = "",
+        tenant: str = "",
+        rule: str = "",
+        hour: int = 0,
+        count: int = 1,
     ) -> None:
         """Counts a reply: `receiver` is who runs the MX, `sender` the inbox, `hour` the hours since the epoch (0: unknown)."""
         key = (hour, receiver, sender, cause)
@@ -212,7 +222,15 @@ def _receivers(fleet: Fleet, when: Thresholds) -> Iterator[Finding]:
             and share_elsewhere < when.receiver_elsewhere
         ):
             detail = f"{receiver}: {hits} of {here} replies in 24 hours are {_said(cause)}; elsewhere {share_elsewhere:.0%} of {elsewhere}."
-            yield _finding("one-receiver", cause, detail, receiver=receiver, count=hits, of=here, elsewhere=f"{share_elsewhere:.3f}")
+            yield _finding(
+                "one-receiver",
+                cause,
+                detail,
+                receiver=receiver,
+                count=hits,
+                of=here,
+                elsewhere=f"{share_elsewhere:.3f}",
+            )
 
 
 def _within(series: Mapping[int, int], start: int) -> int:
@@ -239,7 +257,13 @@ def _senders(fleet: Fleet, when: Thresholds) -> Iterator[Finding]:
         if scope == "everything":
             detail = f"{total} replies are {_said(cause)} at {len(receivers)} receivers in 24 hours, from many senders alike."
         yield _finding(
-            "sender-everywhere", cause, detail, scope=scope, name=name, count=total, receivers=", ".join(sorted(receivers)[:8])
+            "sender-everywhere",
+            cause,
+            detail,
+            scope=scope,
+            name=name,
+            count=total,
+            receivers=", ".join(sorted(receivers)[:8]),
         )
 
 
@@ -265,7 +289,15 @@ def _tenants(fleet: Fleet, when: Thresholds) -> Iterator[Finding]:
         if len(inboxes) >= when.tenant_inboxes:
             cause = catalogue.rule(rule).cause if rule else None
             detail = f"{len(inboxes)} inboxes of {tenant} got {rule or 'the same refusal'} within an hour."
-            yield _finding("tenant", cause, detail, tenant=tenant, rule=rule, count=len(inboxes), inboxes=", ".join(sorted(inboxes)[:8]))
+            yield _finding(
+                "tenant",
+                cause,
+                detail,
+                tenant=tenant,
+                rule=rule,
+                count=len(inboxes),
+                inboxes=", ".join(sorted(inboxes)[:8]),
+            )
 
 
 def _list(fleet: Fleet, when: Thresholds) -> Iterator[Finding]:
@@ -273,7 +305,9 @@ def _list(fleet: Fleet, when: Thresholds) -> Iterator[Finding]:
     causes = fleet.by_cause()
     settled = sum(count for cause, count in causes.items() if cause.family is not Family.RETRY)
     dead = sum(causes.get(cause, 0) for cause in _DEAD)
-    if settled < when.list_minimum or not causes.get(Cause.SUCCESS):  # without what was accepted there is no share
+    if settled < when.list_minimum or not causes.get(
+        Cause.SUCCESS
+    ):  # without what was accepted there is no share
         return
     share = dead / settled
     steps = (("list-pull", when.list_pull), ("list-act", when.list_act), ("list-watch", when.list_watch))
@@ -290,7 +324,13 @@ def _complaints(fleet: Fleet, when: Thresholds) -> Iterator[Finding]:
     share = complaints / accepted
     if share >= when.complaints_high:
         problem = "complaints-critical" if share >= when.complaints_critical else "complaints-high"
-        yield _finding(problem, None, f"{complaints} complaints for {accepted} accepted ({share:.2%}).", count=complaints, of=accepted)
+        yield _finding(
+            problem,
+            None,
+            f"{complaints} complaints for {accepted} accepted ({share:.2%}).",
+            count=complaints,
+            of=accepted,
+        )
 
 
 def _persistent(fleet: Fleet) -> Iterator[Finding]:
@@ -308,9 +348,20 @@ def _persistent(fleet: Fleet) -> Iterator[Finding]:
             counts[receiver, cause] += count
     for (receiver, cause), hours in sorted(seen.items(), key=lambda one: (one[0][0], one[0][1].value)):
         first, last = min(hours), max(hours)
-        if last - first > DAY and counts[receiver, cause] >= 3 and not any(first <= hour <= last for hour in accepted[receiver]):
+        if (
+            last - first > DAY
+            and counts[receiver, cause] >= 3
+            and not any(first <= hour <= last for hour in accepted[receiver])
+        ):
             detail = f"{receiver}: {_said(cause)} for {last - first} hours, {counts[receiver, cause]} replies, nothing accepted between."
-            yield _finding("persistent", cause, detail, receiver=receiver, hours=last - first, count=counts[receiver, cause])
+            yield _finding(
+                "persistent",
+                cause,
+                detail,
+                receiver=receiver,
+                hours=last - first,
+                count=counts[receiver, cause],
+            )
 
 
 def _spikes(fleet: Fleet, when: Thresholds) -> Iterator[Finding]:
@@ -339,7 +390,11 @@ def _spikes(fleet: Fleet, when: Thresholds) -> Iterator[Finding]:
 
 def _addresses(fleet: Fleet, when: Thresholds) -> Iterator[Finding]:
     """Single addresses that fail where the domain accepts others."""
-    single = [address for address in fleet.bad if fleet.accepted[address.rpartition("@")[2]] >= when.address_accepted]
+    single = [
+        address
+        for address in fleet.bad
+        if fleet.accepted[address.rpartition("@")[2]] >= when.address_accepted
+    ]
     if single:
         shown = ", ".join(sorted(single)[:3])
         yield _finding("one-address", None, f"{len(single)} addresses, such as {shown}.", count=len(single))

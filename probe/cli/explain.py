@@ -40,12 +40,16 @@ def command(  # noqa: PLR0917  # typer reads options from parameters
         list[str], typer.Argument(metavar="[TEXT...|FILE|-]", help="A reply, a file, a folder; - is stdin.")
     ] = [],  # noqa: B006  # typer copies it
     stage: Annotated[
-        str, typer.Option(metavar="STAGE", help="The command it answered: connect, auth, mail, rcpt, data, ...")
+        str,
+        typer.Option(metavar="STAGE", help="The command it answered: connect, auth, mail, rcpt, data, ..."),
     ] = "",
-    provider: Annotated[str, typer.Option(metavar="ID", help="Whose server said it; default: recognised.")] = "",
+    provider: Annotated[
+        str, typer.Option(metavar="ID", help="Whose server said it; default: recognised.")
+    ] = "",
     mx: Annotated[str, typer.Option(metavar="HOST", help="The server that said it.")] = "",
     preset: Annotated[
-        str, typer.Option(metavar="NAME", help="How many dead addresses are too many: strict, usual, lenient.")
+        str,
+        typer.Option(metavar="NAME", help="How many dead addresses are too many: strict, usual, lenient."),
     ] = "usual",
     format: str = FORMAT,
     output: list[str] = OUTPUT,
@@ -120,11 +124,15 @@ def _path(text: str) -> Path | None:
 def _looks_like_a_file(word: str) -> bool:
     return " " not in word and (
         word.startswith(("/", "./", "../", "~"))
-        or word.lower().endswith((".eml", ".mbox", ".log", ".json", ".jsonl", ".txt", ".csv", ".gz", ".msg", ".html"))
+        or word.lower().endswith(
+            (".eml", ".mbox", ".log", ".json", ".jsonl", ".txt", ".csv", ".gz", ".msg", ".html")
+        )
     )
 
 
-def _reports(inputs: Sequence[str | Path | None], asked: Asked, lists: Sequence[str], *, lines: bool) -> Iterator[Report]:
+def _reports(
+    inputs: Sequence[str | Path | None], asked: Asked, lists: Sequence[str], *, lines: bool
+) -> Iterator[Report]:
     """The reports of every input, then the pile's, then the files for suppression."""
     from probe.run.sources import explain_folder, explain_stream, explain_text
 
@@ -180,7 +188,10 @@ def _suppress(file: str, asked: Asked) -> None:
         count += 1
     _write_whole(Path(file), text.getvalue())
     left = asked.pile.fleet.left_out
-    say(f"probe: {count:,} addresses to suppress are in {file}" + (f"; {left:,} more did not fit" if left else ""))
+    say(
+        f"probe: {count:,} addresses to suppress are in {file}"
+        + (f"; {left:,} more did not fit" if left else "")
+    )
 
 
 def _cell(text: str) -> str:

@@ -27,8 +27,8 @@ class Delivery:
 
     `action` is a word of RFC 3464 section 2.3.3 (failed, delayed, delivered, relayed, expanded) or one of
     complaint, vacation; empty where the report does not say. `reply` is the remote server's text, or the
-    reporter's own where no server answered. `at` is seconds since the epoch, 0 where unknown; `count` is how many
-    reports this one stands for.
+    reporter's own where no server answered. `at` is seconds since the epoch, 0 where
+    unknown.
     """
 
     recipient: str = ""
@@ -42,7 +42,6 @@ class Delivery:
     reporting_mta: str = ""
     source_ip: str = ""
     at: float = 0.0
-    count: int = 1
 
 
 def folded(text: str, limit: int = MAX_REPLY) -> str:
@@ -51,7 +50,7 @@ def folded(text: str, limit: int = MAX_REPLY) -> str:
 
 
 def codes(text: str) -> tuple[str, str]:
-    """The reply code and the enhanced status code that stand first in some text; empty where there is none."""
+    """The reply code and the enhanced status code that stand first in a text; empty where there is none."""
     head = text[:MAX_REPLY]
     code, enhanced = _CODE.search(head), _ENHANCED.search(head)
     return code[1] if code else "", enhanced[1] if enhanced else ""

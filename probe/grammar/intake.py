@@ -25,12 +25,19 @@ class Kind(enum.StrEnum):
     EMPTY = "empty"
 
 
-_POSTFIX = re.compile(rb"(?:postfix|/smtp\[|/lmtp\[|/pipe\[|/qmgr\[|/local\[|status=(?:sent|bounced|deferred|expired) \()")
-_POSTFIX_LINE = re.compile(rb"^[^\n]{0,300}\]: (?:\w{4,20}: |NOQUEUE|warning|connect from|disconnect from|statistics)", re.M)
-_EXIM = re.compile(rb"^[^\n]{10,60} \w{4,16}-\w{4,16}-\w{2,8} (?:\*\*|==|=>|->|<=|Completed)", re.M)
-_FIELD = re.compile(rb"(?:>?From [^\n]{1,300}\n)?(?:[A-Za-z][A-Za-z0-9-]{1,60}:[^\n]{0,2000}\n(?:[ \t][^\n]{0,2000}\n){0,100}){2,}")
+_POSTFIX = re.compile(
+    rb"postfix|/(?:smtp|lmtp|pipe|qmgr|local)\[|status=(?:sent|bounced|deferred|expired) \("
+)
+_POSTFIX_LINE = re.compile(
+    rb"^[^\n]{0,300}\]: (?:\w{4,20}: |NOQUEUE|warning|connect from|disconnect from|statistics)", re.MULTILINE
+)
+_EXIM = re.compile(rb"^[^\n]{10,60} \w{4,16}-\w{4,16}-\w{2,8} (?:\*\*|==|=>|->|<=|Completed)", re.MULTILINE)
+_FIELDS = re.compile(
+    rb"(?:>?From [^\n]{1,300}\n)?(?:[A-Za-z][A-Za-z0-9-]{1,60}:[^\n]{0,4000}\n(?:[ \t][^\n]{0,4000}\n){0,100}){2,200}"
+)
 _MAIL_FIELD = re.compile(
-    rb"^(?:received|return-path|from|to|subject|date|message-id|mime-version|content-type|delivered-to)[ \t]*:", re.I | re.M
+    rb"^(?:received|return-path|from|to|subject|date|message-id|mime-version|content-type|delivered-to)[ \t]*:",
+    re.IGNORECASE | re.MULTILINE,
 )
 _REPLY_KEY = re.compile(rb'"reply"\s*:')
 
@@ -46,7 +53,7 @@ def kind_of(head: bytes) -> Kind:
     if first[:300].lower().startswith((b"type,", b'"type",')):
         return Kind.POWERMTA
     text = head.replace(b"\r\n", b"\n")
-    if (found := _FIELD.match(text)) and len(set(map(bytes.lower, _MAIL_FIELD.findall(found[0])))) >= 2:
+    if (found := _FIELDS.match(text)) and len(set(map(bytes.lower, _MAIL_FIELD.findall(found[0])))) >= 2:
         return Kind.MBOX if text.startswith((b"From ", b">From ")) else Kind.MAIL
     if _POSTFIX.search(text) and _POSTFIX_LINE.search(text):
         return Kind.POSTFIX

@@ -1,7 +1,7 @@
 """How to read mail logs at speed: Postfix, Exim, PowerMTA accounting, KumoMTA.
 
-A log is mostly lines that say nothing about a delivery, so bytes are looked at before anything is parsed, and a
-delivery is a plain tuple (`Logged`) of slices until somebody wants more. Memory is bounded whatever the log holds.
+A log is mostly lines that say nothing about a delivery, so bytes are looked at before anything is parsed, and
+a delivery is a plain tuple (`Logged`) of slices until somebody wants more. Memory is bounded, whatever comes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO, NamedTuple
 
 from probe.facts import Stage
-from probe.grammar.delivery import Delivery, codes, folded, stage_of
+from probe.grammar.delivery import Delivery, codes, folded, stage_of, unrepeated
 
 __all__ = ["CHUNK", "Logged", "delivery", "exim", "lines", "postfix", "powermta"]
 
@@ -27,8 +27,9 @@ _HOUR = 3600
 class Logged(NamedTuple):
     """A line that tells of a delivery, in the log's bytes.
 
-    `action` is sent, bounced, deferred or expired; `relay` the host as it stands there (``mx.example.com[192.0.2.1]:25``),
-    `said` the text in full, `hour` the hours since the epoch (0: the log does not tell).
+    `action` is sent, bounced, deferred or expired; `relay` the host as it stands there
+    (``mx.example.com[192.0.2.1]:25``), `said` the text in full, `hour` the hours since the epoch (0: the log
+    does not tell).
     """
 
     action: bytes
@@ -63,12 +64,14 @@ def lines(stream: BinaryIO) -> Iterator[list[bytes]]:
 
 _SYSLOG = re.compile(rb"([A-Z][a-z]{2}) ([ 0-9][0-9]) ([0-9]{2})\Z")
 _ISO = re.compile(rb"([0-9]{4})-([0-9]{2})-([0-9]{2})[T ]([0-9]{2})\Z")
-_MONTHS = {name: at for at, name in enumerate((b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"), 1)}
+_MONTHS = {name: at for at, name in enumerate(b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)}
 
 
 class _Clock:
-    """Hours of lines, remembered by the bytes that show them. Syslog names no year: a fixed leap year stands in, and
-    a step back from December to January is the next one."""
+    """Hours of lines, remembered by the bytes that show them.
+
+    Syslog names no year: a fixed leap year stands in, and January after December is in the next one.
+    """
 
     def __init__(self) -> None:
         self.known: dict[bytes, int] = {}
@@ -106,7 +109,8 @@ def _hours(year: int, month: int, day: int, hour: int) -> int:
 # -- Postfix --------------------------------------------------------------------------------------
 
 _POSTFIX = re.compile(
-    rb"\]: (\w{4,20}): to=<([^>]{0,512})>,(?: orig_to=<[^>]{0,512}>,)? relay=([^,]{1,400}), [^(]{0,200}status=(\w{4,12}) \((.*)\)?",
+    rb"\]: (\w{4,20}): to=<([^>]{0,512})>,(?: orig_to=<[^>]{0,512}>,)? relay=([^,]{1,400}), "
+    rb"[^(]{0,200}status=(\w{4,12}) \((.*)\)?",
     re.DOTALL,
 )
 _FROM = re.compile(rb"\]: (\w{4,20}): from=<([^>]{0,512})>")
@@ -123,22 +127,32 @@ def postfix(batches: Iterable[list[bytes]]) -> Iterator[Logged]:
             if b"status=" in line:
                 if found := match(line):
                     queue, recipient, relay, action, said = found.groups()
-                    yield Logged(action, recipient, relay, said.rstrip(b"\r)"), senders.get(queue, b""), hour_of(line))
+                    sender = senders.get(queue, b"")
+                    yield Logged(action, recipient, relay, said.rstrip(b"\r)"), sender, hour_of(line))
             elif b": from=<" in line and (found := sender_of(line)):
-                if len(senders) >= MAX_SENDERS:
-                    for old in list(senders)[: MAX_SENDERS // 2]:
-                        del senders[old]
-                senders[found[1]] = found[2]
+                _remember(senders, found[1], found[2])
+
+
+def _remember(senders: dict[bytes, bytes], queue: bytes, sender: bytes) -> None:
+    """Keeps whose message a queue id is; the older half is forgotten when there are too many."""
+    if len(senders) >= MAX_SENDERS:
+        for old in list(senders)[: MAX_SENDERS // 2]:
+            del senders[old]
+    senders[queue] = sender
 
 
 # -- Exim -----------------------------------------------------------------------------------------
 
 _EXIM = re.compile(
-    rb"(?:^|\s)(\w{4,16}-\w{4,16}-\w{2,8}) (\*\*|==|=>|->|Completed|<=) ?([^\s<]{0,512})(?: <([^>]{0,512})>)?(.{0,8192})", re.DOTALL
+    rb"(?:^|\s)(\w{4,16}-\w{4,16}-\w{2,8}) (\*\*|==|=>|->|<=) "
+    rb"([^\s<]{0,512})(?: <([^>]{0,512})>)?(.{0,8192})",
+    re.DOTALL,
 )
+_EXIM_MARK = re.compile(rb" (?:\*\*|==|=>|->|<=) ")
 _EXIM_HOST = re.compile(rb" H=(\S{1,255})(?: \[([0-9A-Fa-f.:]{3,45})\])?")
 _EXIM_SAID = re.compile(
-    rb" (?:H=\S{1,255}(?: \[[^\]]{3,45}\](?::[0-9]{1,5})?)?|R=\S{1,80}|T=\S{1,80}|X=\S{1,120}|CV=\S{1,8}|DN=\"[^\"]{0,300}\"|F=<[^>]{0,512}>|P=\S{0,512}|defer \(-?[0-9]{1,5}\)[^:]{0,80}|I=\S{1,60}|DT=\S{1,20})(?=[: ])"
+    rb" (?:H=\S{1,255}(?: \[[^\]]{3,45}\](?::[0-9]{1,5})?)?|[RTXIP]=\S{0,512}|CV=\S{1,8}|DT=\S{1,20}|"
+    rb"DN=\"[^\"]{0,300}\"|F=<[^>]{0,512}>|defer \(-?[0-9]{1,5}\)[^:]{0,80}?)(?=[: ])"
 )
 _EXIM_ACTIONS = {b"**": b"bounced", b"==": b"deferred", b"=>": b"sent", b"->": b"sent"}
 
@@ -149,23 +163,19 @@ def exim(batches: Iterable[list[bytes]]) -> Iterator[Logged]:
     senders: dict[bytes, bytes] = {}
     for batch in batches:
         for line in batch:
-            if not (b" ** " in line or b" == " in line or b" => " in line or b" -> " in line or b" <= " in line):
-                continue
-            if not (found := _EXIM.search(line)):
+            if not _EXIM_MARK.search(line) or not (found := _EXIM.search(line)):
                 continue
             queue, mark, first, inner, rest = found.groups()
             if mark == b"<=":
-                if len(senders) >= MAX_SENDERS:
-                    for old in list(senders)[: MAX_SENDERS // 2]:
-                        del senders[old]
-                senders[queue] = first
+                _remember(senders, queue, first)
                 continue
             if (action := _EXIM_ACTIONS.get(mark)) is None:
                 continue
             recipient = inner if inner and b"@" in inner else first.rstrip(b":")
             host = _EXIM_HOST.search(rest)
             relay = (host[1] + (b"[" + host[2] + b"]" if host[2] else b"")) if host else b""
-            yield Logged(action, recipient, relay, _exim_said(rest), senders.get(queue, b""), clock.hour(line))
+            sender = senders.get(queue, b"")
+            yield Logged(action, recipient, relay, _exim_said(rest), sender, clock.hour(line))
 
 
 def _exim_said(rest: bytes) -> bytes:
@@ -178,11 +188,13 @@ def _exim_said(rest: bytes) -> bytes:
 
 # -- PowerMTA -------------------------------------------------------------------------------------
 
-_PMTA = {"d": b"sent", "b": b"bounced", "rb": b"bounced", "t": b"deferred", "tq": b"deferred", "f": b"complaint", "r": b""}
+_PMTA = {
+    "d": b"sent", "b": b"bounced", "rb": b"bounced", "t": b"deferred", "tq": b"deferred", "f": b"complaint",
+}  # fmt: skip
 
 
 def powermta(batches: Iterable[list[bytes]]) -> Iterator[Logged]:
-    """The deliveries of a PowerMTA accounting file: CSV whose first column is ``type`` and whose header names the rest."""
+    """The deliveries of a PowerMTA accounting file: CSV whose header begins with ``type``."""
     places: dict[str, int] = {}
     times: dict[str, int] = {}
     for batch in batches:
@@ -223,18 +235,28 @@ def _cell(row: list[str], places: dict[str, int], name: str) -> str:
 
 def _when(text: str) -> int:
     try:
-        return int(float(text)) // _HOUR if text.replace(".", "").isdigit() else _hours(*map(int, re.findall(r"[0-9]+", text)[:4]))
+        if text.replace(".", "", 1).isdigit():
+            return int(float(text)) // _HOUR
+        year, month, day, hour = map(int, re.findall(r"[0-9]{1,4}", text[:40])[:4])
+        return _hours(year, month, day, hour)
     except (ValueError, TypeError, OverflowError):
         return 0
 
 
 # -- a line as a delivery --------------------------------------------------------------------------
 
-_ACTION = {b"sent": "delivered", b"bounced": "failed", b"expired": "failed", b"deferred": "delayed", b"complaint": "complaint"}
+_ACTION = {
+    b"sent": "delivered",
+    b"bounced": "failed",
+    b"expired": "failed",
+    b"deferred": "delayed",
+    b"complaint": "complaint",
+}
 _REPORTED = re.compile(r"\(in reply to (?:the )?(?:end of )?[^()]{1,60}\)?\s*$")
 _SAID = re.compile(
-    r"^(?:host \S{1,300} (?:said|refused to talk to me): |SMTP error from remote mail server after [^:]{1,80}(?::<[^>]{0,320}>)?(?: SIZE=[0-9]{1,12})?: |"
-    r"(?:host )?\S{1,255} \[[^\]]{3,45}\]: SMTP error from remote mail server after [^:]{1,60}(?::<[^>]{0,320}>)?(?: SIZE=[0-9]{1,12})?: )"
+    r"host \S{1,300} (?:said|refused to talk to me): |"
+    r"(?:(?:host )?\S{1,255} \[[^\]]{3,45}\]: )?"
+    r"SMTP error from remote mail server after [^:]{1,80}(?::<[^>]{0,320}>)?(?: SIZE=[0-9]{1,12})?: "
 )
 
 
@@ -255,6 +277,7 @@ def delivery(logged: Logged) -> Delivery:
     """A logged line as a `Delivery`."""
     reply, stage = spoken(logged.said.decode("utf-8", "replace"))
     code, enhanced = codes(reply)
+    reply = unrepeated(reply, code)
     relay = logged.relay.decode("utf-8", "replace")
     return Delivery(
         recipient=logged.recipient.decode("utf-8", "replace"),

@@ -41,7 +41,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """A mail's header fields in order (names in lower case, values unfolded, encoded words read) and its leaves."""
+    """A mail: header fields in order (names in lower case, values unfolded, words read) and its leaves."""
 
     headers: tuple[tuple[str, str], ...]
     parts: tuple[Part, ...]
@@ -189,7 +189,7 @@ def _decoded(raw: bytes, charset: str) -> str:
 
 _HIDDEN = ("style", "script", "head", "title")
 _BREAK = re.compile(
-    r"<(?:br|/?p|/?div|/?tr|/?li|/?h[1-6]|/?table|/?blockquote|hr|/?pre)\b[^<>]{0,2000}>", re.I
+    r"<(?:br|/?p|/?div|/?tr|/?li|/?h[1-6]|/?table|/?blockquote|hr|/?pre)\b[^<>]{0,2000}>", re.IGNORECASE
 )
 _TAG = re.compile(r"</?[A-Za-z!][^<>@]{0,2000}>")
 _BLANK = re.compile(r"[ \t\r\f\v\u00a0]+")

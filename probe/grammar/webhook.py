@@ -1,8 +1,9 @@
 """How to read the events of sending services: JSON in, one `Delivery` for each recipient out.
 
-No vendor's schema is followed; they change, and they say the same things under some thirty names. An object that
-names a recipient and says something about a delivery is an event; what stands above it holds for it. Amazon SES
-and SNS, SendGrid, Mailgun, Postmark, SparkPost, Mandrill, KumoMTA, Smartlead and Instantly are read this way.
+No vendor's schema is followed; they change, and they say the same things under some thirty names. An object
+that names a recipient and says something about a delivery is an event; what stands above it holds for it.
+Amazon SES and SNS, SendGrid, Mailgun, Postmark, SparkPost, Mandrill, KumoMTA, Smartlead and Instantly are
+read this way.
 """
 
 from __future__ import annotations
@@ -22,15 +23,21 @@ MAX_NESTED = 1024 * 1024  # characters of JSON inside a JSON string
 
 # Names, reduced to lower-case letters and digits, by what they hold; the first that is there counts.
 _NAMES: Mapping[str, tuple[str, ...]] = {
-    "recipient": ("emailaddress", "recipient", "rcptto", "rcpt", "toemail", "leademail", "originalrecipient", "email", "to", "address"),
+    "recipient": (
+        "emailaddress", "recipient", "rcptto", "rcpt", "toemail", "leademail", "originalrecipient", "email", "to",
+        "recipients", "address", "destination",
+    ),
     "text": (
-        "diagnosticcode", "dsndiag", "smtpresponse", "content", "diag", "rawreason", "details", "reason", "bouncetext",
-        "message", "response", "error", "description", "bouncereason", "bouncedescription",
+        "diagnosticcode", "dsndiag", "smtpresponse", "content", "diag", "rawreason", "details", "reason",
+        "bouncetext", "message", "response", "error", "description", "bouncereason", "bouncedescription",
     ),
     "status": ("dsnstatus", "enhancedcode", "enhancedsmtpcode", "status"),
     "code": ("smtpcode", "errorcode", "code", "smtpstatus"),
     "event": ("notificationtype", "eventtype", "event", "recordtype", "dsnaction", "type", "action"),
-    "sender": ("envelopesender", "mailfrom", "fromemail", "emailaccount", "source", "sender", "orig", "from", "friendlyfrom"),
+    "sender": (
+        "envelopesender", "mailfrom", "fromemail", "emailaccount", "source", "sender", "orig", "from",
+        "friendlyfrom",
+    ),
     "remote": ("mxhost", "dsnmta", "remotemta", "remotemtaip", "mx", "peeraddress", "destinationhost"),
     "reporter": ("reportingmta", "reportingserver", "nodeid"),
     "ip": ("dlvsourceip", "sendingip", "sourceip", "egresssource", "ip"),
@@ -41,8 +48,8 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
 _FIELD = {name: (field, rank) for field, names in _NAMES.items() for rank, name in enumerate(names)}
 # Children that describe their parent rather than another recipient.
 _INNER = frozenset(
-    {"deliverystatus", "response", "bounce", "envelope", "bouncemessage", "messageevent", "msg", "mail", "delivery", "complaint",
-     "peeraddress", "msys", "event", "failed", "deliverydelay", "reject"}
+    {"deliverystatus", "response", "bounce", "envelope", "bouncemessage", "messageevent", "msg", "mail",
+     "delivery", "complaint", "peeraddress", "msys", "event", "failed", "deliverydelay", "reject"}
 )  # fmt: skip
 _ACTIONS = (
     ("complaint", re.compile(r"complain|spam_?report|feedback|\bfbl\b|spamcomplaint")),
@@ -57,7 +64,7 @@ _ADDRESS = re.compile(r"[^\s<>,;\"]{1,250}@[^\s<>,;\"]{1,250}")
 def loads(text: str | bytes) -> object:
     """The JSON value that `text` is; ValueError where it is none, or one too deep to be meant."""
     try:
-        return json.loads(text)
+        return json.loads(text, strict=False)  # mail breaks long lines inside strings
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
 

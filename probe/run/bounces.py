@@ -18,6 +18,7 @@ from probe.rules import Cause, Confidence, Family, Finding, Report, Verdict
 
 __all__ = ["Pile", "explain_delivery", "nothing_found"]
 
+_STAGES = {str(stage): stage for stage in Stage}
 _MAX_READINGS = 20_000
 _MAX_HOSTS = 20_000
 _GROUPS = 15  # kinds of reply that a pile's report shows
@@ -66,7 +67,9 @@ def explain_delivery(
 def _plainly(told: Delivery) -> str | None:
     """The rule where the report itself says what happened and no server's words are to be read."""
     if told.action == "complaint":
-        return "authentication-report" if "auth" in told.reply[:60].lower() and "failure" in told.reply[:80] else "complaint"
+        return "complaint"
+    if told.action == "authentication":
+        return "authentication-report"
     if told.action == "vacation":
         return "vacation"
     if told.action in {"delivered", "relayed", "expanded", "deliverable"} and told.code[:1] in {"", "2"}:
@@ -78,14 +81,18 @@ def _whole(told: Delivery) -> str:
     """The reply with the code and the status that the report tells beside it, where the words have none."""
     read = pasted.read(told.reply)
     code = told.code if not read.code else ""
-    enhanced = told.enhanced if not read.enhanced and (not read.code or told.enhanced[:1] == str(read.code)[:1]) else ""
+    enhanced = (
+        told.enhanced
+        if not read.enhanced and (not read.code or told.enhanced[:1] == str(read.code)[:1])
+        else ""
+    )
     if read.code and enhanced:
         return f"{read.code} {enhanced} {read.text}"
     return " ".join(part for part in (code, enhanced, told.reply) if part)
 
 
 def _stage(name: str) -> Stage | None:
-    return Stage(name) if name in Stage else None
+    return _STAGES.get(name)
 
 
 def _evidence(told: Delivery) -> dict[str, str]:
@@ -113,6 +120,7 @@ class _Group:
     rule: str
     receiver: str
     bad: bool
+    words: str
     count: int = 0
 
 
@@ -191,7 +199,7 @@ class Pile:
         self._grouped(group, "")
         fleet.add(group.cause, receiver=receiver, sender=sender, rule=group.rule, hour=hour)
         if group.bad:
-            fleet.suppress(recipient.decode("utf-8", "replace"), group.cause, group.rule, group.report.findings[0].evidence.get("reply", "")[:300], hour)
+            fleet.suppress(recipient.decode("utf-8", "replace"), group.cause, group.rule, group.words, hour)
         return group
 
     def explained(self, logged: Logged, group: _Group) -> Report:
@@ -203,7 +211,9 @@ class Pile:
     def _read(self, key: tuple[str, bytes], logged: Logged) -> _Group:
         if len(self.readings) >= _MAX_READINGS:
             self.readings.clear()
-        report = explain_delivery(maillog.delivery(logged), stage=self.stage, provider=self.provider, mx=self.mx)
+        report = explain_delivery(
+            maillog.delivery(logged), stage=self.stage, provider=self.provider, mx=self.mx
+        )
         group = self.readings[key] = self._group(report, key[0])
         return group
 
@@ -211,7 +221,8 @@ class Pile:
         rule = report.findings[0].rule
         key = rule.id, receiver
         if (group := self.groups.get(key)) is None:
-            group = _Group(report, rule.cause, rule.id, receiver, self._bad(report.findings[0]))
+            words = template(report.findings[0].evidence.get("reply", "")[:300])
+            group = _Group(report, rule.cause, rule.id, receiver, self._bad(report.findings[0]), words)
             if len(self.groups) < _MAX_READINGS:
                 self.groups[key] = group
         return group
@@ -264,7 +275,9 @@ class Pile:
     def report(self) -> Report:
         """What the whole says: the patterns first, then the kinds of reply with their counts."""
         patterns = self.fleet.findings(self.thresholds)
-        findings = (*patterns, *self._kinds()) or (Finding(catalogue.rule("fleet/no-patterns"), {"input": self.subject}),)
+        findings = (*patterns, *self._kinds()) or (
+            Finding(catalogue.rule("fleet/no-patterns"), {"input": self.subject}),
+        )
         accepted = self.fleet.by_cause().get(Cause.SUCCESS, 0)
         facts = {
             "deliveries": f"{self.seen:,} deliveries",
@@ -279,7 +292,9 @@ class Pile:
         for group in self.groups.values():
             if group.cause is not Cause.SUCCESS or group.rule == "mail/complaint":
                 kinds.setdefault(group.rule, []).append(group)
-        ranked = sorted(kinds.values(), key=lambda groups: (-sum(one.count for one in groups), groups[0].rule))
+        ranked = sorted(
+            kinds.values(), key=lambda groups: (-sum(one.count for one in groups), groups[0].rule)
+        )
         for groups in ranked[:_GROUPS]:
             groups.sort(key=lambda one: (-one.count, one.receiver))
             count = sum(one.count for one in groups)
@@ -296,7 +311,9 @@ class Pile:
             "counts": {"deliveries": self.seen, "failed": self.failed, "complaints": fleet.complaints},
             "causes": {cause.value: count for cause, count in fleet.by_cause().items()},
             "receivers": fleet.by_receiver(),
-            "unknown": [{"template": text, "count": count, "example": example} for text, (count, example) in clusters],
+            "unknown": [
+                {"template": text, "count": count, "example": example} for text, (count, example) in clusters
+            ],
             "suppress": {"addresses": len(fleet.bad), "left_out": fleet.left_out},
         }
 
@@ -309,4 +326,3 @@ class Pile:
     def verdict(self) -> Verdict:
         """The verdict of the whole."""
         return self.report().verdict
-

@@ -22,6 +22,7 @@ from probe.rules import Report
 
 __all__ = ["Asked", "explain_folder", "explain_stream", "explain_text"]
 
+_STAGES = {str(stage): stage for stage in Stage}
 _MAX_LINE = 1024 * 1024  # bytes of one line of JSON
 _MAX_VALUE = 32 * 1024 * 1024  # bytes of one JSON value
 _MAX_MAIL = 16 * 1024 * 1024
@@ -228,7 +229,7 @@ def _line(line: bytes, name: str, asked: Asked) -> Report:
     stage = said.get("stage", "").lower()
     report = explain_reply(
         said.get("reply", ""),
-        stage=Stage(stage) if stage in Stage else asked.stage,
+        stage=_STAGES.get(stage, asked.stage),
         provider=said.get("provider", "") or asked.provider,
         mx=said.get("mx", "") or asked.mx,
         recipient=said.get("recipient", ""),
