@@ -27,7 +27,7 @@ class Stop(Exception):  # noqa: N818  # an ending, not an error
 
 
 def polite(session: Generator[Flight, tuple[Turn, ...], None]) -> Plan:
-    """A session that says QUIT wherever it ends and somebody still listens; returns the reason, or nothing."""
+    """A session that says QUIT wherever it ends and somebody listens; returns the reason, or nothing."""
     reason = ""
     try:
         yield from session

@@ -207,8 +207,6 @@ class _Line:
                 *self.reader.take(),
             ]
             self.replies.clear()
-            if step == QUIT:
-                return None  # whatever it was has been told already; a farewell stays polite
             self.fault = Fault(Ending.GARBLED, "a reply that nobody asked for", tuple(lines[:_MOST_UNASKED]))
             return self.fault
         if step != QUIT and (half := self.reader.take()):

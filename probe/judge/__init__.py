@@ -1,0 +1,13 @@
+"""Facts -> findings: pure, total, deterministic.
+
+What a reply means stands in the catalogue; here is only which reply decides, and what may be concluded
+from it. The order of the questions is the order of a session.
+"""
+
+from __future__ import annotations
+
+from probe.judge.login import Conclusion, judge_login
+from probe.judge.session import evidence_of, mechanism_of, offered
+from probe.judge.typed import typed
+
+__all__ = ["Conclusion", "evidence_of", "judge_login", "mechanism_of", "offered", "typed"]

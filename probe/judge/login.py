@@ -1,0 +1,176 @@
+"""What a login session proves: which reply decides, and what may be concluded from it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from probe import catalogue
+from probe.facts import Ending, Fault, Inbox, Reply, Stage, Transcript, Turn
+from probe.grammar import sasl
+from probe.judge.session import (
+    about_the_session,
+    described,
+    evidence_of,
+    listed,
+    mechanism_of,
+    offered,
+    on_the_way,
+    recognised,
+    shifted,
+    tls_findings,
+    took_on,
+)
+from probe.judge.typed import typed
+from probe.rules import Finding, Outcome, Verdict
+
+__all__ = ["Conclusion", "judge_login"]
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """What a login session comes to: the outcome, the findings, and the turn that decided."""
+
+    outcome: Outcome
+    findings: tuple[Finding, ...]
+    decided: Turn | None
+
+
+def judge_login(
+    inbox: Inbox, session: Transcript, *, provider: str = "", now: dt.datetime | None = None
+) -> Conclusion:
+    """What a transcript of the login plan proves.
+
+    `provider` is an id of the catalogue where it is known; `now` is when the session took place (aware;
+    the default is the present), for the certificate's rest.
+    """
+    provider = provider or recognised(session)
+    decided = _deciding(session)
+    findings = list(typed(inbox))
+    if shifted(session):
+        findings.append(about_the_session("replies-shifted", session.last(Stage.QUIT)))
+        findings += tls_findings(session.tls, now)
+        return Conclusion(_after_shift(session), tuple(findings), session.last(Stage.QUIT))
+    refused = _reading(decided, session, provider) if decided is not None else None
+    if refused is not None:
+        findings.append(refused)
+    if session.stopped:
+        findings.append(_stopped(session))
+    findings += _remarks(session, provider, now)
+    outcome = _outcome(session, refused, decided)
+    if outcome in {Outcome.BAD_CREDS, Outcome.NOT_PROVEN} and "@" not in (inbox.user or inbox.address):
+        findings.append(Finding(catalogue.rule("credentials/user-is-not-the-address"), {"user": inbox.user}))
+    return Conclusion(outcome, tuple(findings), decided or session.last(Stage.RCPT))
+
+
+# -- which turn decides -----------------------------------------------------------------------------
+
+
+def _deciding(session: Transcript) -> Turn | None:
+    """The first turn that did not take the session on; later ones only follow from it."""
+    turns = [turn for turn in session if turn.stage not in {Stage.RSET, Stage.QUIT}]
+    for index, turn in enumerate(turns):
+        later = turns[index + 1 :]
+        if not took_on(turn) and not _gone_round(turn, later):
+            return turn
+    return None
+
+
+def _gone_round(turn: Turn, later: list[Turn]) -> bool:
+    """Whether the session went on in spite of it: another address, HELO, a challenge, a second AUTH."""
+    if turn.stage is Stage.AUTH and isinstance(turn.heard, Reply):
+        return turn.heard.code == 334 or any(more.said.startswith("AUTH ") for more in later)
+    return on_the_way(turn, later)
+
+
+def _after_shift(session: Transcript) -> Outcome:
+    # 235 is AUTH's alone. Had it been a stray one, AUTH's true refusal would have answered MAIL.
+    mail = session.last(Stage.MAIL)
+    proven = any(isinstance(turn.heard, Reply) and turn.heard.code == 235 for turn in session.of(Stage.AUTH))
+    return Outcome.CREDS_OK if proven and mail is not None and mail.accepted else Outcome.NOT_PROVEN
+
+
+def _outcome(session: Transcript, refused: Finding | None, decided: Turn | None) -> Outcome:
+    auth = session.last(Stage.AUTH)
+    if auth is not None and isinstance(auth.heard, Reply) and auth.heard.code == 235:
+        envelope = (session.last(Stage.MAIL), session.last(Stage.RCPT))
+        taken = all(turn is not None and turn.accepted for turn in envelope)
+        return Outcome.USABLE if taken and not session.stopped else Outcome.CREDS_OK
+    definite = decided is not None and isinstance(decided.heard, Reply) and 500 <= decided.heard.code <= 599
+    if definite and decided is auth and refused is not None and refused.rule.outcome is Outcome.BAD_CREDS:
+        return Outcome.BAD_CREDS
+    return Outcome.NOT_PROVEN
+
+
+# -- findings -------------------------------------------------------------------------------------
+
+
+def _reading(turn: Turn, session: Transcript, provider: str) -> Finding | None:
+    """What the catalogue says of the turn that decided; None where our own stop says it better."""
+    heard = turn.heard
+    if heard is None or (session.stopped and turn.stage is Stage.AUTH):
+        return None
+    if isinstance(heard, Reply) and heard.code < 400:
+        return about_the_session("unexpected-code", turn, f"{heard.code} at {turn.stage}")
+    match = catalogue.read(
+        heard, stage=turn.stage, provider=provider, mechanism=mechanism_of(session), side="submission"
+    )
+    return Finding(
+        match.rule,
+        evidence_of(turn),
+        _detail(turn, session),
+        confidence=match.confidence,
+        matched=match.matched,
+        alternates=tuple(entry.id for entry in match.alternates),
+    )
+
+
+def _detail(turn: Turn, session: Transcript) -> str:
+    if turn.stage is Stage.AUTH:
+        errors = (
+            sasl.oauth_error(more.heard.text)
+            for more in session.of(Stage.AUTH)
+            if isinstance(more.heard, Reply) and more.heard.code == 334
+        )
+        error = next(filter(None, errors), "")
+        return f"the server's error: {error}" if error else ""
+    if isinstance(turn.heard, Fault):
+        if turn.heard.ending is Ending.TLS and session.tls is not None:
+            return "; ".join(filter(None, (turn.heard.detail, described(session.tls))))
+        return turn.heard.detail
+    return ""
+
+
+def _stopped(session: Transcript) -> Finding:
+    before, after = offered(session)
+    last = session.last(Stage.AUTH) or session.last(Stage.EHLO)
+    under_tls = last is not None and last.secure
+    extent = after if under_tls else before
+    if session.stopped == "starttls-not-offered":
+        detail = f"offered: {listed(extent.keywords) or 'nothing'}"
+    elif extent.mechanisms and session.stopped.endswith(("not-offered", "mechanism")):
+        detail = f"offered: AUTH {listed(extent.mechanisms)}"
+    else:
+        detail = ""
+    return about_the_session(session.stopped, last, detail)
+
+
+def _remarks(session: Transcript, provider: str, now: dt.datetime | None) -> Iterator[Finding]:
+    """What is worth saying though it did not decide."""
+    yield from tls_findings(session.tls, now)
+    *failed, last = session.of(Stage.CONNECT) or (None,)
+    if last is not None and last.heard is None:
+        yield from (about_the_session("address-not-answering", turn, str(turn.heard)) for turn in failed if turn)
+    if any(extent.old_style for extent in offered(session)):
+        yield about_the_session("old-style-auth", session.last(Stage.EHLO))
+    auth = session.last(Stage.AUTH)
+    if auth is None or not isinstance(auth.heard, Reply) or auth.heard.code != 235:
+        return
+    if not auth.secure:
+        yield about_the_session("plaintext-login", auth)
+    match = catalogue.read(
+        auth.heard, stage=Stage.AUTH, provider=provider, mechanism=mechanism_of(session), side="submission"
+    )
+    if match.rule.verdict is not Verdict.OK:
+        yield Finding(match.rule, evidence_of(auth), confidence=match.confidence, matched=match.matched)

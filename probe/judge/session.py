@@ -1,0 +1,147 @@
+"""What a session tells, whoever asks: its turns as evidence, its offers, its certificate, its order."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator
+
+from probe import catalogue
+from probe.facts import Reply, Stage, Tls, Transcript, Turn
+from probe.grammar.ehlo import NONE, Extensions, extensions
+from probe.rules import Finding
+
+__all__ = [
+    "about_the_session",
+    "described",
+    "evidence_of",
+    "listed",
+    "mechanism_of",
+    "offered",
+    "on_the_way",
+    "recognised",
+    "shifted",
+    "tls_findings",
+    "took_on",
+]
+
+_DAYS_LEFT = 14
+_MOST_SHOWN = 12  # names of a list in one sentence
+
+# The code that takes a session on; None where any success will do.
+_SUCCESS = {
+    Stage.GREETING: 220,
+    Stage.EHLO: 250,
+    Stage.STARTTLS: 220,
+    Stage.AUTH: 235,
+    Stage.MAIL: None,
+    Stage.RCPT: None,
+}
+
+
+def offered(session: Transcript) -> tuple[Extensions, Extensions]:
+    """The extensions before and under TLS."""
+    before = after = NONE
+    for turn in session.of(Stage.EHLO):
+        if isinstance(turn.heard, Reply):
+            if turn.secure:
+                after = extensions(turn.heard)
+            else:
+                before = extensions(turn.heard)
+    return before, after
+
+
+def mechanism_of(session: Transcript) -> str:
+    """The SASL name of the last AUTH that was said; empty where none was."""
+    said = [turn.said.split() for turn in session.of(Stage.AUTH)]
+    return next((words[1] for words in reversed(said) if len(words) > 1 and words[0] == "AUTH"), "")
+
+
+def evidence_of(turn: Turn | None) -> dict[str, str]:
+    """A turn as the evidence of a finding: stage, and the reply or how it ended."""
+    if turn is None:
+        return {}
+    evidence: dict[str, str] = {"stage": str(turn.stage)}
+    if isinstance(turn.heard, Reply):
+        evidence["reply"] = str(turn.heard)
+    elif turn.heard is not None:
+        evidence["ending"] = str(turn.heard.ending)
+        evidence["detail"] = turn.heard.detail
+        if turn.heard.lines:
+            evidence["reply"] = "\n".join(turn.heard.lines)
+    if turn.unasked:
+        evidence["unasked"] = "\n".join(turn.unasked)
+    return evidence
+
+
+def took_on(turn: Turn) -> bool:
+    """Whether a turn took the session on: the code its stage has to have."""
+    if not isinstance(turn.heard, Reply):
+        return turn.heard is None
+    wanted = _SUCCESS.get(turn.stage)
+    return turn.heard.accepted if wanted is None else turn.heard.code == wanted
+
+
+def shifted(session: Transcript) -> bool:
+    """Whether QUIT got another command's answer: then there was one reply too many somewhere before."""
+    quit_turn = session.last(Stage.QUIT)
+    if quit_turn is None or quit_turn.heard is None:
+        return False
+    if isinstance(quit_turn.heard, Fault):  # a reply stood in the way before QUIT could be said
+        return quit_turn.heard.ending is Ending.GARBLED and not quit_turn.said
+    if quit_turn.heard.code == 221:
+        return False
+    only_auth = quit_turn.heard.code in {235, 334, 535}
+    return only_auth or any(line.startswith("221") for line in quit_turn.unasked)
+
+
+def about_the_session(problem: str, turn: Turn | None, detail: str = "") -> Finding:
+    """A finding of ``session.toml`` about a turn."""
+    return Finding(catalogue.rule(f"session/{problem}"), evidence_of(turn), detail)
+
+
+def described(tls: Tls) -> str:
+    """A certificate in one sentence; empty where none was seen."""
+    leaf = tls.certificate
+    if leaf is None:
+        return ""
+    more = f" and {leaf.total - len(leaf.names)} more" if leaf.total > len(leaf.names) else ""
+    names = (", ".join(leaf.names) or f"none (subject {leaf.subject})") + more
+    valid = f"valid {leaf.not_before[:10]} to {leaf.not_after[:10]}"
+    return f"asked for {tls.wanted}; the certificate names {names}, is issued by {leaf.issuer}, {valid}"
+
+
+def listed(words: Iterable[str]) -> str:
+    """Some names in a row, the first dozen and how many more."""
+    names = [str(word)[:60] for word in words]
+    more = f" and {len(names) - _MOST_SHOWN} more" if len(names) > _MOST_SHOWN else ""
+    return " ".join(names[:_MOST_SHOWN]) + more
+
+
+def tls_findings(tls: Tls | None, now: dt.datetime | None) -> Iterator[Finding]:
+    """What is worth saying of a verified certificate."""
+    if tls is None or not tls.verified or tls.certificate is None:
+        return
+    rest = dt.datetime.fromisoformat(tls.certificate.not_after) - (now or dt.datetime.now(dt.UTC))
+    if rest < dt.timedelta(days=_DAYS_LEFT):
+        leaf = tls.certificate
+        evidence = {"stage": "tls", "certificate": leaf.subject, "not_after": leaf.not_after}
+        yield Finding(catalogue.rule("session/certificate-expires-soon"), evidence, f"{rest.days} days left")
+
+
+def recognised(session: Transcript) -> str:
+    """The id of the provider that the greeting or the EHLO reply betrays; empty where none does."""
+    for turn in session:
+        if turn.stage in {Stage.GREETING, Stage.EHLO} and isinstance(turn.heard, Reply):
+            found = catalogue.provider_of_text(turn.heard.text)
+            if found is not None:
+                return found.id
+    return ""
+
+
+def on_the_way(turn: Turn, later: Iterable[Turn]) -> bool:
+    """Whether the session went on in spite of it: by another address, or by HELO."""
+    if turn.stage is Stage.CONNECT:
+        return any(more.stage is Stage.CONNECT for more in later)
+    if turn.stage is Stage.EHLO:
+        return any(more.said.startswith("HELO ") and more.secure == turn.secure for more in later)
+    return False
