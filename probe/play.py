@@ -103,6 +103,8 @@ async def _creds(scenario: Scenario, world: World) -> Report:
 async def _dns(scenario: Scenario, world: World) -> Report:
     from probe.checks import Domain  # noqa: PLC0415 - as above
     from probe.run.domain import check_domain  # noqa: PLC0415 - as above
+    from probe.wire.dns import Resolver  # noqa: PLC0415 - as above
+    from probe.wire.http import Web  # noqa: PLC0415 - as above
 
     ask = scenario.probe
     domain = Domain(
@@ -114,8 +116,12 @@ async def _dns(scenario: Scenario, world: World) -> Report:
         provider=ask.provider,
         options=frozenset(ask.options),
     )
-    async with network(scenario, world) as net:
-        return await check_domain(domain, await net.resolver(), only=ask.only, skip=ask.skip)
+    servers = (world.resolver,) if world.resolver else ()
+    async with Resolver(servers, timeout=ask.timeout, routes=world.routes) as resolver:
+        web = Web(resolver, timeout=ask.timeout, hosts=world.sites, ca_file=world.ca_file)
+        return await check_domain(
+            domain, resolver, only=ask.only, skip=ask.skip, fetch=web.fetch, deadline=ask.deadline
+        )
 
 
 def _explain(scenario: Scenario) -> Report:

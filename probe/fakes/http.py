@@ -23,9 +23,7 @@ _DATE = "Sat, 21 Nov 2026 12:00:00 GMT"
 class FakeWeb:
     """Serves `pages` on ``port`` of 127.0.0.1; an async context manager. `served` counts URLs."""
 
-    def __init__(
-        self, pages: Mapping[str, str | Mapping[str, object]], context: ssl.SSLContext | None = None
-    ) -> None:
+    def __init__(self, pages: Mapping[str, object], context: ssl.SSLContext | None = None) -> None:
         self._pages = dict(pages)
         self._context = context
         self._open: set[asyncio.StreamWriter] = set()
@@ -62,8 +60,8 @@ class FakeWeb:
             writer.close()
 
     @staticmethod
-    async def _answer(writer: asyncio.StreamWriter, page: str | Mapping[str, object]) -> None:
-        told = {"body": page} if isinstance(page, str) else dict(page)
+    async def _answer(writer: asyncio.StreamWriter, page: object) -> None:
+        told = dict(page) if isinstance(page, Mapping) else {"body": page}
         then = told.get("then", "")
         if then == "hang":
             await asyncio.sleep(60)

@@ -240,11 +240,20 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Zone:
-    """``[dns]``: zone text (master file format) and names that fail, ``"name TYPE" = "SERVFAIL"``."""
+    """``[dns]``: zone text (master file format) and names that fail, ``"name TYPE" = "SERVFAIL"``.
+
+    `secure` are zones whose answers carry the AD flag. `servers` maps the address of a name server that
+    is asked directly to the zone text it serves. `web` maps URLs to their pages (a body, or a table:
+    `probe.fakes.http`), served under a certificate of the kind `cert`.
+    """
 
     zone: str = ""
     broken: Mapping[str, str] = field(default_factory=dict)
     delay: float = 0.0
+    secure: tuple[str, ...] = ()
+    servers: Mapping[str, str] = field(default_factory=dict)
+    web: Mapping[str, object] = field(default_factory=dict)
+    cert: str = field(default="good", metadata=_one_of(*CERTIFICATES))
 
 
 @dataclass(frozen=True, slots=True)

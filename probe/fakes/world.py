@@ -8,12 +8,13 @@ import socket
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
+from urllib.parse import urlsplit
 
 from .ordinary import Tally, part_of
 from .raw import RawServer
-from .scenario import Scenario
+from .scenario import Scenario, Zone
 from .smtp import SmtpServer
-from .tls import ca_file
+from .tls import ca_file, server_context
 
 __all__ = ["World"]
 
@@ -23,13 +24,16 @@ class World:
 
     `port` is where its SMTP server really listens (0: there is none), `hosts` maps the host and port it
     plays to that address, `resolver` is ``127.0.0.1:port`` of its DNS (empty: none), `tally` what the
-    SMTP server saw, `ca_file` the authority to trust.
+    SMTP server saw, `ca_file` the authority to trust. `routes` are the name servers that are asked
+    directly, `sites` the web servers, by what they play.
     """
 
     def __init__(self, scenario: Scenario, port: int = 0) -> None:
         self.scenario = scenario
         self.port = port
         self.resolver = ""
+        self.routes: dict[str, tuple[str, int]] = {}
+        self.sites: dict[tuple[str, int], tuple[str, int]] = {}
         self.tally = Tally()
         self.ca_file = ca_file()
         self._open = contextlib.AsyncExitStack()
@@ -61,11 +65,23 @@ class World:
             await opening.enter_async_context(server)
             self.port, self.tally = server.port, server.tally
         if dns is not None:
-            from .dns import FakeDns  # noqa: PLC0415 - most scenarios need no DNS
-
-            fake = await opening.enter_async_context(FakeDns(dns.zone, broken=dns.broken, delay=dns.delay))
-            self.resolver = fake.address
+            await self._start_dns(opening, dns)
         await asyncio.sleep(0)
+
+    async def _start_dns(self, opening: contextlib.AsyncExitStack, dns: Zone) -> None:
+        from .dns import FakeDns  # noqa: PLC0415 - most scenarios need no DNS
+
+        fake = FakeDns(dns.zone, broken=dns.broken, delay=dns.delay, secure=dns.secure)
+        self.resolver = (await opening.enter_async_context(fake)).address
+        for address, zone in dns.servers.items():
+            server = await opening.enter_async_context(FakeDns(zone))
+            self.routes[address] = ("127.0.0.1", server.port)
+        if dns.web:
+            from .http import FakeWeb  # noqa: PLC0415 - fewer still need the web
+
+            names = tuple(sorted({urlsplit(url).hostname or "" for url in dns.web}))
+            web = await opening.enter_async_context(FakeWeb(dns.web, server_context(dns.cert, names)))
+            self.sites = {(name, 443): ("127.0.0.1", web.port) for name in names}
 
 
 @contextlib.contextmanager
