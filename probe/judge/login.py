@@ -159,9 +159,10 @@ def _stopped(session: Transcript) -> Finding:
 def _remarks(session: Transcript, provider: str, now: dt.datetime | None) -> Iterator[Finding]:
     """What is worth saying though it did not decide."""
     yield from tls_findings(session.tls, now)
-    *failed, last = session.of(Stage.CONNECT) or (None,)
-    if last is not None and last.heard is None:
-        yield from (about_the_session("address-not-answering", turn, str(turn.heard)) for turn in failed if turn)
+    connects = session.of(Stage.CONNECT)
+    if connects and connects[-1].heard is None:
+        for turn in connects[:-1]:
+            yield about_the_session("address-not-answering", turn, str(turn.heard))
     if any(extent.old_style for extent in offered(session)):
         yield about_the_session("old-style-auth", session.last(Stage.EHLO))
     auth = session.last(Stage.AUTH)

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterable, Iterator
 
 from probe import catalogue
-from probe.facts import Reply, Stage, Tls, Transcript, Turn
+from probe.facts import Ending, Fault, Reply, Stage, Tls, Transcript, Turn
 from probe.grammar.ehlo import NONE, Extensions, extensions
 from probe.rules import Finding
 
