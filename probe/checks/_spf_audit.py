@@ -25,6 +25,7 @@ _ALL_IP4, _ALL_IP6 = count(EVERYTHING)
 _NEARLY_ALL_IP4 = _ALL_IP4 * 99 // 100
 _WIDE_IP4 = 2**25
 _SHORT, _CLASSIC = 450, 512
+_LONGEST_FIX = 4096
 
 # Names that mean something else than an unknown modifier: mechanisms, and the version of a second record.
 _MISTAKEN = frozenset({"include", "a", "mx", "ip4", "ip6", "exists", "ptr", "all", "v"})
@@ -100,6 +101,8 @@ class Audit:
         return Finding(rule(problem), told, printable(detail), fix, confidence)
 
     def _publish(self, text: str) -> str:
+        if len(text) > _LONGEST_FIX:
+            return ""  # nobody pastes it; the rule's own words remain
         return f"Publish: {fixes.paste(self.domain.name, text)}"
 
     def _without(self, *dropped: Term) -> str:
@@ -228,9 +231,7 @@ class Audit:
             yield self._found("no-all", "" if record.terms else "the record is empty", self._ending("~all"))
         if [term.text.lower() for term in record.terms if term.name != "exp"] == ["-all"]:
             yield self._found("sends-nothing")
-        dead = record.mechanisms and [
-            term for term in record.terms if term.qualifier and term.at > record.mechanisms[-1].at
-        ]
+        dead = [term for term in record.terms if term.qualifier and end is not None and term.at > end.at]
         if end is not None and dead:
             yield self._found(
                 "after-all",

@@ -1,0 +1,409 @@
+"""The audit: zones in, findings and records to paste out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from probe.checks import Domain, Judgement, _providers
+from probe.checks import spf as check
+from probe.checks._spf_fixes import paste
+from probe.facts import Answer, Question, Records, Status
+from probe.grammar import spf
+from probe.rules import Finding, State, Verdict
+from tests.spf_world import World
+
+NAME = "example.test"
+GOOD = {"TXT": ["v=spf1 ip4:192.0.2.0/24 -all"]}
+
+Zone = dict[str, Mapping[str, Sequence[str]]]
+
+
+def settle(world: World, **told: Any) -> tuple[Judgement, Domain, Records]:
+    domain = Domain(NAME, **told)
+    seen = world.settle(lambda known: check.ask(domain, known))
+    return check.judge(domain, seen), domain, seen
+
+
+def audit(zone: Zone, broken: Mapping[str, Status] | None = None, **told: Any) -> Judgement:
+    return settle(World(zone, broken), **told)[0]
+
+
+def of(text: str, more: Zone | None = None, **told: Any) -> Judgement:
+    return audit({NAME: {"TXT": [text]}, **(more or {})}, **told)
+
+
+def problems(judgement: Judgement) -> list[str]:
+    return [finding.rule.id.removeprefix("spf/") for finding in judgement.findings]
+
+
+def facts(judgement: Judgement) -> dict[str, Any]:
+    assert isinstance(judgement.evaluation, dict)
+    return judgement.evaluation
+
+
+def published(finding: Finding) -> str:
+    """The record that a fix proposes, its strings joined."""
+    _, _, line = finding.fix.rpartition(f"{NAME}. IN TXT ")
+    return "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', line))
+
+
+# -- the tree ---------------------------------------------------------------------------------------
+
+
+def wide(count: int, more: str = "") -> Zone:
+    names = [f"i{k}.test" for k in range(count)]
+    zone: Zone = {name: {"TXT": [f"v=spf1 ip4:198.51.100.{at} -all"]} for at, name in enumerate(names)}
+    zone[NAME] = {"TXT": [f"v=spf1 {' '.join(f'include:{name}' for name in names)}{more} -all"]}
+    return zone
+
+
+def test_a_tree_costs_its_depth_in_rounds() -> None:
+    zone = wide(6)
+    zone["i0.test"] = {"TXT": ["v=spf1 include:deep.test a:host.test mx:host.test -all"]}
+    zone["deep.test"] = {"TXT": ["v=spf1 ip4:203.0.113.0/24 -all"]}
+    zone["host.test"] = {"A": ["203.0.113.5"], "MX": ["10 host.test"]}
+    world = World(zone)
+    judgement, _, _ = settle(world)
+    assert judgement.state is State.VALID
+    assert world.rounds == 3
+    assert len(world.asked) == len(set(world.asked)) == 2 + 6 + 1 + 3
+    assert (facts(judgement)["lookups"], facts(judgement)["addresses"]) == (9, 5 + 256)
+
+
+@pytest.mark.parametrize(("count", "found"), [(9, []), (10, ["at-lookup-limit"]), (11, ["too-many-lookups"])])
+def test_ten_lookups_are_the_limit(count: int, found: list[str]) -> None:
+    judgement = audit(wide(count))
+    assert problems(judgement) == found
+    assert facts(judgement)["lookups"] == count
+    assert facts(judgement)["result"] == ("permerror" if count > 10 else None)
+    assert judgement.state is (State.INVALID if count > 10 else State.VALID)
+
+
+def test_past_the_limit_lookups_are_counted_and_not_asked() -> None:
+    zone = wide(4)
+    for k in range(4):
+        zone[f"i{k}.test"] = {"TXT": [f"v=spf1 {' '.join(f'include:j{k}{m}.test' for m in range(4))} -all"]}
+    world = World(zone)
+    judgement, _, _ = settle(world)
+    assert facts(judgement)["lookups"] == 20
+    assert not [question for question in world.asked if question.name.startswith("j")]
+    assert judgement.findings[0].detail.startswith("at least 20 of 10: include:i0.test at least 5")
+
+
+def test_the_include_to_drop_is_named_with_its_cost() -> None:
+    zone = wide(8)
+    zone["i3.test"] = {"TXT": ["v=spf1 a:h.test a:h.test mx:h.test -all"]}
+    zone["h.test"] = {"A": ["192.0.2.9"], "MX": ["1 h.test"]}
+    (finding,) = audit(zone).findings
+    assert finding.fix.startswith("Drop include:i0.test 1 (10 remain)")
+    zone["i3.test"] = {"TXT": ["v=spf1 a:h.test a:h.test a:h.test a:h.test mx:h.test -all"]}
+    (finding,) = audit(zone).findings
+    assert finding.fix.startswith("Drop include:i3.test 6 (7 remain)")
+    assert "include:i3.test" not in published(finding)
+
+
+def test_what_does_nothing_is_dropped_before_what_sends() -> None:
+    zone = wide(9, " ptr include:i0.test")
+    too_many, *_ = audit(zone).findings
+    assert too_many.rule.id == "spf/too-many-lookups"
+    assert published(too_many) == f"v=spf1 {' '.join(f'include:i{k}.test' for k in range(9))} -all"
+
+
+def test_a_bomb_six_wide_and_seven_deep_is_left_alone() -> None:
+    zone: Zone = {NAME: {"TXT": [f"v=spf1{' include:t1.test' * 6}"]}}
+    for k in range(1, 8):
+        zone[f"t{k}.test"] = {"TXT": [f"v=spf1{f' include:t{k + 1}.test' * 6}"]}
+    world = World(zone)
+    judgement, _, _ = settle(world, sending_ips=("192.0.2.1",))
+    assert "too-many-lookups" in problems(judgement)
+    assert len(world.asked) <= 12
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a " * 32_000,
+        " ".join(f"{'+-'[k % 2]}ip4:{k % 223 + 1}.{k % 250}.0.0/{8 + k % 20}" for k in range(3_000)),
+        "%{" * 30_000,
+        "ip4:1.1.1.1" * 5_000,
+        "a" + "/1" * 30_000,
+        "x " * 30_000,
+        "a=b " * 16_000,
+        "include:" + "a." * 30_000 + "com",
+        "a:%{d9r.-+,/_=}.test " * 3_000,
+    ],
+    ids=["a", "ip4", "braces", "one-word", "slashes", "unknown", "modifiers", "labels", "macros"],
+)
+def test_a_record_of_64_kib_is_read_and_told_briefly(text: str) -> None:
+    world = World({NAME: {"TXT": [f"v=spf1 {text}"]}})
+    judgement, _, _ = settle(world, sending_ips=("192.0.2.1", "2001:db8::1"))
+    assert len(world.asked) <= 20
+    for finding in judgement.findings:
+        assert len(finding.detail) <= 2_000
+        assert len(finding.fix) <= 6_000
+        assert len(finding.evidence["record"]) <= 2_000
+    assert len(facts(judgement)["trace"]) <= 200
+
+
+@pytest.mark.parametrize(
+    ("zone", "detail"),
+    [
+        ({NAME: {"TXT": [f"v=spf1 include:{NAME} -all"]}}, f"include:{NAME}: {NAME} is being read already"),
+        (
+            {NAME: {"TXT": ["v=spf1 redirect=b.test"]}, "b.test": {"TXT": [f"v=spf1 redirect={NAME}"]}},
+            f"redirect={NAME} in the record of b.test: {NAME} is being read already",
+        ),
+    ],
+)
+def test_loops_are_named_where_they_close(zone: Zone, detail: str) -> None:
+    judgement = audit(zone)
+    assert [(f.rule.id, f.detail) for f in judgement.findings] == [("spf/loop", detail)]
+    assert facts(judgement)["result"] == "permerror"
+
+
+def test_an_include_that_depends_on_the_message_is_counted_and_not_followed() -> None:
+    judgement = of("v=spf1 include:%{i}._ip.%{h}._ehlo.vendor.test -all")
+    assert problems(judgement) == ["macros"]
+    assert facts(judgement)["lookups"] == 1
+    assert facts(judgement)["exact"] is False
+
+
+# -- unknown is not missing -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [s for s in Status if not s.known])
+def test_a_failed_lookup_says_nothing_about_the_record(status: Status) -> None:
+    judgement = audit({}, {f"{NAME} TXT": status})
+    (finding,) = judgement.findings
+    assert (judgement.state, finding.rule.id, finding.verdict) == (
+        State.UNKNOWN,
+        "spf/unknown",
+        Verdict.UNKNOWN,
+    )
+    assert finding.evidence == {"question": f"{NAME} TXT", "status": status.value, "server": "192.0.2.53"}
+
+
+@pytest.mark.parametrize(
+    ("text", "question"),
+    [
+        ("include:x.test", "x.test TXT"),
+        ("redirect=x.test", "x.test TXT"),
+        ("a:x.test", "x.test A"),
+        ("a:x.test", "x.test AAAA"),
+        ("mx:x.test", "x.test MX"),
+        ("exists:x.test", "x.test A"),
+    ],
+)
+def test_a_failed_lookup_below_is_named(text: str, question: str) -> None:
+    zone: Zone = {NAME: {"TXT": [f"v=spf1 ip4:192.0.2.0/24 {text}{'' if '=' in text else ' -all'}"]}}
+    judgement = audit(zone, {question: Status.SERVFAIL})
+    found = [finding for finding in judgement.findings if finding.rule.id == "spf/unknown"]
+    assert judgement.state is State.UNKNOWN
+    assert [finding.evidence["question"] for finding in found] == [question]
+    assert facts(judgement)["result"] == "temperror"
+
+
+def test_a_syntax_error_is_certain_even_where_an_include_is_not() -> None:
+    judgement = audit({NAME: {"TXT": ["v=spf1 include:x.test moo -all"]}}, {"x.test": Status.TIMEOUT})
+    assert judgement.state is State.INVALID
+
+
+def test_questions_beyond_the_budget_are_unknown() -> None:
+    zone = wide(3)
+    world = World(zone)
+    domain = Domain(NAME)
+    seen = Records({q: world.answer(q) for q in check.ask(domain, Records())})
+    skipped = dict.fromkeys(check.ask(domain, seen), Answer(Status.SKIPPED))
+    judgement = check.judge(domain, seen.including(skipped))
+    assert judgement.state is State.UNKNOWN
+    assert set(problems(judgement)) == {"unknown"}
+    assert check.judge(domain, Records()).state is State.UNKNOWN
+    assert check.judge(domain, seen).evaluation is not None
+
+
+# -- records to paste -------------------------------------------------------------------------------
+
+CURED: list[tuple[str, Zone, str]] = [
+    ("syntax", {NAME: {"TXT": ["v=spf1 -a:192.0.2.1 ip4:192.0.2.7:25 -all"]}}, "v=spf1 -ip4:192.0.2.1 ip4:192.0.2.7 -all"),
+    ("non-ascii", {NAME: {"TXT": ["v=spf1 ip4:192.0.2.0/24 \xe2\x80\x93all"]}}, "v=spf1 ip4:192.0.2.0/24 -all"),
+    ("misspelt", {NAME: {"TXT": ['"v=spf1 mx -all"']}}, "v=spf1 mx -all"),
+    ("misspelt", {NAME: {"TXT": ["v=spf1;mx -all"]}}, "v=spf1 mx -all"),
+    ("misspelt", {NAME: {"TXT": ["v=spf1\xc2\xa0mx -all"]}}, "v=spf1 mx -all"),
+    ("misspelt", {NAME: {"TXT": ["v=spf1include:a.test -all"]}}, "v=spf1 include:a.test -all"),
+    ("misspelt", {NAME: {"TXT": ["spf1 mx -all"]}}, "v=spf1 mx -all"),
+    ("obsolete-type", {NAME: {"SPF": ["v=spf1 mx -all"]}}, "v=spf1 mx -all"),
+    ("several", {NAME: {"TXT": ["v=spf1 a mx -all", "v=spf1 mx include:x.test ~all"]}}, "v=spf1 a mx include:x.test ~all"),
+    ("several", {NAME: {"TXT": ["v=spf1 a -all", "v=spf1 redirect=x.test"]}}, "v=spf1 a include:x.test -all"),
+    ("several", {NAME: {"TXT": ["v=spf1 a +all", "v=spf1 a ?all"]}}, "v=spf1 a ~all"),
+    ("include-without-record", {NAME: {"TXT": ["v=spf1 a include:x.test -all"]}}, "v=spf1 a -all"),
+    ("void-lookup", {NAME: {"TXT": ["v=spf1 ip4:192.0.2.1 a:x.test -all"]}}, "v=spf1 ip4:192.0.2.1 -all"),
+    ("allows-all", {NAME: {"TXT": ["v=spf1 ip4:192.0.2.1 +all"]}}, "v=spf1 ip4:192.0.2.1 ~all"),
+    ("effectively-all", {NAME: {"TXT": ["v=spf1 ip4:192.0.2.1 ip4:0.0.0.0/0 -all"]}}, "v=spf1 ip4:192.0.2.1 -all"),
+    ("neutral-all", {NAME: {"TXT": ["v=spf1 ip4:192.0.2.1 ?all"]}}, "v=spf1 ip4:192.0.2.1 ~all"),
+    ("no-all", {NAME: {"TXT": ["v=spf1 ip4:192.0.2.1"]}}, "v=spf1 ip4:192.0.2.1 ~all"),
+    ("ptr", {NAME: {"TXT": ["v=spf1 ip4:192.0.2.1 ptr -all"]}}, "v=spf1 ip4:192.0.2.1 -all"),
+    ("after-all", {NAME: {"TXT": ["v=spf1 -all ip4:192.0.2.1"]}}, "v=spf1 ip4:192.0.2.1 -all"),
+    ("redirect-ignored", {NAME: {"TXT": ["v=spf1 ip4:192.0.2.1 -all redirect=x.test"]}}, "v=spf1 ip4:192.0.2.1 -all"),
+    ("duplicate-term", {NAME: {"TXT": ["v=spf1 ip4:192.0.2.1 +ip4:192.0.2.1 -all"]}}, "v=spf1 ip4:192.0.2.1 -all"),
+    ("ignored-term", {NAME: {"TXT": ["v=spf1 ip4=192.0.2.1 v=spf1 -all"]}}, "v=spf1 ip4:192.0.2.1 -all"),
+    ("private-address", {NAME: {"TXT": ["v=spf1 ip4:192.0.2.1 ip4:127.0.0.1 -all"]}}, "v=spf1 ip4:192.0.2.1 -all"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("problem", "zone", "proposed"), CURED)
+def test_the_fix_is_a_record_that_cures(problem: str, zone: Zone, proposed: str) -> None:
+    finding = next(f for f in audit(zone).findings if f.rule.id == f"spf/{problem}")
+    assert published(finding) == proposed
+    assert not spf.parse(proposed).problems
+    assert problem not in problems(audit({**zone, NAME: {"TXT": [proposed], "A": ["192.0.2.5"]}}))
+
+
+def test_glued_strings_are_taken_apart() -> None:
+    text = "v=spf1 include:a.testip4:192.0.2.1 -all"
+    answer = Answer(Status.OK, (text,), chunks=((21, len(text) - 21),))
+    seen = Records({Question(NAME, "TXT"): answer, Question(NAME, "MX"): Answer(Status.NODATA)})
+    (finding,) = check.judge(Domain(NAME), seen).findings
+    assert finding.rule.id == "spf/glued"
+    assert published(finding) == "v=spf1 include:a.test ip4:192.0.2.1 -all"
+
+
+def test_long_records_are_cut_at_spaces_into_strings_of_255_bytes() -> None:
+    text = "v=spf1 " + " ".join(f"ip4:192.0.2.{k}" for k in range(60)) + " -all"
+    strings = re.findall(r'"([^"]*)"', paste(NAME, text))
+    assert "".join(strings) == text
+    assert all(len(part) <= 255 for part in strings)
+    assert all(part.endswith(" ") for part in strings[:-1])
+
+
+@pytest.mark.parametrize(
+    ("records", "told", "proposed"),
+    [
+        ({"MX": ["1 smtp.google.com"]}, {}, "v=spf1 include:_spf.google.com ~all"),
+        ({"MX": ["1 smtp.google.com"]}, {"provider": "microsoft"}, "v=spf1 include:spf.protection.outlook.com ~all"),
+        ({"MX": ["1 mx.test"]}, {"sending_ips": ("192.0.2.1", "2001:db8::1")}, "v=spf1 ip4:192.0.2.1 ip6:2001:db8::1 ~all"),
+        ({"MX": ["1 mx.test"]}, {}, "v=spf1 mx ~all"),
+        ({"MX": ["0 ."]}, {}, "v=spf1 -all"),
+        ({"A": ["192.0.2.1"]}, {}, "v=spf1 -all"),
+    ],
+)  # fmt: skip
+def test_a_first_record_is_proposed(
+    records: dict[str, list[str]], told: dict[str, Any], proposed: str
+) -> None:
+    judgement = audit({NAME: records}, **told)
+    assert (judgement.state, problems(judgement)) == (State.MISSING, ["none"])
+    assert published(judgement.findings[0]) == proposed
+
+
+# -- senders and providers --------------------------------------------------------------------------
+
+
+def test_each_sending_address_is_evaluated() -> None:
+    zone: Zone = {NAME: GOOD, "bounce.test": {"TXT": ["v=spf1 ip4:198.51.100.1 ~all"]}}
+    judgement = audit(zone, sending_ips=("192.0.2.1", "198.51.100.1", "no address"))
+    assert [entry["result"] for entry in facts(judgement)["senders"]] == ["pass", "fail"]
+    assert facts(judgement)["result"] == "fail"
+    assert problems(judgement) == ["not-authorised"]
+    assert published(judgement.findings[0]) == "v=spf1 ip4:198.51.100.1 ip4:192.0.2.0/24 -all"
+    elsewhere = audit(zone, sending_ips=("198.51.100.1",), mail_from="<ada@bounce.test>", helo="mta.test")
+    assert facts(elsewhere)["result"] == "pass"
+    assert facts(elsewhere)["senders"][0]["helo"] == "mta.test"
+
+
+def test_an_envelope_domain_without_record_authorises_nobody() -> None:
+    judgement = audit({NAME: GOOD}, sending_ips=("192.0.2.1",), mail_from="ada@bounce.test")
+    assert problems(judgement) == ["not-authorised"]
+    assert judgement.findings[0].fix == ""
+    assert facts(judgement)["result"] == "none"
+
+
+def test_the_explanation_of_a_fail_is_told_printably() -> None:
+    zone: Zone = {
+        NAME: {"TXT": ["v=spf1 -all exp=why.test"]},
+        "why.test": {"TXT": ["%{i} may not send for %{d}%_\x1b[2J"]},
+    }
+    assert facts(audit(zone, sending_ips=("192.0.2.1",)))["explanation"] == ""
+    zone["why.test"] = {"TXT": ["%{i} may not send for %{d}, see %{S}"]}
+    explained = facts(audit(zone, sending_ips=("192.0.2.1",)))["explanation"]
+    assert explained == "192.0.2.1 may not send for example.test, see postmaster%40example.test"
+
+
+GOOGLE: Zone = {"_spf.google.com": {"TXT": ["v=spf1 ip4:198.51.100.0/24 ~all"]}}
+AT_GOOGLE = {"MX": ["1 smtp.google.com"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("include:_spf.google.com ~all", []),
+        ("redirect=_spf.google.com", []),
+        ("include:nested.test ~all", []),
+        ("ip4:198.51.100.0/24 ~all", []),
+        ("ip4:198.51.100.0/25 ~all", ["mailbox-host-missing"]),
+        ("include:%{i}.vendor.test ~all", ["macros"]),
+    ],
+)
+def test_the_host_of_the_mailboxes_is_looked_for(text: str, found: list[str]) -> None:
+    zone: Zone = {
+        **GOOGLE,
+        NAME: {"TXT": [f"v=spf1 {text}"], **AT_GOOGLE},
+        "nested.test": {"TXT": ["v=spf1 include:_spf.google.com ~all"]},
+    }
+    assert problems(audit(zone)) == found
+
+
+def test_nothing_is_said_of_a_provider_that_cannot_be_looked_up() -> None:
+    zone: Zone = {NAME: {**GOOD, **AT_GOOGLE}}
+    judgement = audit(zone, {"_spf.google.com": Status.TIMEOUT})
+    assert (judgement.state, problems(judgement)) == (State.VALID, [])
+
+
+def test_providers_are_complete() -> None:
+    table = _providers.table()
+    assert len({provider.id for provider in table}) == len(table)
+    for provider in table:
+        assert provider.source.url.startswith("https://"), provider.id
+        assert provider.mx or provider.spf or provider.selectors, provider.id
+    assert _providers.recognise(["mail.nobody.test"]) is None
+    assert _providers.find("google") is _providers.recognise(["aspmx.l.google.com"])
+
+
+# -- everything -------------------------------------------------------------------------------------
+
+words = st.sampled_from(
+    ["v=spf1", " ", "a", "mx", "ptr", "include:", "ip4:", "192.0.2.1", "/0", "//0", "redirect=", "exp=", "%{i}", "%{d}",
+     "%", "-all", "+all", "~", ".test", "x", "\xa0", "\xe2\x80\x93", '"', "ip6:::", "\x00", "exists:", ":", "=", "b.test"]
+)  # fmt: skip
+texts = st.lists(words, max_size=12).map("".join) | st.lists(words, max_size=12).map(
+    lambda w: "v=spf1 " + " ".join(w)
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.dictionaries(st.sampled_from([NAME, "x.test", "b.test", "a.test"]), st.lists(texts, max_size=3)),
+    st.dictionaries(st.sampled_from([NAME, "b.test", "x.test A"]), st.sampled_from(Status)),
+)
+def test_any_zone_is_judged(published_texts: dict[str, list[str]], broken: dict[str, Status]) -> None:
+    zone: Zone = {name: {"TXT": held, "A": ["192.0.2.1"]} for name, held in published_texts.items()}
+    judgement = audit(zone, broken, sending_ips=("192.0.2.1", "2001:db8::1"))
+    for finding in judgement.findings:
+        assert finding.evidence["question"]
+        assert finding.detail.isprintable()
+        assert finding.fix.isprintable()
+    if judgement.state in {State.INVALID, State.MISSING}:
+        assert judgement.findings
+
+
+def test_every_rule_has_its_source_and_its_area() -> None:
+    ids = [rule.id for rule in check.RULES]
+    assert len(set(ids)) == len(ids)
+    for rule in check.RULES:
+        assert rule.id.startswith("spf/")
+        assert rule.source.url.startswith("https://")
+        assert rule.fix
