@@ -181,8 +181,9 @@ def _parts(question: Question) -> tuple[str, str]:
 
 def proven_none(domain: Domain, seen: Records) -> bool:
     """Whether it is proven that the domain has no key: nothing exists at or below ``_domainkey``."""
-    if any(each.key for each in selectors(domain, seen)):
-        return False
+    asked = selectors(domain, seen)
+    if any(each.key or (each.told and not each.answer.known) for each in asked):
+        return False  # a server that fails below a name that does not exist is not to be believed
     above = seen_answer(seen, domainkey(domain))
     if above.status is Status.NXDOMAIN and not above.aliases:
         return assess(tuple(echoes(domain, seen))) is None

@@ -1,0 +1,378 @@
+"""DMARC: the walk up the tree, the policy for this very name, and the record that was meant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from probe.checks import Domain, Judgement, _suffixes, dmarc
+from probe.checks._dmarc_fix import completed, meant_tag
+from probe.facts import Status
+from probe.grammar import dmarc as grammar
+from probe.grammar import tags
+from probe.grammar.dmarc import Policy
+from probe.rules import State
+from tests.spf_world import World, Zone
+
+SHARED = Path(__file__).parents[2] / "shared" / "data" / "dns" / "dmarc" / "rfc9989-cases.yml"
+RUA = "rua=mailto:dmarc@example.com"
+
+
+def record(text: str, name: str = "example.com") -> Zone:
+    return {f"_dmarc.{name}": {"TXT": [text]}}
+
+
+def audit(
+    zone: Zone, name: str = "example.com", broken: dict[str, Status] | None = None, mail_from: str = ""
+) -> tuple[Judgement, Mapping[str, Any]]:
+    exists: Zone = {"example.com": {"A": ["192.0.2.1"]}}
+    world = World({**exists, **zone}, broken)
+    domain = Domain(name, mail_from=mail_from)
+    found = dmarc.judge(domain, world.settle(lambda seen: dmarc.ask(domain, seen)))
+    assert isinstance(found.evaluation, Mapping)
+    assert sum(question.name.startswith("_dmarc.") for question in world.asked) <= 16
+    return found, found.evaluation
+
+
+def problems(found: Judgement) -> list[str]:
+    return sorted(finding.rule.id.partition("/")[2] for finding in found.findings)
+
+
+# -- the names a receiver asks ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("example.com", ["example.com", "com"]),
+        ("com", ["com"]),
+        ("a.mail.example.com", ["a.mail.example.com", "mail.example.com", "example.com", "com"]),
+        ("a.b.c.d.e.f.example.com", ["a.b.c.d.e.f.example.com", "b.c.d.e.f.example.com"]),
+        ("x.a.b.c.d.e.f.example.com", ["x.a.b.c.d.e.f.example.com", "b.c.d.e.f.example.com"]),
+        ("a.b.c.d.e.f.g.h.i.j.k.example.com", ["a.b.c.d.e.f.g.h.i.j.k.example.com", "g.h.i.j.k.example.com"]),
+    ],
+)
+def test_the_walk_begins(name: str, asked: list[str]) -> None:
+    assert list(grammar.walk(name))[: len(asked)] == asked
+
+
+@given(st.lists(st.sampled_from(["a", "bc", "example"]), min_size=1, max_size=30))
+def test_the_walk_asks_at_most_eight_names_and_ends_at_the_top(labels: list[str]) -> None:
+    walked = grammar.walk(".".join(labels))
+    assert walked[0] == ".".join(labels)
+    assert walked[-1] == labels[-1]
+    assert len(walked) <= 8
+    assert all(walked[0].endswith(name) for name in walked)
+
+
+# -- a record is read as a receiver reads it --------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "v=DMARC1",
+        "v=DMARC1;",
+        "v = DMARC1 ; p=none",
+        "V=DMARC1;p=none",
+        "v=DMARC1; p=none; ",
+        "v=DMARC1;;p=none",
+    ],
+)
+def test_a_receiver_keeps(text: str) -> None:
+    assert grammar.is_record(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "v=dmarc1; p=none",
+        "v=DMARC1x; p=none",
+        "v=DMARC10",
+        "p=none; v=DMARC1",
+        " v=DMARC1; p=none",
+        '"v=DMARC1; p=none"',
+    ],
+)
+def test_a_receiver_discards_and_somebody_meant_it(text: str) -> None:
+    assert not grammar.is_record(text)
+    assert grammar.resembles(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["v=spf1 -all", "hijacked", "google-site-verification=x", "", "o=~; r=a@b.c"]
+)
+def test_other_text_is_not_taken_for_a_record(text: str) -> None:
+    assert not grammar.is_record(text)
+    assert not grammar.resembles(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "below", "exists", "policy", "older"),
+    [
+        ("p=reject", False, True, "reject", "reject"),
+        ("p=Reject", False, True, "reject", "reject"),
+        ("p = reject", False, True, "reject", "reject"),
+        ("p=reject; sp=none", True, True, "none", "none"),
+        ("p=reject; sp=none; np=quarantine", True, False, "quarantine", "none"),
+        ("p=reject; np=none", True, False, "none", "reject"),
+        ("p=quarantine; np=reject", True, True, "quarantine", "quarantine"),
+        ("p=reject; t=y", False, True, "quarantine", "reject"),
+        ("p=quarantine; t=Y", False, True, "none", "quarantine"),
+        ("p=none; t=y", False, True, "none", "none"),
+        ("p=reject; t=yes", False, True, "reject", "reject"),
+        ("p=reject; sp=quarantine; t=y", True, True, "none", "quarantine"),
+        ("p=reject; pct=0", False, True, "reject", "quarantine"),
+        ("p=quarantine; pct=0", False, True, "quarantine", "none"),
+        ("p=reject; pct=50", False, True, "reject", "reject"),
+        ("p=reject; pct=many", False, True, "reject", "reject"),
+        ("p=block", False, True, None, None),
+        ("adkim=s", False, True, None, None),
+        (f"p=block; {RUA}", False, True, "none", "none"),
+        (RUA, False, True, "none", "none"),
+        (f"p=reject; sp=nope; {RUA}", False, True, "none", "none"),
+        ("p=reject; np=nope", False, True, None, "reject"),
+        ("p=reject; sp=nope; rua=dmarc@example.com", True, True, None, None),
+        ("p=reject; sp=nope; rua=mailto:", True, True, None, None),
+        ("p=block; rua=mailto:dmarc@example.com!10m", False, True, "none", "none"),
+    ],
+)
+def test_the_policy_asked_for(
+    text: str, *, below: bool, exists: bool, policy: str | None, older: str | None
+) -> None:
+    found = grammar.parse(f"v=DMARC1; {text}")
+    assert found is not None
+    assert found.requested(below=below, exists=exists) == policy
+    assert found.requested_7489(below=below) == older
+
+
+@given(st.text(max_size=400))
+@settings(deadline=None, max_examples=200)
+def test_any_text_is_read_and_completed_without_an_exception(text: str) -> None:
+    grammar.parse(text)
+    grammar.resembles(text)
+    tags.read(text)
+    for meant in (completed(text, "example.com"), completed(f"v=DMARC1; {text}", "example.com")):
+        whole = grammar.parse(meant)
+        assert whole is not None
+        assert whole.applies
+        assert whole.reports
+        assert not whole.invalid
+        assert completed(meant, "example.com") == meant
+
+
+def test_a_tag_list_keeps_what_it_does_not_understand() -> None:
+    found = tags.read("a=1; b = 2 ;; nothing; =3; a=4; c=")
+    assert found.pairs == (("a", "1"), ("b", "2"), ("a", "4"), ("c", ""))
+    assert found.malformed == ("nothing", "=3")
+    assert found.duplicates == ("a",)
+    assert found["a"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("", "v=DMARC1; p=none; rua=mailto:dmarc-reports@example.com"),
+        ("v=DMARC1; p=rejct", "v=DMARC1; p=reject; rua=mailto:dmarc-reports@example.com"),
+        ("v=DMARC1 p=reject rua=mailto:a@example.com", "v=DMARC1; p=reject; rua=mailto:a@example.com"),
+        (
+            "v=DMARC1; policy=reject; ruaa=mailto:a@example.com",
+            "v=DMARC1; p=reject; rua=mailto:a@example.com",
+        ),
+        (
+            "v=dmarc1; p:quarantine; rua=a@example.com, mailto:b@example.net!10m; pct=50; ri=3600",
+            "v=DMARC1; p=quarantine; rua=mailto:a@example.com,mailto:b@example.net",
+        ),
+        (
+            "v=DMARC1; p=reject; sp=none; adkim=s; aspf=r; fo=1; rua=mailto:a@example.com",
+            "v=DMARC1; p=reject; sp=none; adkim=s; fo=1; rua=mailto:a@example.com",
+        ),
+        (
+            "v=DMARC1; p=reject; psd=y; rua=mailto:a@example.com",
+            "v=DMARC1; p=reject; rua=mailto:a@example.com",
+        ),
+    ],
+)
+def test_the_record_that_was_meant(text: str, meant: str) -> None:
+    assert completed(text, "example.com") == meant
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("ruaa", "rua"), ("rufa", "ruf"), ("policy", "p"), ("adkin", "adkim"), ("zz", ""), ("x" * 500, "")],
+)
+def test_a_misspelt_tag_is_recognised(name: str, meant: str) -> None:
+    assert meant_tag(name) == meant
+
+
+# -- the domain --------------------------------------------------------------------------------------
+
+
+def test_both_verdicts_are_told_where_receivers_differ() -> None:
+    found, told = audit(
+        {
+            **record("v=DMARC1; p=none"),
+            **record("v=DMARC1; p=reject; psd=n; rua=mailto:d@example.com", "b.example.com"),
+            "a.b.example.com": {"A": ["192.0.2.1"]},
+        },
+        "a.b.example.com",
+    )
+    assert (told["record_at"], told["org_domain"], told["policy"]) == (
+        "b.example.com",
+        "b.example.com",
+        "reject",
+    )
+    assert (told["org_domain_7489"], told["policy_7489"]) == ("example.com", "none")
+    assert told["queries"] == ["_dmarc.a.b.example.com", "_dmarc.b.example.com"]
+    assert problems(found) == ["inherited", "receivers-differ"]
+
+
+@pytest.mark.parametrize("status", [s for s in Status if not s.known])
+def test_a_failed_lookup_is_unknown_and_never_missing(status: Status) -> None:
+    found, told = audit({}, broken={"_dmarc.example.com TXT": status})
+    assert (found.state, problems(found)) == (State.UNKNOWN, ["unknown"])
+    assert found.findings[0].evidence["question"] == "_dmarc.example.com TXT"
+    assert found.findings[0].evidence["status"] == status
+    assert told["policy"] is None
+
+
+def test_a_hole_above_the_record_does_not_hide_the_record() -> None:
+    found, told = audit(record(f"v=DMARC1; p=reject; {RUA}"), broken={"_dmarc.com TXT": Status.REFUSED})
+    assert (found.state, problems(found), told["policy"]) == (State.VALID, ["walk-incomplete"], "reject")
+
+
+def test_existence_matters_only_to_np() -> None:
+    zone = record(f"v=DMARC1; p=reject; np=none; {RUA}")
+    _, told = audit(zone, "ghost.example.com")
+    assert told["policy"] == "none"
+    _, told = audit({**zone, "real.example.com": {"A": ["192.0.2.1"]}}, "real.example.com")
+    assert told["policy"] == "reject"
+    found, _ = audit(zone, "ghost.example.com", broken={"ghost.example.com TXT": Status.SERVFAIL})
+    assert found.state is State.UNKNOWN
+
+
+def test_the_findings_carry_the_record_and_a_fix_to_paste() -> None:
+    found, _ = audit(record("v=DMARC1; p=rejct"))
+    finding = next(each for each in found.findings if each.rule.id == "dmarc/no-policy")
+    assert finding.evidence["record"] == "v=DMARC1; p=rejct"
+    assert (
+        '_dmarc.example.com. IN TXT "v=DMARC1; p=reject; rua=mailto:dmarc-reports@example.com"' in finding.fix
+    )
+
+
+def test_a_long_fix_is_cut_at_255_bytes() -> None:
+    addresses = ",".join(f"mailto:dmarc-{number:02}@example.com" for number in range(10))
+    found, _ = audit(record(f"v=DMARC1; p=reject; pct=20; rua={addresses}"))
+    fix = next(each.fix for each in found.findings if each.rule.id == "dmarc/percentage")
+    strings = fix.partition("TXT ")[2].strip('"').split('" "')
+    assert [len(string) <= 255 for string in strings] == [True, True]
+
+
+def test_report_addresses_of_others_are_asked_for_a_few_times_only() -> None:
+    addresses = ",".join(f"mailto:d@reports{number}.net" for number in range(40))
+    domain = Domain("example.com")
+    world = World(record(f"v=DMARC1; p=reject; rua={addresses}"))
+    dmarc.judge(domain, world.settle(lambda seen: dmarc.ask(domain, seen)))
+    assert len(world.asked) <= 16
+
+
+def test_one_round_trip_finds_the_record_of_any_name() -> None:
+    world = World(record("v=DMARC1; p=reject"))
+    domain = Domain("a.b.c.example.com")
+    world.settle(lambda seen: dmarc.ask(domain, seen))
+    assert world.rounds == 1
+
+
+@pytest.mark.parametrize(
+    ("mail_from", "text", "aligned"),
+    [
+        ("", "adkim=r", True),
+        ("b@bounces.example.com", "aspf=r", True),
+        ("b@bounces.example.com", "aspf=s", False),
+        ("b@example.net", "aspf=r", False),
+    ],
+)
+def test_the_envelope_aligns_or_does_not(mail_from: str, text: str, *, aligned: bool) -> None:
+    _, told = audit(record(f"v=DMARC1; p=reject; {text}; {RUA}"), mail_from=mail_from)
+    assert told["alignment"]["spf"]["aligned"] is aligned
+
+
+@pytest.mark.parametrize(
+    ("name", "organizational"),
+    [
+        ("a.b.example.com", "example.com"),
+        ("a.example.co.uk", "example.co.uk"),
+        ("co.uk", "co.uk"),
+        ("a.b.test", "b.test"),
+        ("test", "test"),
+    ],
+)
+def test_the_older_organizational_domain(name: str, organizational: str) -> None:
+    assert _suffixes.organizational(name) == organizational
+
+
+# -- cases gathered from the field ------------------------------------------------------------------
+
+
+def cases() -> list[dict[str, Any]]:
+    if not SHARED.exists():
+        return []
+    found: list[dict[str, Any]] = yaml.safe_load(SHARED.read_text("utf-8"))
+    return found
+
+
+def world_of(case: Mapping[str, Any]) -> World:
+    zone: dict[str, dict[str, list[str]]] = {}
+    broken: dict[str, Status] = {}
+    for name, held in case["zone"].items():
+        if isinstance(held, str):
+            broken[f"{name} TXT"] = Status(held.lower())
+            zone[name] = {}
+        else:
+            zone[name] = {
+                kind: ["".join(value) if isinstance(value, list) else str(value) for value in values]
+                for kind, values in held.items()
+            }
+    return World(zone, broken)
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="the shared DMARC cases are not there")
+@pytest.mark.parametrize("case", cases(), ids=lambda case: str(case["id"]))
+def test_shared_case(case: dict[str, Any]) -> None:
+    domain, world, wanted = Domain(case["author"]), world_of(case), case["expect"]
+    found = dmarc.judge(domain, world.settle(lambda seen: dmarc.ask(domain, seen)))
+    told = found.evaluation
+    assert isinstance(told, Mapping)
+    names = {"record_at": "record_at", "org": "org_domain", "policy": "policy", "queries": "queries"}
+    expected = {names[key]: value for key, value in wanted.items() if key in names}
+    if "policy7489" in case:
+        expected["policy_7489"] = case["policy7489"]
+    if "org7489" in case:
+        expected["org_domain_7489"] = case["org7489"]
+    assert {key: told[key] for key in expected} == expected
+    if wanted.get("result") == "temperror":
+        assert found.state is State.UNKNOWN
+    for mechanism in ("spf", "dkim"):
+        for identifier in case.get(f"{mechanism}_pass", ()):
+            assert aligns(case, identifier) is wanted.get(f"{mechanism}_aligned", True)
+
+
+def aligns(case: Mapping[str, Any], identifier: str) -> bool:
+    """The alignment of an identifier, asked for as an envelope sender: the rule is the same for d=."""
+    world = world_of(case)
+    domain = Domain(case["author"], mail_from=f"postmaster@{identifier}")
+    found = dmarc.judge(domain, world.settle(lambda seen: dmarc.ask(domain, seen)))
+    assert isinstance(found.evaluation, Mapping)
+    aligned = found.evaluation["alignment"]["spf"]["aligned"]
+    assert isinstance(aligned, bool)
+    return aligned
+
+
+def test_policies_are_on_a_scale() -> None:
+    assert [policy.lowered for policy in Policy] == [Policy.NONE, Policy.NONE, Policy.QUARANTINE]
