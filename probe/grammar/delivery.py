@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from probe.facts import Stage
 
-__all__ = ["MAX_REPLY", "Delivery", "codes", "folded", "stage_of", "unrepeated"]
+__all__ = ["MAX_REPLY", "Delivery", "codes", "folded", "spoken", "stage_of", "unrepeated"]
 
 MAX_REPLY = 4096  # characters of a reply that are kept
 
@@ -89,3 +89,24 @@ def unrepeated(text: str, code: str) -> str:
     if text[len(code) :].lstrip().startswith(code):  # the reporter put the code in front of the reply
         return unrepeated(text[len(code) :].lstrip(), code)
     return re.sub(rf"(?<=\s){code}(?:-|\s)(?:[245]\.[0-9]{{1,3}}\.[0-9]{{1,3}}\s)?\s*", "", text)
+
+
+_REPORTED = re.compile(r"\(in reply to (?:the )?(?:end of )?[^()]{1,60}\)?\s*$")
+_SAID = re.compile(
+    r"host \S{1,300} (?:said|refused to talk to me): |"
+    r"(?:(?:host )?\S{1,255} \[[^\]]{3,45}\]: )?"
+    r"SMTP error from remote mail server after [^:]{1,80}(?::<[^>]{0,320}>)?(?: SIZE=[0-9]{1,12})?: "
+)
+
+
+def spoken(said: str) -> tuple[str, Stage | None]:
+    """The server's own words in a log's text, and the command they answered."""
+    text = folded(said)
+    stage: Stage | None = None
+    if found := _REPORTED.search(text):
+        stage = stage_of(found[0])
+        text = text[: found.start()].rstrip()
+    if found := _SAID.match(text):
+        stage = stage or (Stage.GREETING if "refused to talk" in found[0] else stage_of(found[0]))
+        text = text[found.end() :]
+    return text, stage

@@ -7,13 +7,12 @@ a delivery is a plain tuple (`Logged`) of slices until somebody wants more. Memo
 from __future__ import annotations
 
 import csv
-import datetime
+import datetime as dt
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO, NamedTuple
 
-from probe.facts import Stage
-from probe.grammar.delivery import Delivery, codes, folded, stage_of, unrepeated
+from probe.grammar.delivery import Delivery, codes, spoken, unrepeated
 
 __all__ = ["CHUNK", "Logged", "delivery", "exim", "lines", "postfix", "powermta"]
 
@@ -103,7 +102,7 @@ class _Clock:
 
 
 def _hours(year: int, month: int, day: int, hour: int) -> int:
-    return int(datetime.datetime(year, month, day, hour, tzinfo=datetime.UTC).timestamp()) // _HOUR
+    return int(dt.datetime(year, month, day, hour, tzinfo=dt.UTC).timestamp()) // _HOUR
 
 
 # -- Postfix --------------------------------------------------------------------------------------
@@ -252,27 +251,6 @@ _ACTION = {
     b"deferred": "delayed",
     b"complaint": "complaint",
 }
-_REPORTED = re.compile(r"\(in reply to (?:the )?(?:end of )?[^()]{1,60}\)?\s*$")
-_SAID = re.compile(
-    r"host \S{1,300} (?:said|refused to talk to me): |"
-    r"(?:(?:host )?\S{1,255} \[[^\]]{3,45}\]: )?"
-    r"SMTP error from remote mail server after [^:]{1,80}(?::<[^>]{0,320}>)?(?: SIZE=[0-9]{1,12})?: "
-)
-
-
-def spoken(said: str) -> tuple[str, Stage | None]:
-    """The server's own words in a log's text, and the command they answered."""
-    text = folded(said)
-    stage: Stage | None = None
-    if found := _REPORTED.search(text):
-        stage = stage_of(found[0])
-        text = text[: found.start()].rstrip()
-    if found := _SAID.match(text):
-        stage = stage or (Stage.GREETING if "refused to talk" in found[0] else stage_of(found[0]))
-        text = text[found.end() :]
-    return text, stage
-
-
 def delivery(logged: Logged) -> Delivery:
     """A logged line as a `Delivery`."""
     reply, stage = spoken(logged.said.decode("utf-8", "replace"))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from probe.facts import Stage
 from probe.grammar import wording
-from probe.grammar.delivery import Delivery, codes, folded, stage_of, unrepeated
+from probe.grammar.delivery import Delivery, codes, folded, spoken, stage_of, unrepeated
 
 __all__ = ["addresses", "notice", "original", "said"]
 
@@ -53,6 +53,8 @@ def original(text: str) -> tuple[list[str], str]:
 
 def said(text: str) -> str:
     """A server's own words in a reporter's sentence; the whole sentence where nothing introduces them."""
+    if label := wording.LABEL.match(text):
+        text = text[label.end() :].strip() or text
     best = text
     for found in wording.SAID.finditer(text[:MAX_TEXT]):
         rest = text[found.end() :].lstrip(" '\"").strip()
@@ -343,7 +345,7 @@ def _delivery(
     weight, text, stage = max([*person.reasons, *shared], key=lambda reason: reason[0], default=(0, "", None))
     if weight < 45:  # nothing stands out: the whole notice is the reason
         text = whole
-    reply = said(text)
+    reply, answered = spoken(said(text))
     code, enhanced = codes(reply)
     reply = unrepeated(reply, code)
     return Delivery(
@@ -351,7 +353,7 @@ def _delivery(
         reply=reply,
         code=code,
         enhanced=enhanced,
-        stage=stage or stage_of(text[: len(text) - len(reply)] or ""),
+        stage=stage or answered or stage_of(text[: len(text) - len(reply)] or ""),
         remote_mta=_host([text], wording.REMOTE) or remote,
         reporting_mta=reporter,
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from probe.grammar.delivery import MAX_REPLY, Delivery, codes, folded, stage_of, unrepeated
+from probe.grammar.delivery import MAX_REPLY, Delivery, codes, folded, spoken, unrepeated
 
 __all__ = ["MAX_RECIPIENTS", "MARKS", "address", "feedback", "status"]
 
@@ -92,7 +92,7 @@ def _recipient(group: dict[str, str], reporter: str) -> Delivery:
     whom = address(final.split("\n")[0]) or address(original.split("\n")[0])
     if "@" not in whom and "@" in original:
         whom = address(original)
-    said = reply_of(group.get("diagnostic-code", ""))
+    said, stage = spoken(reply_of(group.get("diagnostic-code", "")))
     code, enhanced = codes(said)
     stated = codes(group.get("status", ""))[1]
     return Delivery(
@@ -101,9 +101,7 @@ def _recipient(group: dict[str, str], reporter: str) -> Delivery:
         action=re.split(r"[\s(]", group.get("action", "").lower().strip(), maxsplit=1)[0],
         code=code,
         enhanced=enhanced if enhanced and not enhanced.endswith(".0.0") else stated or enhanced,
-        stage=stage_of(group.get("diagnostic-code", ""))
-        if "command" in group.get("diagnostic-code", "")
-        else None,
+        stage=stage,
         remote_mta=_name(group.get("remote-mta", "").split("\n")[0]),
         reporting_mta=reporter or _name(group.get("reporting-mta", "")),
     )
