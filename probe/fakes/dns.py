@@ -10,6 +10,7 @@ are absolute unless an ``$ORIGIN`` says otherwise; strings longer than 255 bytes
 `broken` maps ``name TYPE`` (``*`` in either matches anything) to what happens instead:
 
     SERVFAIL REFUSED FORMERR NOTIMP NXDOMAIN NODATA    that answer
+    BOGUS        SERVFAIL with the extended error of signatures that do not verify (RFC 8914)
     TIMEOUT      silence
     TRUNCATED    the TC bit, and TCP that hangs up
     TC           the TC bit, and TCP that answers
@@ -43,10 +44,11 @@ __all__ = ["BROKEN", "FakeDns", "ZoneError"]
 
 BROKEN = frozenset(
     ("SERVFAIL", "REFUSED", "FORMERR", "NOTIMP", "NXDOMAIN", "NODATA", "TIMEOUT", "TRUNCATED", "TC",
-     "GARBLED", "FORGED", "FLAP", "UNFOLLOWED", "NOEDNS")
+     "GARBLED", "FORGED", "FLAP", "UNFOLLOWED", "BOGUS", "NOEDNS")
 )  # fmt: skip
-_RCODES = {"FORMERR": 1, "SERVFAIL": 2, "NXDOMAIN": 3, "NOTIMP": 4, "REFUSED": 5, "NODATA": 0}
+_RCODES = {"FORMERR": 1, "SERVFAIL": 2, "NXDOMAIN": 3, "NOTIMP": 4, "REFUSED": 5, "NODATA": 0, "BOGUS": 2}
 _CNAME, _SOA, _OPT = 5, 6, 41
+_DNSSEC_BOGUS = struct.pack("!HHH", 15, 2, 6)  # the option, its length, the reason
 _HOPS = 16
 _LONG = re.compile(r'"((?:[^"\\\n]|\\.)*)"')
 _CHAR = re.compile(r"\\[0-9]{3}|\\.|.")
@@ -246,9 +248,8 @@ class FakeDns:
         if how in {"TRUNCATED", "TC"} and not tcp:
             return [self._message(data, end, 0, [], None, cut=True)]
         if how in _RCODES:
-            return [
-                self._message(data, end, _RCODES[how], [], self._negative(name) if how[0] == "N" else None)
-            ]
+            zone = self._negative(name) if how[0] == "N" else None
+            return [self._message(data, end, _RCODES[how], [], zone, bogus=how == "BOGUS")]
         if family != 1:
             return [self._message(data, end, 5, [], None)]
         rcode, records, zone = self._look(name, kind, said)
@@ -299,6 +300,7 @@ class FakeDns:
         zone: Labels | None,
         *,
         cut: bool = False,
+        bogus: bool = False,
     ) -> bytes:
         name = _unpacked(data[12 : end - 4])
         secure = rcode in {0, 3} and any(name[-len(apex) :] == apex for apex in self._secure)
@@ -315,7 +317,8 @@ class FakeDns:
             out += (_packed(zone), struct.pack("!HHIH", _SOA, 1, ttl, len(soa)), soa)
         edns = data[10:12] != b"\0\0"
         if edns:
-            out.append(b"\0" + struct.pack("!HHIH", _OPT, 1232, 0, 0))
+            why = _DNSSEC_BOGUS if bogus else b""
+            out.append(b"\0" + struct.pack("!HHIH", _OPT, 1232, 0, len(why)) + why)
         out[1] = (
             struct.pack("!HHHHH", flags, 1, len(records), int(zone is not None), int(edns)) + data[12:end]
         )
