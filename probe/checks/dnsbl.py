@@ -99,7 +99,7 @@ _RULE_OF = {
 
 
 def _named(domain: Domain) -> list[str]:
-    """The lists that the operator adds, by the option ``dnsbl:<zone>``."""
+    """The lists that the operator names, by the option ``dnsbl:<zone>``."""
     zones = (option.removeprefix("dnsbl:") for option in domain.options if option.startswith("dnsbl:"))
     return sorted({zone.strip().strip(".").lower() for zone in zones})[:_OWN_LISTS]
 
@@ -109,13 +109,10 @@ def _dead(zone: str) -> str:
 
 
 def _lists(domain: Domain) -> list[List]:
-    """The lists to ask: with the option ``dnsbl`` those of the table, and those that were named."""
-    asked = [each for each in LISTS if each.default and "dnsbl" in domain.options]
-    named = [zone for zone in _named(domain) if zone and not _dead(zone)]
-    return [
-        *asked,
-        *(BY_ZONE.get(zone) or unlisted(zone) for zone in named if zone not in {e.zone for e in asked}),
-    ]
+    """The lists to ask: those that were named, else with the option ``dnsbl`` those of the table."""
+    if named := _named(domain):
+        return [BY_ZONE.get(zone) or unlisted(zone) for zone in named if zone and not _dead(zone)]
+    return [each for each in LISTS if each.default and "dnsbl" in domain.options]
 
 
 def _subjects(domain: Domain, asked: List) -> list[str]:

@@ -139,7 +139,7 @@ class Web:
             return [(address, port) for address in open_ones[:_ADDRESSES]], Answer(Status.UNREACHABLE)
         if addresses:
             return [], Answer(
-                Status.REFUSED, detail=f"{host} has no address on the Internet: not connected to"
+                Status.NODATA, detail=f"{host} has no address on the Internet: not connected to"
             )
         if failed := next((answer for answer in answers.values() if not answer.known), None):
             detail = f"{host} could not be looked up: {failed.status}"
