@@ -8,6 +8,7 @@ enhanced code over stage over code), so the order of files and entries never mat
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -28,6 +29,7 @@ __all__ = [
     "general",
     "problems",
     "provider",
+    "provider_named",
     "provider_of_domain",
     "provider_of_host",
     "provider_of_mx",
@@ -60,8 +62,8 @@ def read(
 ) -> Match:
     """The best reading of one reply or fault; it always answers.
 
-    `provider` is an id (empty: recognised by its signs in the words), `mechanism` the SASL name that was
-    used, `side` is ``submission`` (our own provider), ``mx`` (a recipient's server) or empty.
+    `provider` is an id or a name (empty: recognised by its signs in the words), `mechanism` the SASL
+    name that was used, `side` is ``submission`` (our own provider), ``mx`` (a recipient's server) or empty.
     """
     if isinstance(heard, Fault):
         return _library().fault(heard, stage, provider, mechanism)
@@ -87,6 +89,8 @@ def read_words(
     side: str = "",
 ) -> Match:
     """The same for words that somebody pasted, where the code (0) or the enhanced code may be lost."""
+    if provider and provider not in _by_id():
+        provider = named.id if (named := provider_named(provider)) else ""
     heard = _match.Heard(fold(words), code, enhanced, stage, provider, mechanism.lower(), side)
     return _library().reply(heard)
 
@@ -142,6 +146,23 @@ def _by_id() -> Mapping[str, Provider]:
 def provider(id: str) -> Provider:
     """The provider of an id; KeyError for an id nobody wrote."""
     return _by_id()[id]
+
+
+@functools.lru_cache(maxsize=256)
+def provider_named(label: str) -> Provider | None:
+    """The provider that people call so: its id, or a part of its name ("Microsoft 365", "iCloud", "gmail").
+
+    None where no provider, or more than one, is called so.
+    """
+    words = re.findall(r"[a-z0-9]{1,40}", label[:200].lower())
+    for called in ("".join(words), *words[:1]):
+        if called in _by_id():
+            return _by_id()[called]
+        if len(called) >= 3:
+            found = [one for one in providers() if called in re.sub(r"[^a-z0-9]", "", one.name.lower())]
+            if len(found) == 1:
+                return found[0]
+    return None
 
 
 def provider_of_mx(hosts: Iterable[str]) -> Provider | None:
