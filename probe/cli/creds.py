@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from probe.cli._network import address_of, host_of, limits_of, network_of, port_of
 from probe.cli._output import FAIL_ON, FORMAT, OUTPUT, VERBOSE, Output, refuse
 
 if TYPE_CHECKING:
-    from probe.facts import Inbox, Limits
+    from probe.facts import Inbox
     from probe.rules import Report
     from probe.wire.network import Network
 
@@ -81,7 +81,7 @@ def command(  # typer reads options from parameters
         str, typer.Option(help="Name to give in EHLO; default: this host's name or address.")
     ] = "",
     source_address: Annotated[str, typer.Option(metavar="IP", help="Address to connect from.")] = "",
-    resolver: Annotated[list[str], typer.Option(metavar="HOST[:PORT]", help="DNS server; repeatable.")] = [],  # noqa: B006  # typer copies it
+    resolver: Annotated[list[str], typer.Option(metavar="HOST[:PORT]", help="DNS server; repeatable.")] = [],
     timeout: Annotated[
         float | None,
         typer.Option(metavar="SECONDS", help="For each step; default: 15 to connect, 30 to 60 after."),
@@ -104,11 +104,22 @@ def command(  # typer reads options from parameters
 
     from probe.cli._secret import Asked, secrets_for
     from probe.facts import Inbox, Secret, TlsMode
-    from probe.wire.network import Network
 
     out = Output(format, output, fail_on, verbose)
-    limits = _limits(timeout, deadline)
-    _check(addresses, host, port, user, provider, mail_from, rcpt_to, ca_file, helo, source_address)
+    network = network_of(
+        limits_of(timeout, deadline),
+        ca_file=ca_file,
+        helo=helo,
+        source=source_address,
+        resolver=resolver,
+        allow_plaintext=insecure_plaintext,
+    )
+    for name, text in (*(("", one) for one in addresses), ("--mail-from", mail_from), ("--rcpt-to", rcpt_to)):
+        if text or not name:
+            address_of(name, text)
+    host_of("--host", host)
+    port_of("--port", port)
+    _check_login(user, provider)
     asked = Asked(password_stdin, password_env, password_file, password_command, password_keyring)
     inboxes = [
         Inbox(
@@ -125,14 +136,6 @@ def command(  # typer reads options from parameters
         )
         for address, secret in zip(addresses, secrets_for(addresses, asked), strict=True)
     ]
-    network = Network(
-        limits=limits,
-        ca_file=ca_file,
-        servers=tuple(resolver),
-        helo=helo,
-        source=source_address,
-        allow_plaintext=insecure_plaintext,
-    )
     out.finish(asyncio.run(_all(inboxes, network)))
 
 
@@ -144,63 +147,10 @@ async def _all(inboxes: list[Inbox], network: Network) -> list[Report]:
         return [await check_creds(inbox, network) for inbox in inboxes]
 
 
-def _limits(timeout: float | None, deadline: float) -> Limits:
-    from probe.facts import Limits
-
-    for name, value in (("--timeout", timeout), ("--deadline", deadline)):
-        if value is not None and not (math.isfinite(value) and 0 < value <= 3600):
-            refuse(f"{name} takes seconds, more than 0 and at most 3600")
-    if timeout is None:
-        return Limits(deadline=deadline)
-    steps = ("connect", "greeting", "ehlo", "starttls", "tls", "auth", "mail", "rcpt", "rset")
-    return Limits(**dict.fromkeys(steps, timeout), quit=min(2, timeout), deadline=deadline)
-
-
-def _check(  # the fields a user typed, in the order they are checked
-    addresses: list[str],
-    host: str,
-    port: int,
-    user: str,
-    provider: str,
-    mail_from: str,
-    rcpt_to: str,
-    ca_file: str,
-    helo: str,
-    source: str,
-) -> None:
-    """Everything that can be wrong before anything is sent; exit 2 with the sentence that mends it."""
-    import ipaddress
-    import ssl
-
+def _check_login(user: str, provider: str) -> None:
     from probe import catalogue
-    from probe.grammar.address import address
-    from probe.wire import tls
 
-    envelope = (("--mail-from", mail_from), ("--rcpt-to", rcpt_to))
-    for name, text in (*(("", one) for one in addresses), *((name, text) for name, text in envelope if text)):
-        try:
-            address(text)
-        except ValueError as problem:
-            refuse(f"{name} {text!r} {problem}".strip())
-    for name, text in (("--user", user), ("--host", host), ("--helo", helo)):
-        if any(char in "\r\n\0" for char in text):
-            refuse(f"{name} holds a line break or a NUL")
-        if name != "--user" and any(char.isspace() or char in "<>" for char in text):
-            refuse(f"{name} {text!r} is no host name")
-    if port and not 1 <= port <= 65535:
-        refuse(f"--port {port} is no port; ports are 1 to 65535")
+    if any(char in "\r\n\0" for char in user):
+        refuse("--user holds a line break or a NUL")
     if provider and provider not in {one.id for one in catalogue.providers()}:
         refuse(f"there is no provider {provider!r}; `probe providers` lists them")
-    if source:
-        try:
-            ipaddress.ip_address(source)
-        except ValueError:
-            refuse(f"--source-address {source!r} is no IP address")
-    if ca_file:
-        try:
-            tls.verifying(ca_file)
-        except (OSError, ssl.SSLError) as problem:
-            readable = isinstance(problem, ssl.SSLError)
-            refuse(
-                f"--ca-file {ca_file}: {'not a PEM file of certificates' if readable else problem.strerror}"
-            )

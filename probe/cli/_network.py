@@ -1,0 +1,99 @@
+"""What the commands that connect share: limits, our name, whom we trust; checked before anything is sent."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from probe.cli._output import refuse
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from probe.facts import Limits
+    from probe.wire.network import Network
+
+__all__ = ["address_of", "host_of", "limits_of", "network_of", "port_of"]
+
+_STEPS = ("connect", "greeting", "ehlo", "starttls", "tls", "auth", "mail", "rcpt", "rset")
+
+
+def limits_of(timeout: float | None, deadline: float) -> Limits:
+    """The limits of a run from ``--timeout`` and ``--deadline``, in seconds."""
+    from probe.facts import Limits
+
+    for name, value in (("--timeout", timeout), ("--deadline", deadline)):
+        if value is not None and not (math.isfinite(value) and 0 < value <= 3600):
+            refuse(f"{name} takes seconds, more than 0 and at most 3600")
+    if timeout is None:
+        return Limits(deadline=deadline)
+    return Limits(**dict.fromkeys(_STEPS, timeout), quit=min(2, timeout), deadline=deadline)
+
+
+def network_of(
+    limits: Limits,
+    *,
+    ca_file: str = "",
+    helo: str = "",
+    source: str = "",
+    resolver: Sequence[str] = (),
+    allow_plaintext: bool = False,
+) -> Network:
+    """The network of a run; roots that cannot be read and addresses that are none are refused."""
+    import ipaddress
+    import ssl
+
+    from probe.wire.dns import Resolver
+    from probe.wire.network import Network
+
+    host_of("--helo", helo)
+    if source:
+        try:
+            ipaddress.ip_address(source)
+        except ValueError:
+            refuse(f"--source-address {source!r} is no IP address")
+    try:
+        Resolver(resolver)
+    except ValueError as problem:
+        refuse(str(problem))
+    network = Network(
+        limits=limits,
+        ca_file=ca_file,
+        servers=tuple(resolver),
+        helo=helo,
+        source=source,
+        allow_plaintext=allow_plaintext,
+    )
+    if ca_file:
+        try:
+            network.context.cert_store_stats()
+        except ssl.SSLError:
+            refuse(f"--ca-file {ca_file}: not a PEM file of certificates")
+        except OSError as problem:
+            refuse(f"--ca-file {ca_file}: {problem.strerror}")
+    return network
+
+
+def address_of(name: str, text: str) -> str:
+    """An address that can be one; `name` is the option it came from, empty for an argument."""
+    from probe.grammar.address import address
+
+    try:
+        address(text)
+    except ValueError as problem:
+        refuse(f"{name} {text!r} {problem}".strip())
+    return text
+
+
+def host_of(name: str, text: str) -> str:
+    """A host name, or empty."""
+    if any(char.isspace() or char in "<>\0" or not char.isprintable() for char in text):
+        refuse(f"{name} {text!r} is no host name")
+    return text
+
+
+def port_of(name: str, port: int) -> int:
+    """A port, or 0 where none was told."""
+    if port and not 1 <= port <= 65535:
+        refuse(f"{name} {port} is no port; ports are 1 to 65535")
+    return port

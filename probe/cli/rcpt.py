@@ -1,0 +1,101 @@
+"""`probe rcpt`: would the recipient's server take this recipient from this sender?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from probe.cli._network import address_of, host_of, limits_of, network_of, port_of
+from probe.cli._output import FAIL_ON, FORMAT, OUTPUT, VERBOSE, Output, refuse
+
+if TYPE_CHECKING:
+    from probe.rules import Report
+    from probe.run.rcpt import Asked
+    from probe.wire.network import Network
+
+EPILOG = """\b
+Examples:
+  probe rcpt bob@example.org --mail-from ada@example.com
+  probe rcpt bob@example.org --mail-from ada@example.com --mx mx2.example.org -v
+
+A made-up recipient at the same domain is asked as well, to tell an answer about the recipient from one
+about the sender. Nothing is ever sent; recipients of one foreign domain only, unless --i-have-permission."""
+
+_MOST_RECIPIENTS = 20
+
+
+def command(
+    recipients: Annotated[
+        list[str], typer.Argument(metavar="ADDRESS...", help="The recipients to ask about.")
+    ],
+    mail_from: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Envelope sender; default: the null sender <>.")
+    ] = "",
+    mx: Annotated[
+        str, typer.Option(metavar="HOST[:PORT]", help="Ask this server; default: by MX, port 25.")
+    ] = "",
+    control: Annotated[
+        bool, typer.Option("--control/--no-control", help="Ask about a made-up recipient too.")
+    ] = True,
+    helo: Annotated[str, typer.Option(metavar="NAME", help="Name to give in EHLO.")] = "",
+    source_address: Annotated[str, typer.Option(metavar="IP", help="Address to connect from.")] = "",
+    resolver: Annotated[list[str], typer.Option(metavar="HOST[:PORT]", help="DNS server; repeatable.")] = [],
+    ca_file: Annotated[str, typer.Option(metavar="FILE", help="Trust only the roots in this PEM file.")] = "",
+    timeout: Annotated[float | None, typer.Option(metavar="SECONDS", help="For each step.")] = None,
+    deadline: Annotated[float, typer.Option(metavar="SECONDS", help="For one session.")] = 180,
+    allow_private: Annotated[
+        bool, typer.Option("--allow-private", help="Connect to private addresses that DNS names.")
+    ] = False,
+    permission: Annotated[
+        bool, typer.Option("--i-have-permission", help="Ask about recipients of several domains.")
+    ] = False,
+    format: str = FORMAT,
+    output: list[str] = OUTPUT,
+    fail_on: str = FAIL_ON,
+    verbose: int = VERBOSE,
+) -> None:
+    """Would these recipients' servers take them from this sender?
+
+    Connects to the domain's mail server, offers the envelope and leaves: MAIL, RCPT, a made-up RCPT to
+    compare with, RSET, QUIT. Never DATA, VRFY or EXPN.
+    """
+    import asyncio
+
+    from probe.grammar.address import address
+    from probe.run.rcpt import Asked
+
+    out = Output(format, output, fail_on, verbose)
+    network = network_of(
+        limits_of(timeout, deadline), ca_file=ca_file, helo=helo, source=source_address, resolver=resolver
+    )
+    if mail_from:
+        address_of("--mail-from", mail_from)
+    domains = {address(address_of("", one)).domain for one in recipients}
+    if len(domains) > 1 and not permission:
+        refuse("recipients of more than one domain: say --i-have-permission if you may ask them all")
+    if len(recipients) > _MOST_RECIPIENTS and not permission:
+        refuse(f"more than {_MOST_RECIPIENTS} recipients: this is a diagnosis, not a list cleaner")
+    server = _server(mx) if mx else None
+    asked = [
+        Asked(one, mail_from, server, control, allow_private or server is not None) for one in recipients
+    ]
+    out.finish(asyncio.run(_all(asked, network)))
+
+
+def _server(text: str) -> tuple[str, int]:
+    """HOST, HOST:PORT, [IPv6] or [IPv6]:PORT."""
+    host, colon, port = text.rpartition(":")
+    if not colon or text.endswith("]") or (text.count(":") > 1 and not host.endswith("]")):
+        host, port = text, "25"
+    if not port.isascii() or not port.isdigit():
+        refuse(f"--mx {text!r}: {port!r} is no port")
+    return host_of("--mx", host.strip("[]")), port_of("--mx", int(port))
+
+
+async def _all(asked: list[Asked], network: Network) -> list[Report]:
+    from probe.run.rcpt import check_rcpt
+
+    # One session after the other: nobody's server is asked in parallel.
+    async with network:
+        return [await check_rcpt(one, network) for one in asked]
