@@ -14,6 +14,7 @@ from probe.rules import Cause, Finding, Rule, Source, State, Verdict, worst
 
 __all__ = [
     "READ",
+    "addresses",
     "evidence",
     "failures",
     "printable",
@@ -98,6 +99,11 @@ def unknown(rule: Rule, seen: Records, question: Question) -> Finding:
     answer = seen_answer(seen, question)
     words = f": {printable(answer.detail)}" if answer.detail else ""
     return Finding(rule, evidence(question, answer), f"{printable(str(question))}: {answer.status}{words}")
+
+
+def addresses(seen: Records, host: str) -> list[str]:
+    """The addresses of a host, IPv4 first; empty where there are none or nothing is known."""
+    return [printable(value) for kind in ("A", "AAAA") for value in seen.of(host, kind)]
 
 
 def state(findings: Iterable[Finding]) -> State:

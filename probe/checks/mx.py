@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from probe.checks import Domain, Judgement
 from probe.checks._evidence import (
     READ,
+    addresses,
     evidence,
     failures,
     printable,
@@ -271,7 +272,7 @@ def judge(domain: Domain, seen: Records) -> Judgement:
         {
             "preference": each.preference,
             "host": printable(each.host),
-            "addresses": _addresses(seen, each.host),
+            "addresses": addresses(seen, each.host),
         }
         for each in found[:FOLLOWED]
     ]
@@ -281,18 +282,14 @@ def judge(domain: Domain, seen: Records) -> Judgement:
 def _implicit(domain: Domain, seen: Records, fact: Mapping[str, str]) -> Judgement:
     """No MX record: the domain's own address takes its mail, if there is one."""
     asked = [Question(domain.name, "A"), Question(domain.name, "AAAA")]
-    if addresses := _addresses(seen, domain.name):
-        own = evidence(asked[0], seen_answer(seen, asked[0]), ", ".join(addresses))
+    if own := addresses(seen, domain.name):
+        told = evidence(asked[0], seen_answer(seen, asked[0]), ", ".join(own))
         fix = zone_line(domain.name, "MX", f"10 {domain.name}.")
-        findings = (Finding(IMPLICIT, own, ", ".join(addresses), fix),)
-        return Judgement(State.WARN, findings, {"null": False, "hosts": [], "implicit": addresses})
+        findings = (Finding(IMPLICIT, told, ", ".join(own), fix),)
+        return Judgement(State.WARN, findings, {"null": False, "hosts": [], "implicit": own})
     if failed := failures(seen, asked):
         return Judgement(State.UNKNOWN, (unknown(UNKNOWN, seen, failed[0]),))
     return Judgement(State.MISSING, (Finding(NONE, fact, domain.name),))
-
-
-def _addresses(seen: Records, host: str) -> list[str]:
-    return [*seen.of(host, "A"), *seen.of(host, "AAAA")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,7 +345,7 @@ class _Published:
         asked = [Question(host, kind) for host in followed for kind in ("A", "AAAA")]
         if failures(self.seen, asked) or len({each.host for each in self.found}) > FOLLOWED:
             return
-        reached = [each for host in followed for each in _addresses(self.seen, host) if routable(each)]
+        reached = [each for host in followed for each in addresses(self.seen, host) if routable(each)]
         if not reached:
             yield self.told(UNREACHABLE, self.domain)
         elif not any("." in address for address in reached):
@@ -369,9 +366,8 @@ def _host(domain: str, exchange: Exchange, seen: Records) -> Iterator[Finding]:
         fix = zone_line(domain, "MX", f"{exchange.preference} {printable(aliases[-1])}.")
         detail = f"{shown} is an alias of {printable(aliases[-1])}"
         yield Finding(CNAME, evidence(asked[0], answers[0], aliases[-1]), detail, fix)
-    addresses = _addresses(seen, host)
-    if addresses:
-        if inside := [address for address in addresses if not routable(address)]:
+    if found := addresses(seen, host):
+        if inside := [address for address in found if not routable(address)]:
             yield Finding(
                 PRIVATE, evidence(asked[0], answers[0], ", ".join(inside)), f"{shown}: {', '.join(inside)}"
             )

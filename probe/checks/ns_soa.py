@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 
 from probe.checks import Domain, Judgement
 from probe.checks._evidence import (
+    addresses,
     evidence,
     failures,
     printable,
@@ -124,15 +125,11 @@ def _servers(domain: Domain, seen: Records) -> list[str]:
     return sorted(dict.fromkeys(value.lower().removesuffix(".") for value in answer.values))
 
 
-def _addresses(host: str, seen: Records) -> list[str]:
-    return [*seen.of(host, "A"), *seen.of(host, "AAAA")]
-
-
 def _direct(domain: Domain, seen: Records) -> list[str]:
     """The addresses to ask directly: the first one of each server."""
     if "authoritative" not in domain.options:
         return []
-    firsts = (next(iter(_addresses(host, seen)), "") for host in _servers(domain, seen)[:_FOLLOWED])
+    firsts = (next(iter(addresses(seen, host)), "") for host in _servers(domain, seen)[:_FOLLOWED])
     return [address for address in dict.fromkeys(firsts) if address and routable(address)][:_ASKED]
 
 
@@ -164,7 +161,7 @@ def judge(domain: Domain, seen: Records) -> Judgement:
         return Judgement(State.NOT_APPLICABLE)
     findings = [*_delegation(question, answer, servers, seen), *_compared(domain, seen)]
     told: dict[str, object] = {
-        "servers": {printable(host): _addresses(host, seen) for host in servers[:_FOLLOWED]},
+        "servers": {printable(host): addresses(seen, host) for host in servers[:_FOLLOWED]},
         "serials": {address: _serial(domain, address, seen) for address in _direct(domain, seen)},
     }
     return Judgement(state(findings), tuple(findings), told)
@@ -180,16 +177,16 @@ def _delegation(question: Question, answer: Answer, servers: list[str], seen: Re
         if not seen.of(host, "A"):
             asked.append(Question(host, "AAAA"))
         first = seen_answer(seen, asked[0])
-        addresses = _addresses(host, seen)
+        found = addresses(seen, host)
         if first.aliases:
             detail = f"{printable(host)} is an alias of {printable(first.aliases[-1])}"
             yield Finding(CNAME, evidence(asked[0], first, first.aliases[-1]), detail)
-        if inside := [address for address in addresses if not routable(address)]:
+        if inside := [address for address in found if not routable(address)]:
             detail = f"{printable(host)}: {', '.join(inside[:4])}"
             yield Finding(PRIVATE, evidence(asked[0], first, ", ".join(inside[:4])), detail)
-        elif not addresses and (missed := failures(seen, asked)):
+        elif not found and (missed := failures(seen, asked)):
             failed = failed or missed[0]
-        elif not addresses:
+        elif not found:
             yield Finding(NO_ADDRESS, evidence(asked[0], first), printable(host))
     if failed is not None:
         yield unknown(UNKNOWN, seen, failed)
@@ -200,10 +197,10 @@ def _network(fact: Mapping[str, str], servers: list[str], seen: Records) -> Iter
     """Several servers whose IPv4 addresses share one /24 and that have nothing else."""
     if len(servers) < 2 or failures(seen, (Question(host, "A") for host in servers[:_FOLLOWED])):
         return
-    addresses = [address for host in servers[:_FOLLOWED] for address in _addresses(host, seen)]
-    if not addresses or any(":" in address or not routable(address) for address in addresses):
+    found = [address for host in servers[:_FOLLOWED] for address in addresses(seen, host)]
+    if not found or any(":" in address or not routable(address) for address in found):
         return
-    networks = {ipaddress.ip_network(f"{address}/24", strict=False) for address in addresses}
+    networks = {ipaddress.ip_network(f"{address}/24", strict=False) for address in found}
     if len(networks) == 1:
         yield Finding(ONE_NETWORK, fact, str(networks.pop()))
 
@@ -215,9 +212,8 @@ def _serial(domain: Domain, address: str, seen: Records) -> str:
 
 def _compared(domain: Domain, seen: Records) -> Iterator[Finding]:
     """What the servers say themselves, one beside the other."""
-    addresses = _direct(domain, seen)
     serving = []
-    for address in addresses:
+    for address in _direct(domain, seen):
         question = Question(domain.name, f"SOA@{address}")
         answer = seen_answer(seen, question)
         if answer.status is Status.OK:

@@ -294,7 +294,7 @@ def _helo(helo: str, address: str, seen: Records) -> Iterator[Finding]:
         yield unknown(UNKNOWN, seen, question)
     elif not _leads(helo, address, seen):
         fix = zone_line(helo, question.type, address)
-        found = ", ".join(answer.values[:4])
+        found = printable(", ".join(answer.values[:4]))
         yield Finding(
             HELO_ELSEWHERE,
             evidence(question, answer, found),
