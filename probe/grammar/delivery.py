@@ -46,7 +46,7 @@ class Delivery:
 
 def folded(text: str, limit: int = MAX_REPLY) -> str:
     """Text on one line, white space folded, at most `limit` characters."""
-    return _SPACE.sub(" ", text[: 4 * limit]).strip()[:limit]
+    return _SPACE.sub(" ", text[: 4 * limit]).strip()[:limit].rstrip()
 
 
 def codes(text: str) -> tuple[str, str]:

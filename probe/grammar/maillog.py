@@ -197,7 +197,7 @@ def powermta(batches: Iterable[list[bytes]]) -> Iterator[Logged]:
     places: dict[str, int] = {}
     times: dict[str, int] = {}
     for batch in batches:
-        for row in csv.reader(_texts(batch)):
+        for row in map(_row, batch):
             if not row:
                 continue
             if row[0].strip().lower() == "type":
@@ -222,9 +222,13 @@ def powermta(batches: Iterable[list[bytes]]) -> Iterator[Logged]:
             )
 
 
-def _texts(batch: list[bytes]) -> Iterator[str]:
-    for line in batch:
-        yield line.decode("utf-8", "replace").replace("\0", "")
+def _row(line: bytes) -> list[str]:
+    """The cells of one line; a record is a line, so that a lost quotation mark costs one record and no more."""
+    text = " ".join(line.decode("utf-8", "replace").replace("\0", "").splitlines())
+    try:
+        return next(csv.reader((text,)), [])
+    except csv.Error:
+        return []
 
 
 def _cell(row: list[str], places: dict[str, int], name: str) -> str:
