@@ -11,6 +11,7 @@ import fnmatch
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from probe.checks import Domain, _providers
 from probe.checks._dkim_keys import Assessment, assess
@@ -19,18 +20,7 @@ from probe.checks._providers import Provider
 from probe.facts import Answer, Question, Records, Status
 from probe.grammar import dkim
 
-__all__ = [
-    "Selector",
-    "control",
-    "domainkey",
-    "echoes",
-    "found_keys",
-    "given",
-    "proven_none",
-    "providers",
-    "rungs",
-    "selectors",
-]
+__all__ = ["Ladder", "Selector", "control", "domainkey", "given"]
 
 # Selectors that programs and panels use by default, as public lists of found keys show them.
 COMMON = (
@@ -76,128 +66,133 @@ def given(domain: Domain) -> tuple[str, ...]:
     return tuple(name for name in named if name)
 
 
-def rungs(domain: Domain, seen: Records) -> Iterator[tuple[Question, ...]]:
-    """The rungs, the next one only when the last has been answered and leaves something to find."""
-    first = [control(domain), domainkey(domain), *(_question(name, domain) for name in given(domain))]
-    first += [Question(domain.name, "MX"), Question(domain.name, "TXT")]
-    rung = _askable(first)
-    yield rung
-    if any(each not in seen for each in rung) or not _worth_searching(domain, seen):
-        return
-    for names in (_of_providers(domain, seen), _of_aliases(domain, seen)):
-        rung = _askable(_question(name, domain) for name in names)
+class Ladder:
+    """The ladder of one domain over what has been seen: what to ask next, and what was found on the way."""
+
+    def __init__(self, domain: Domain, seen: Records) -> None:
+        self.domain, self.seen = domain, seen
+        self.given = given(domain)
+
+    def rungs(self) -> Iterator[tuple[Question, ...]]:
+        """The questions: the next rung only when the last is answered and leaves something to find."""
+        domain = self.domain
+        first = [self._control, domainkey(domain), *map(self._question, self.given)]
+        rung = _askable((*first, Question(domain.name, "MX"), Question(domain.name, "TXT")))
         yield rung
-        if any(each not in seen for each in rung):
+        if self._open(rung) or not self._worth_searching:
             return
-    # Whoever named selectors is not searched for more than his providers use.
-    if not given(domain) and not any(each.key for each in selectors(domain, seen)):
-        yield _askable(_question(name, domain) for name in COMMON)
+        for names in (self._of_providers, self._of_aliases):
+            rung = _askable(map(self._question, names))
+            yield rung
+            if self._open(rung):
+                return
+        # Whoever named selectors is not searched for more than his providers use.
+        if not self.given and not any(each.key for each in self.selectors):
+            yield _askable(map(self._question, COMMON))
+
+    @cached_property
+    def selectors(self) -> tuple[Selector, ...]:
+        """Every selector that was asked for so far, those the operator told first."""
+        told = [self._selector(name, told=True) for name in self.given]
+        guessed: list[str] = []
+        if self._worth_searching:
+            guessed = [*self._of_providers, *self._of_aliases]
+            if self._question(COMMON[0]) in self.seen:
+                guessed += COMMON
+        names = dict.fromkeys(name for name in guessed if name not in self.given)
+        asked = (name for name in names if self._question(name) in self.seen)
+        return (*told, *(self._selector(name, told=False) for name in asked))
+
+    @cached_property
+    def usable(self) -> Mapping[str, Assessment]:
+        """The keys a verifier can use, by selector; ``*`` for a wildcard's."""
+        found = {each.name: each.key for each in self.selectors if each.key is not None and each.key.usable}
+        if not found and self.wildcard is not None and self.wildcard.usable:
+            found["*"] = self.wildcard
+        return found
+
+    @cached_property
+    def echoes(self) -> frozenset[str]:
+        """What a wildcard answers to any selector; empty where there is none."""
+        return frozenset(self.seen.of(self._control.name, "TXT"))
+
+    @cached_property
+    def wildcard(self) -> Assessment | None:
+        """The key that a wildcard gives to every selector."""
+        return assess(tuple(sorted(self.echoes)))
+
+    @cached_property
+    def proven_none(self) -> bool:
+        """Whether it is proven that the domain has no key: nothing exists at or below ``_domainkey``."""
+        if any(each.key or (each.told and not each.answer.known) for each in self.selectors):
+            return False  # a server that fails below a name that does not exist is not to be believed
+        above = seen_answer(self.seen, domainkey(self.domain))
+        nothing = above.status is Status.NXDOMAIN and not above.aliases
+        # A wildcard further up answers for _domainkey as well only if nothing exists there (RFC 4592).
+        echoed = bool(self.echoes) and frozenset(above.values) == self.echoes
+        return (nothing or echoed) and self.wildcard is None
+
+    @cached_property
+    def providers(self) -> tuple[Provider, ...]:
+        """Who sends for the domain: the provider told, that of its MX, those its SPF record includes."""
+        name, seen = self.domain.name, self.seen
+        told = _providers.find(self.domain.provider) if self.domain.provider else None
+        hosts = [value.partition(" ")[2] for value in seen.of(name, "MX")[:20]]
+        spf = (value.lower() for value in seen.of(name, "TXT")[:100])
+        terms = (term for value in spf if value.startswith("v=spf1") for term in value[:4096].split())
+        included = {term.partition(":")[2] for term in terms if "include:" in term}
+        by_spf = [one for one in _providers.table() if not included.isdisjoint(one.spf)] if included else []
+        found = dict.fromkeys(one for one in (told, _providers.recognise(hosts), *by_spf) if one is not None)
+        return tuple(found)[:_MAX_PROVIDERS]
+
+    @cached_property
+    def _control(self) -> Question:
+        return control(self.domain)
+
+    @cached_property
+    def _worth_searching(self) -> bool:
+        """Whether a guess can find anything: some key may exist, and not every name has an answer."""
+        if seen_answer(self.seen, self._control).status not in {Status.NXDOMAIN, Status.NODATA}:
+            return False
+        return seen_answer(self.seen, domainkey(self.domain)).status is not Status.NXDOMAIN
+
+    @cached_property
+    def _of_providers(self) -> list[str]:
+        return [self._filled(name) for one in self.providers for name in one.selectors]
+
+    @cached_property
+    def _of_aliases(self) -> list[str]:
+        """The selectors of providers that an alias of a known selector leads to."""
+        questions = map(self._question, (*self.given, *self._of_providers))
+        targets = {alias for asked in questions for alias in seen_answer(self.seen, asked).aliases[:5]}
+        if not targets:
+            return []
+        return [
+            self._filled(name)
+            for one in _providers.table()
+            if any(fnmatch.fnmatchcase(target, self._filled(p)) for target in targets for p in one.targets)
+            for name in one.selectors
+        ]
+
+    def _question(self, selector: str) -> Question:
+        return Question(dkim.key_name(selector, self.domain.name), "TXT")
+
+    def _open(self, rung: Iterable[Question]) -> bool:
+        return any(each not in self.seen for each in rung)
+
+    def _filled(self, pattern: str) -> str:
+        name = self.domain.name
+        return pattern.replace("{domain}", name).replace("{dashed}", name.replace(".", "-"))
+
+    def _selector(self, name: str, *, told: bool) -> Selector:
+        asked = self._question(name)
+        answer = seen_answer(self.seen, asked)
+        values = answer.values if answer.status is Status.OK else ()
+        key = assess(values) if values else None
+        if values and self.echoes.issuperset(values) and not (told and key is not None and key.usable):
+            answer, key = Answer(Status.NXDOMAIN, server=answer.server), None  # the wildcard's, not its own
+        return Selector(name, told, asked, answer, key)
 
 
 def _askable(questions: Iterable[Question]) -> tuple[Question, ...]:
     return tuple(dict.fromkeys(each for each in questions if len(each.name) <= 253))
-
-
-def _question(selector: str, domain: Domain) -> Question:
-    return Question(dkim.key_name(selector, domain.name), "TXT")
-
-
-def _worth_searching(domain: Domain, seen: Records) -> bool:
-    """Whether a guess can find anything: some key may exist, and not every name has an answer."""
-    if seen_answer(seen, control(domain)).status not in {Status.NXDOMAIN, Status.NODATA}:
-        return False
-    return seen_answer(seen, domainkey(domain)).status is not Status.NXDOMAIN
-
-
-def providers(domain: Domain, seen: Records) -> tuple[Provider, ...]:
-    """Who sends for the domain: the provider told, that of its MX, those its SPF record includes."""
-    told = _providers.find(domain.provider) if domain.provider else None
-    hosts = [value.partition(" ")[2] for value in seen.of(domain.name, "MX")[:20]]
-    spf = [value.lower() for value in seen.of(domain.name, "TXT")[:100] if value.lower().startswith("v=spf1")]
-    included = {
-        term.partition(":")[2] for record in spf for term in record[:4096].split() if "include:" in term
-    }
-    by_spf = [one for one in _providers.table() if included.intersection(one.spf)]
-    found = dict.fromkeys(one for one in (told, _providers.recognise(hosts), *by_spf) if one is not None)
-    return tuple(found)[:_MAX_PROVIDERS]
-
-
-def _of_providers(domain: Domain, seen: Records) -> list[str]:
-    return [_filled(name, domain) for one in providers(domain, seen) for name in one.selectors]
-
-
-def _of_aliases(domain: Domain, seen: Records) -> list[str]:
-    """The selectors of providers that an alias of a known selector leads to."""
-    targets = {
-        alias
-        for name in (*given(domain), *_of_providers(domain, seen))
-        for alias in seen_answer(seen, _question(name, domain)).aliases[:5]
-    }
-    return [
-        _filled(name, domain)
-        for one in _providers.table()
-        if any(fnmatch.fnmatchcase(target, _filled(p, domain)) for target in targets for p in one.targets)
-        for name in one.selectors
-    ]
-
-
-def _filled(pattern: str, domain: Domain) -> str:
-    return pattern.replace("{domain}", domain.name).replace("{dashed}", domain.name.replace(".", "-"))
-
-
-def selectors(domain: Domain, seen: Records) -> tuple[Selector, ...]:
-    """Every selector that was asked for so far, those the operator told first."""
-    told = given(domain)
-    guessed: list[str] = []
-    if _worth_searching(domain, seen):
-        guessed = [*_of_providers(domain, seen), *_of_aliases(domain, seen), *COMMON]
-    rows = []
-    for name in dict.fromkeys((*told, *guessed)):
-        asked = _question(name, domain)
-        answer = seen.answers.get(asked)
-        if answer is None and name not in told:
-            continue
-        rows.append(_selector(name, asked, domain, seen, told=name in told))
-    return tuple(rows)
-
-
-def _selector(name: str, asked: Question, domain: Domain, seen: Records, *, told: bool) -> Selector:
-    answer = seen_answer(seen, asked)
-    values = answer.values if answer.status is Status.OK else ()
-    key = assess(values) if values else None
-    if values and set(values) <= echoes(domain, seen) and not (told and key is not None and key.usable):
-        answer, key = Answer(Status.NXDOMAIN, server=answer.server), None  # the wildcard, not this selector
-    return Selector(name, told, asked, answer, key)
-
-
-def echoes(domain: Domain, seen: Records) -> set[str]:
-    """What a wildcard answers to any selector; empty where there is none."""
-    return set(seen.of(*_parts(control(domain))))
-
-
-def _parts(question: Question) -> tuple[str, str]:
-    return question.name, question.type
-
-
-def proven_none(domain: Domain, seen: Records) -> bool:
-    """Whether it is proven that the domain has no key: nothing exists at or below ``_domainkey``."""
-    asked = selectors(domain, seen)
-    if any(each.key or (each.told and not each.answer.known) for each in asked):
-        return False  # a server that fails below a name that does not exist is not to be believed
-    above = seen_answer(seen, domainkey(domain))
-    if above.status is Status.NXDOMAIN and not above.aliases:
-        return assess(tuple(echoes(domain, seen))) is None
-    # A wildcard further up answers for _domainkey as well only if nothing exists there (RFC 4592).
-    wildcard = echoes(domain, seen)
-    return bool(wildcard) and set(above.values) == wildcard and assess(tuple(wildcard)) is None
-
-
-def found_keys(domain: Domain, seen: Records) -> Mapping[str, Assessment]:
-    """The keys a verifier can use, by selector; ``*`` for a wildcard's."""
-    found = {
-        each.name: each.key for each in selectors(domain, seen) if each.key is not None and each.key.usable
-    }
-    wildcard = assess(tuple(sorted(echoes(domain, seen))))
-    if not found and wildcard is not None and wildcard.usable:
-        found["*"] = wildcard
-    return found

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from probe.checks import Domain
-from probe.checks._dkim_search import found_keys, proven_none
+from probe.checks._dkim_search import Ladder
 from probe.checks._dmarc_discovery import Discovery, discover
 from probe.facts import Records, Status
 
@@ -82,7 +82,8 @@ def _spf_published(name: str, seen: Records) -> bool | None:
 
 def _signed(domain: Domain, found: Discovery, seen: Records, *, strict: bool) -> bool | None:
     """Whether a key of the name itself exists; below its organizational domain a key of that would do."""
-    if found_keys(domain, seen):
+    ladder = Ladder(domain, seen)
+    if ladder.usable:
         return True
     alone = strict or found.org == domain.name
-    return False if alone and proven_none(domain, seen) else None
+    return False if alone and ladder.proven_none else None

@@ -9,20 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from probe.checks import Domain, Judgement
-from probe.checks._dkim_keys import Assessment, assess
+from probe.checks._dkim_keys import Assessment
 from probe.checks._dkim_rules import RULE, RULES
-from probe.checks._dkim_search import (
-    Selector,
-    control,
-    domainkey,
-    echoes,
-    found_keys,
-    given,
-    proven_none,
-    providers,
-    rungs,
-    selectors,
-)
+from probe.checks._dkim_search import Ladder, Selector, control, domainkey
 from probe.checks._dmarc_discovery import exists
 from probe.checks._evidence import evidence, printable, seen_answer, state, unknown, zone_line
 from probe.facts import Question, Records
@@ -36,95 +25,94 @@ _MISSING = frozenset({"dkim/missing", "dkim/selector-missing"})
 
 def ask(domain: Domain, seen: Records) -> Iterator[Question]:
     """Rung by rung: each is asked at once, the next when its answers leave something to find."""
-    for rung in rungs(domain, seen):
+    for rung in Ladder(domain, seen).rungs():
         yield from rung
 
 
 def judge(domain: Domain, seen: Records) -> Judgement:
     """What each selector's key is worth; the state is that of the selectors told, where any were."""
-    findings = tuple(_findings(domain, seen))
+    ladder = Ladder(domain, seen)
+    findings = tuple(_findings(ladder))
     failed = {finding.rule.id for finding in findings if finding.verdict is Verdict.FAIL}
     verdict = State.MISSING if failed and failed <= _MISSING else state(findings)
     if any(finding.rule.id == "dkim/not-sending" for finding in findings):
         verdict = State.NOT_APPLICABLE
-    return Judgement(verdict, findings, _evaluation(domain, seen))
+    return Judgement(verdict, findings, _evaluation(ladder))
 
 
-def _evaluation(domain: Domain, seen: Records) -> Mapping[str, object]:
-    asked = selectors(domain, seen)
-    told: dict[str, object] = {each.name: each.key.told() for each in asked if each.key is not None}
-    if not told and (wildcard := found_keys(domain, seen).get("*")):
+def _evaluation(ladder: Ladder) -> Mapping[str, object]:
+    told: dict[str, object] = {
+        each.name: each.key.told() for each in ladder.selectors if each.key is not None
+    }
+    if not told and (wildcard := ladder.usable.get("*")):
         told["*"] = wildcard.told()
     return told
 
 
-def _findings(domain: Domain, seen: Records) -> Iterator[Finding]:
-    asked = selectors(domain, seen)
-    usable = found_keys(domain, seen)
-    yield from _names(domain)
-    if proven_none(domain, seen):
-        yield from _none(domain, seen)
+def _findings(ladder: Ladder) -> Iterator[Finding]:
+    yield from _names(ladder.domain)
+    if ladder.proven_none:
+        yield _none(ladder)
         return
-    for each in asked:
+    for each in ladder.selectors:
         if each.told:
-            yield from _told(each, domain, seen)
+            yield from _told(each, ladder)
         elif each.key is not None or each.dangling:
-            yield from _guessed(each, usable)
-    if "*" in usable or (usable and assess(tuple(sorted(echoes(domain, seen))))):
-        yield _finding(
-            "wildcard", control(domain), seen, f"an unused selector has a key: {control(domain).name}"
-        )
+            yield from _guessed(each, ladder.usable)
+    usable, unused = ladder.usable, control(ladder.domain)
+    if usable and ladder.wildcard is not None:
+        yield _finding("wildcard", unused, ladder, f"an unused selector has a key: {unused.name}")
     if usable and all(key.type == "ed25519" for key in usable.values()):
-        yield _finding("ed25519-only", _first(usable, domain), seen, ", ".join(usable))
-    if not usable and not given(domain) and not any(each.key or each.dangling for each in asked):
-        yield _undecided(domain, seen)
+        name = next(iter(usable))
+        asked = unused if name == "*" else Question(grammar.key_name(name, ladder.domain.name), "TXT")
+        yield _finding("ed25519-only", asked, ladder, ", ".join(usable))
+    if not usable and not ladder.given and not any(each.key or each.dangling for each in ladder.selectors):
+        yield _undecided(ladder)
 
 
 def _names(domain: Domain) -> Iterator[Finding]:
-    for name in domain.selectors:
+    for name in domain.selectors[:20]:
         if not grammar.selector(name):
-            asked = Question(f"_domainkey.{domain.name}", "TXT")
-            yield Finding(RULE["selector-name"], {"question": str(asked)}, printable(name)[:100])
+            yield Finding(RULE["selector-name"], {"question": str(domainkey(domain))}, printable(name)[:100])
 
 
-def _none(domain: Domain, seen: Records) -> Iterator[Finding]:
+def _none(ladder: Ladder) -> Finding:
     """Proven: nothing is there. Right for a domain that says it sends nothing."""
+    domain, seen = ladder.domain, ladder.seen
     spf = [
         value.lower().split() for value in seen.of(domain.name, "TXT") if value.lower().startswith("v=spf1")
     ]
-    if spf == [["v=spf1", "-all"]] and not given(domain) and not domain.sending_ips:
-        yield _finding("not-sending", domainkey(domain), seen)
-        return
-    detail = f"asked for: {', '.join(given(domain))}" if given(domain) else ""
+    if spf == [["v=spf1", "-all"]] and not ladder.given and not domain.sending_ips:
+        return _finding("not-sending", domainkey(domain), ladder)
+    detail = f"asked for: {', '.join(ladder.given)}" if ladder.given else ""
     detail = "the domain does not exist" if exists(domain.name, seen) is False else detail
-    yield _finding("missing", domainkey(domain), seen, detail, _advice(domain, seen))
+    return _finding("missing", domainkey(domain), ladder, detail, _advice(ladder))
 
 
-def _advice(domain: Domain, seen: Records) -> str:
+def _advice(ladder: Ladder) -> str:
     """The fix where the sending service is known."""
-    service = next((one for one in providers(domain, seen) if one.sends), None)
+    service = next((one for one in ladder.providers if one.sends), None)
     if service is None:
         return ""
-    where = f" ({', '.join(grammar.key_name(name, domain.name) for name in service.selectors[:3])})"
-    return f"Turn on DKIM at {service.name} and publish what it shows{where if service.selectors else ''}."
+    names = ", ".join(grammar.key_name(name, ladder.domain.name) for name in service.selectors[:3])
+    return f"Turn on DKIM at {service.name} and publish what it shows{f' ({names})' if names else ''}."
 
 
-def _undecided(domain: Domain, seen: Records) -> Finding:
+def _undecided(ladder: Ladder) -> Finding:
     """No key was found and none is proven to be missing: a lookup failed, or nobody knows the selector."""
-    for asked in (control(domain), domainkey(domain)):
-        if not seen_answer(seen, asked).known:
-            return unknown(RULE["unknown"], seen, asked)
-    guessed = selectors(domain, seen)
-    failed = [each for each in guessed if not each.answer.known]
-    named = ", ".join(one.name for one in providers(domain, seen))
-    detail = f"{len(guessed) - len(failed)} selectors tried" + (f"; sends through {named}" if named else "")
-    return _finding("selector-unknown", domainkey(domain), seen, detail)
+    for asked in (control(ladder.domain), domainkey(ladder.domain)):
+        if not seen_answer(ladder.seen, asked).known:
+            return unknown(RULE["unknown"], ladder.seen, asked)
+    tried = sum(each.answer.known for each in ladder.selectors)
+    named = ", ".join(one.name for one in ladder.providers)
+    detail = f"{tried} selectors tried" + (f"; sends through {named}" if named else "")
+    return _finding("selector-unknown", domainkey(ladder.domain), ladder, detail)
 
 
-def _told(each: Selector, domain: Domain, seen: Records) -> Iterator[Finding]:
+def _told(each: Selector, ladder: Ladder) -> Iterator[Finding]:
     """A selector the operator named: whatever is wrong with it breaks mail."""
     if not each.answer.known:
-        yield unknown(RULE["unknown"], seen, each.question)
+        yield unknown(RULE["unknown"], ladder.seen, each.question)
     elif each.key is not None:
         yield from _of_key(each, each.key)
     elif each.answer.values:
@@ -133,11 +121,9 @@ def _told(each: Selector, domain: Domain, seen: Records) -> Iterator[Finding]:
     elif each.dangling:
         yield _dangling(each, "dangling-alias")
     else:
-        others = [name for name in found_keys(domain, seen) if name != each.name]
+        others = [name for name in ladder.usable if name != each.name]
         detail = f"{each.name}; keys are at: {', '.join(others)}" if others else each.name
-        yield Finding(
-            RULE["selector-missing"], evidence(each.question, each.answer), detail, _advice(domain, seen)
-        )
+        yield Finding(RULE["selector-missing"], evidence(each.question, each.answer), detail, _advice(ladder))
 
 
 def _guessed(each: Selector, usable: Mapping[str, Assessment]) -> Iterator[Finding]:
@@ -183,10 +169,5 @@ def _replaced(each: Selector, record: str) -> str:
     return f"Replace it by: {zone_line(each.question.name, 'TXT', record)}" if record else ""
 
 
-def _finding(problem: str, asked: Question, seen: Records, detail: str = "", fix: str = "") -> Finding:
-    return Finding(RULE[problem], evidence(asked, seen_answer(seen, asked)), detail, fix)
-
-
-def _first(usable: Mapping[str, Assessment], domain: Domain) -> Question:
-    name = next(iter(usable))
-    return control(domain) if name == "*" else Question(grammar.key_name(name, domain.name), "TXT")
+def _finding(problem: str, asked: Question, ladder: Ladder, detail: str = "", fix: str = "") -> Finding:
+    return Finding(RULE[problem], evidence(asked, seen_answer(ladder.seen, asked)), detail, fix)

@@ -191,6 +191,7 @@ def _observed(domain: Domain, seen: Records) -> Mapping[str, _Seen]:
     signs = dkim.judge(domain, seen)
     if signs.state is State.NOT_APPLICABLE or exists(domain.name, seen) is False:
         return {}
+    policy = dmarc.judge(domain, seen)
     published = _spf(domain, seen)
     passes = _spf_passes(domain, seen, published)
     key = _dkim(domain, signs)
@@ -203,8 +204,8 @@ def _observed(domain: Domain, seen: Records) -> Mapping[str, _Seen]:
         "dkim": key,
         "dkim-passes": signed,
         "any": _either(passes, signed),
-        "dmarc": _dmarc(domain, seen),
-        "alignment": _alignment(domain, seen),
+        "dmarc": _dmarc(domain, policy),
+        "alignment": _alignment(domain, policy),
         "reverse": _reverse(domain, seen),
         "replies": _takes_mail(domain, seen),
     }
@@ -260,8 +261,7 @@ def _either(one: _Seen, other: _Seen) -> _Seen:
     return min(one, other, key=lambda seen: ("pass", "unseen", "unknown", "fail").index(seen.status))
 
 
-def _dmarc(domain: Domain, seen: Records) -> _Seen:
-    told = dmarc.judge(domain, seen)
+def _dmarc(domain: Domain, told: Judgement) -> _Seen:
     asked = Question(f"_dmarc.{domain.name}", "TXT")
     applies = isinstance(told.evaluation, Mapping) and told.evaluation["policy"] is not None
     if applies:
@@ -274,9 +274,8 @@ def _dmarc(domain: Domain, seen: Records) -> _Seen:
     return _Seen("fail", asked, f"DMARC is {told.state}")
 
 
-def _alignment(domain: Domain, seen: Records) -> _Seen:
+def _alignment(domain: Domain, told: Judgement) -> _Seen:
     """DNS can show that nothing aligns; that something does, only a message shows."""
-    told = dmarc.judge(domain, seen)
     asked = Question(f"_dmarc.{domain.name}", "TXT")
     nothing = {"dmarc/nothing-aligns"} & {finding.rule.id for finding in told.findings}
     return _Seen("fail", asked, "neither SPF nor DKIM") if nothing else _Seen("unseen", asked)

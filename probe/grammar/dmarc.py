@@ -7,6 +7,7 @@ limit of a report address) is kept here as a fact, because an older receiver sti
 from __future__ import annotations
 
 import enum
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -137,6 +138,7 @@ def resembles(text: str) -> bool:
     return not is_record(text) and _INTENDED.search(text[:1024]) is not None
 
 
+@functools.lru_cache(maxsize=1024)
 def parse(text: str) -> Record | None:
     """The record in a TXT value; None where a receiver discards it. Unknown and broken tags are ignored."""
     if not is_record(text):
