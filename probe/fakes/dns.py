@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 import struct
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -183,6 +184,7 @@ class FakeDns:
                 lambda: _Datagrams(self._take), local_addr=(self._host, 0)
             )
             self.port = transport.get_extra_info("sockname")[1]
+            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
             try:
                 self._tcp = await asyncio.start_server(self._stream, self._host, self.port)
             except OSError:

@@ -100,7 +100,7 @@ async def check_domain(
         audit.learn(answers, len(allowed))
     else:
         audit.learn(dict.fromkeys(audit.questions(), Answer(Status.SKIPPED, detail="too many rounds")), 0)
-    facts = {"resolver": ", ".join(resolver.servers), "questions": str(audit.asked)}
+    facts = {"resolver": ", ".join(resolver.servers), "questions": f"{audit.asked} questions"}
     return audit.report(facts, time.monotonic() - begun)
 
 
@@ -171,13 +171,25 @@ class _Audit:
         self.checks: dict[str, Check] = {name: find(name) for name in chosen}
         self.chosen = chosen
         self.seen = Records()
+        self.asking: dict[str, tuple[Question, ...]] = {}
+        self.fresh: frozenset[Question] = frozenset()
         self.bugs: dict[str, Finding] = {}
         self.asked = 0
 
     def questions(self) -> list[Question]:
-        """What is asked and not yet seen: the first of every check, the second of every check, ..."""
-        asked = [tuple(self._ask(name, check)) for name, check in self.checks.items()]
-        turns = (question for turn in zip_longest(*asked) for question in turn if question is not None)
+        """What is asked and not yet seen: the first of every check, the second of every check, ...
+
+        A check asks for whatever it reads, so one whose questions brought no new answer has no new question.
+        """
+        for name, check in self.checks.items():
+            if name not in self.asking or not self.fresh.isdisjoint(self.asking[name]):
+                self.asking[name] = tuple(self._ask(name, check))
+        turns = (
+            question
+            for turn in zip_longest(*self.asking.values())
+            for question in turn
+            if question is not None
+        )
         return [question for question in dict.fromkeys(turns) if question not in self.seen]
 
     def _ask(self, name: str, check: Check) -> Iterator[Question]:
@@ -191,6 +203,7 @@ class _Audit:
     def learn(self, answers: dict[Question, Answer], asked: int) -> None:
         """Adds answers; `asked` of them were paid for."""
         self.seen = self.seen.including(answers)
+        self.fresh = frozenset(answers)
         self.asked += asked
 
     def budget(self) -> int:
