@@ -10,7 +10,7 @@ import ipaddress
 from collections.abc import Iterable, Mapping
 
 from probe.facts import Answer, Question, Records, Status, escape
-from probe.rules import Cause, Finding, Rule, Source, State, Verdict, worst
+from probe.rules import Cause, Finding, Priority, Rule, Source, State, Verdict, worst
 
 __all__ = [
     "READ",
@@ -18,6 +18,7 @@ __all__ = [
     "evidence",
     "failures",
     "printable",
+    "problem",
     "rfc",
     "routable",
     "seen_answer",
@@ -30,6 +31,11 @@ __all__ = [
 READ = "2026-11-21"
 
 _LONGEST = 2000
+_PRIORITIES = {
+    Verdict.WARN: Priority.FIX_SOON,
+    Verdict.NOTE: Priority.INFO,
+    Verdict.UNKNOWN: Priority.MONITOR,
+}
 _NOT_ASKED = Answer(Status.SKIPPED, detail="the budget of questions or time was spent")
 _STATES = {Verdict.FAIL: State.INVALID, Verdict.UNKNOWN: State.UNKNOWN, Verdict.WARN: State.WARN}
 
@@ -78,6 +84,39 @@ def evidence(question: Question, answer: Answer, record: str = "") -> Mapping[st
 def failures(seen: Records, questions: Iterable[Question]) -> list[Question]:
     """Those of some questions that nothing may be concluded from."""
     return [question for question in questions if not seen_answer(seen, question).known]
+
+
+def problem(
+    *,
+    id: str,
+    verdict: Verdict,
+    title: str,
+    meaning: str,
+    fix: str,
+    source: Source,
+    cause: Cause = Cause.SENDER_DNS,
+    dont: str = "",
+    predicts: tuple[str, ...] = (),
+) -> Rule:
+    """A rule about what is published, no more urgent than its verdict.
+
+    What works today is fixed soon; what is merely worth knowing forbids no mail and asks for no act.
+    """
+    note = verdict is Verdict.NOTE
+    return Rule(
+        id=id,
+        verdict=verdict,
+        cause=cause,
+        title=title,
+        meaning=meaning,
+        fix=fix,
+        source=source,
+        dont=dont,
+        permanent=None if verdict is Verdict.FAIL else False,
+        sender_must_act=False if note else None,
+        priority=_PRIORITIES.get(verdict),
+        predicts=predicts,
+    )
 
 
 def unknown_rule(area: str, about: str, source: Source) -> Rule:

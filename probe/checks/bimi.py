@@ -12,6 +12,7 @@ from probe.checks._evidence import (
     READ,
     evidence,
     printable,
+    problem,
     seen_answer,
     state,
     unknown,
@@ -20,7 +21,7 @@ from probe.checks._evidence import (
 )
 from probe.facts import Question, Records
 from probe.grammar import bimi, tags
-from probe.rules import Cause, Finding, Rule, Source, State, Verdict
+from probe.rules import Finding, Source, State, Verdict
 
 __all__ = ["RULES", "ask", "judge"]
 
@@ -30,55 +31,49 @@ _DRAFT = Source(
 _GMAIL = Source("https://support.google.com/a/answer/10911320", "vendor", READ)
 
 UNKNOWN = unknown_rule("bimi", "The BIMI record", _DRAFT)
-NONE = Rule(
+NONE = problem(
     id="bimi/none",
     verdict=Verdict.NOTE,
-    cause=Cause.SENDER_DNS,
     title="No BIMI record",
     meaning="No logo is offered to receivers. It is optional and has no part in delivery.",
     fix="If you want a logo: first an enforced DMARC policy, then the logo, a certificate and the record.",
     source=_DRAFT,
 )
-SEVERAL = Rule(
+SEVERAL = problem(
     id="bimi/several",
     verdict=Verdict.WARN,
-    cause=Cause.SENDER_DNS,
     title="Several BIMI records",
     meaning="With more than one record receivers show no logo.",
     fix="Keep one of them.",
     source=_DRAFT,
 )
-SYNTAX = Rule(
+SYNTAX = problem(
     id="bimi/syntax",
     verdict=Verdict.WARN,
-    cause=Cause.SENDER_DNS,
     title="The BIMI record cannot be used",
     meaning="Receivers that cannot read the record show no logo.",
     fix="Publish the record in its exact form.",
     source=_DRAFT,
 )
-DECLINED = Rule(
+DECLINED = problem(
     id="bimi/declined",
     verdict=Verdict.NOTE,
-    cause=Cause.SENDER_DNS,
     title="The domain declines to show a logo",
     meaning="An empty record says so on purpose.",
     fix="Nothing, if that is what you want.",
     source=_DRAFT,
 )
-BARE = Rule(
+BARE = problem(
     id="bimi/no-certificate",
     verdict=Verdict.NOTE,
-    cause=Cause.SENDER_DNS,
     title="The logo has no certificate",
     meaning="Gmail shows a logo only with a certificate (VMC or CMC) named in a=.",
     fix="Get a certificate for the logo and name it in a=.",
     source=_GMAIL,
 )
-NOT_ENFORCED = Rule(
+NOT_ENFORCED = problem(
     id="bimi/dmarc-not-enforced",
     verdict=Verdict.WARN,
-    cause=Cause.SENDER_DNS,
     title="A BIMI record without an enforced DMARC policy",
     meaning="Receivers show the logo only where DMARC says quarantine or reject for all mail.",
     fix="Raise the DMARC policy to quarantine, then reject, or remove the BIMI record.",

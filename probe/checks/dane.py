@@ -12,6 +12,7 @@ from probe.checks._evidence import (
     evidence,
     failures,
     printable,
+    problem,
     rfc,
     seen_answer,
     state,
@@ -21,7 +22,7 @@ from probe.checks._evidence import (
 from probe.checks.mx import FOLLOWED, exchanges, null
 from probe.facts import Question, Records
 from probe.grammar import tlsa
-from probe.rules import Cause, Finding, Rule, State, Verdict
+from probe.rules import Finding, State, Verdict
 
 __all__ = ["RULES", "ask", "judge"]
 
@@ -29,49 +30,44 @@ _UNSIGNED = 2  # hosts looked at where DNSSEC does not protect the MX records
 _RECORDS = 50
 
 UNKNOWN = unknown_rule("dane", "The TLSA records", rfc(7672, "2.2"))
-NONE = Rule(
+NONE = problem(
     id="dane/none",
     verdict=Verdict.NOTE,
-    cause=Cause.SENDER_DNS,
     title="No TLSA records",
     meaning="Nothing in DNS binds the MX hosts to their certificates. It is optional and changes nothing "
     "about mail you send.",
     fix="If you want it: sign the zone first, then publish 3 1 1 records for every MX host.",
     source=rfc(7672, "2.2"),
 )
-UNSIGNED = Rule(
+UNSIGNED = problem(
     id="dane/unsigned",
     verdict=Verdict.WARN,
-    cause=Cause.SENDER_DNS,
     title="TLSA records that DNSSEC does not protect",
     meaning="Senders use TLSA records only from signed zones; these are ignored.",
     fix="Sign the zone of the MX host, or remove the records.",
     source=rfc(7672, "2.2"),
 )
-MX_UNSIGNED = Rule(
+MX_UNSIGNED = problem(
     id="dane/mx-unsigned",
     verdict=Verdict.NOTE,
-    cause=Cause.SENDER_DNS,
     title="The MX hosts are protected, the MX records that name them are not",
     meaning="The hosts' provider has DANE; as long as the domain itself is not signed, a forged MX record "
     "leads around it.",
     fix="Sign the domain's zone.",
     source=rfc(7672, "2.2.1"),
 )
-UNUSABLE = Rule(
+UNUSABLE = problem(
     id="dane/unusable",
     verdict=Verdict.WARN,
-    cause=Cause.SENDER_DNS,
     title="A TLSA record that SMTP cannot use",
     meaning="Records of other usages or with damaged data are skipped; where no other is left, senders "
     "encrypt without checking whom they talk to.",
     fix="Publish 3 1 1 (the server's key, SHA-256) or 2 1 1 (the CA's key).",
     source=rfc(7672, "3.1"),
 )
-PARTIAL = Rule(
+PARTIAL = problem(
     id="dane/partial",
     verdict=Verdict.WARN,
-    cause=Cause.SENDER_DNS,
     title="Some MX hosts have TLSA records, others have none",
     meaning="Whoever can keep senders away from the protected hosts gets the mail at the others.",
     fix="Publish TLSA records for every MX host.",
@@ -142,9 +138,9 @@ def _host(question: Question, seen: Records) -> Iterator[Finding]:
     values = answer.values[:_RECORDS]
     if not answer.authenticated:
         yield Finding(UNSIGNED, evidence(question, answer, "; ".join(values[:4])), printable(question.name))
-    wrong = [(value, problem) for value in values if (problem := tlsa.record(value).problem)]
+    wrong = [(value, why) for value in values if (why := tlsa.record(value).problem)]
     if wrong:
-        value, problem = wrong[0]
+        value, why = wrong[0]
         more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
-        detail = f"{printable(question.name)}: {printable(problem)}{more}"
+        detail = f"{printable(question.name)}: {printable(why)}{more}"
         yield Finding(UNUSABLE, evidence(question, answer, value), detail)

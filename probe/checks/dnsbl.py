@@ -10,10 +10,19 @@ from collections.abc import Iterator
 
 from probe.checks import Domain, Judgement
 from probe.checks._dnsbl_lists import BY_ZONE, DEAD, LISTS, List, Meaning, meanings, unlisted
-from probe.checks._evidence import READ, evidence, printable, rfc, routable, seen_answer, state
+from probe.checks._evidence import (
+    READ,
+    evidence,
+    printable,
+    problem,
+    rfc,
+    routable,
+    seen_answer,
+    state,
+)
 from probe.facts import Question, Records, Status
 from probe.grammar.rdns import reversed_address
-from probe.rules import Cause, Finding, Rule, Source, State, Verdict
+from probe.rules import Cause, Finding, Source, State, Verdict
 
 __all__ = ["RULES", "ask", "judge"]
 
@@ -21,7 +30,7 @@ _ADDRESSES = 10
 _OWN_LISTS = 10  # given as options
 _SPAMHAUS = BY_ZONE["zen.spamhaus.org"].source
 
-UNKNOWN = Rule(
+UNKNOWN = problem(
     id="dnsbl/unknown",
     verdict=Verdict.UNKNOWN,
     cause=Cause.UNKNOWN,
@@ -32,7 +41,7 @@ UNKNOWN = Rule(
     dont="Ask for removal because of an answer like 127.255.255.254: nothing is listed.",
     source=rfc(5782, "5"),
 )
-LISTED = Rule(
+LISTED = problem(
     id="dnsbl/listed",
     verdict=Verdict.FAIL,
     cause=Cause.BLOCKLIST,
@@ -43,7 +52,7 @@ LISTED = Rule(
     source=_SPAMHAUS,
     predicts=("550 5.7.1", "554 5.7.1"),
 )
-DOMAIN_LISTED = Rule(
+DOMAIN_LISTED = problem(
     id="dnsbl/domain-listed",
     verdict=Verdict.FAIL,
     cause=Cause.BLOCKLIST,
@@ -54,7 +63,7 @@ DOMAIN_LISTED = Rule(
     source=_SPAMHAUS,
     predicts=("550 5.7.1", "554 5.7.1"),
 )
-POLICY = Rule(
+POLICY = problem(
     id="dnsbl/policy",
     verdict=Verdict.WARN,
     cause=Cause.BLOCKLIST,
@@ -66,7 +75,7 @@ POLICY = Rule(
     source=_SPAMHAUS,
     predicts=("550 5.7.1",),
 )
-WATCHED = Rule(
+WATCHED = problem(
     id="dnsbl/watched",
     verdict=Verdict.WARN,
     cause=Cause.REPUTATION,
@@ -76,7 +85,7 @@ WATCHED = Rule(
     fix="Look at who receives this mail and whether they asked for it.",
     source=Source("http://uribl.com/refused.shtml", "vendor", READ),
 )
-DEAD_LIST = Rule(
+DEAD_LIST = problem(
     id="dnsbl/dead-list",
     verdict=Verdict.NOTE,
     cause=Cause.UNKNOWN,

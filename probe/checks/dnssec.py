@@ -9,27 +9,34 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from probe.checks import Domain, Judgement
-from probe.checks._evidence import evidence, printable, rfc, seen_answer, state, unknown, unknown_rule
+from probe.checks._evidence import (
+    evidence,
+    printable,
+    problem,
+    rfc,
+    seen_answer,
+    state,
+    unknown,
+    unknown_rule,
+)
 from probe.facts import Question, Records, Status
-from probe.rules import Cause, Finding, Rule, State, Verdict
+from probe.rules import Finding, State, Verdict
 
 __all__ = ["RULES", "ask", "judge"]
 
 UNKNOWN = unknown_rule("dnssec", "The DS record", rfc(4035, "4.9.3"))
-UNSIGNED = Rule(
+UNSIGNED = problem(
     id="dnssec/unsigned",
     verdict=Verdict.NOTE,
-    cause=Cause.SENDER_DNS,
     title="The zone is not signed",
     meaning="Its answers can be forged on the way. Most zones are not signed, and no large receiver asks "
     "for it.",
     fix="If you want it, switch DNSSEC on at the DNS provider, then publish the DS record at the registrar.",
     source=rfc(9364, "1.1"),
 )
-BOGUS = Rule(
+BOGUS = problem(
     id="dnssec/bogus",
     verdict=Verdict.FAIL,
-    cause=Cause.SENDER_DNS,
     title="The zone's signatures do not verify",
     meaning="Validating resolvers, most receivers among them, get no answer for any name of the zone: no "
     "MX, no SPF, no DKIM.",
@@ -37,20 +44,18 @@ BOGUS = Rule(
     dont="Publish new records in the meantime: nobody who validates will see them.",
     source=rfc(8914, "4.7"),
 )
-NOT_VALIDATED = Rule(
+NOT_VALIDATED = problem(
     id="dnssec/not-validated",
     verdict=Verdict.NOTE,
-    cause=Cause.SENDER_DNS,
     title="The zone is signed, but this resolver does not say whether the signatures verify",
     meaning="Its answers carry no AD flag: either it does not validate, or something on the way drops the "
     "flag.",
     fix="Ask a validating resolver (--resolver) to be sure.",
     source=rfc(4035, "4.9.3"),
 )
-WEAK = Rule(
+WEAK = problem(
     id="dnssec/weak-algorithm",
     verdict=Verdict.WARN,
-    cause=Cause.SENDER_DNS,
     title="The DS record rests on an algorithm that resolvers are giving up",
     meaning="SHA-1 and older algorithms must not be used any more; resolvers treat such zones as unsigned.",
     fix="Move the zone to ECDSA P-256 (13) and publish a DS record with SHA-256 (2).",

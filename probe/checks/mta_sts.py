@@ -14,6 +14,7 @@ from probe.checks._evidence import (
     evidence,
     failures,
     printable,
+    problem,
     rfc,
     seen_answer,
     state,
@@ -24,119 +25,107 @@ from probe.checks._evidence import (
 from probe.checks.mx import exchanges, null
 from probe.facts import Question, Records
 from probe.grammar import mtasts
-from probe.rules import Cause, Finding, Rule, State, Verdict
+from probe.rules import Finding, State, Verdict
 
 __all__ = ["RULES", "ask", "judge", "policy_question", "record_question"]
 
 _SHORT = 86_400  # seconds; RFC 8461 section 3.2 expects weeks
 
 UNKNOWN = unknown_rule("mta_sts", "The MTA-STS record or policy", rfc(8461, "3"))
-NONE = Rule(
+NONE = problem(
     id="mta_sts/none",
     verdict=Verdict.NOTE,
-    cause=Cause.SENDER_DNS,
     title="No MTA-STS policy",
     meaning="Nothing promises that mail to the domain travels encrypted. It is optional and changes nothing "
     "about mail you send.",
     fix="If you want it: publish a policy file in testing mode first, then the record.",
     source=rfc(8461, "3.1"),
 )
-SEVERAL = Rule(
+SEVERAL = problem(
     id="mta_sts/several",
     verdict=Verdict.WARN,
-    cause=Cause.SENDER_DNS,
     title="Several MTA-STS records",
     meaning="With more than one record senders act as if there were none.",
     fix="Keep one of them.",
     source=rfc(8461, "3.1"),
 )
-SYNTAX = Rule(
+SYNTAX = problem(
     id="mta_sts/syntax",
     verdict=Verdict.WARN,
-    cause=Cause.SENDER_DNS,
     title="The MTA-STS record cannot be used",
     meaning="Senders that cannot read the record act as if there were no policy.",
     fix="Publish the record in its exact form.",
     source=rfc(8461, "3.1"),
 )
-TLS = Rule(
+TLS = problem(
     id="mta_sts/policy-tls",
     verdict=Verdict.WARN,
-    cause=Cause.SENDER_DNS,
     title="The policy server's certificate does not hold",
     meaning="The policy may only be fetched under a certificate valid for the mta-sts name; senders ignore "
     "it.",
     fix="Give the policy host a certificate of a public CA for its name.",
     source=rfc(8461, "3.3"),
 )
-ABSENT = Rule(
+ABSENT = problem(
     id="mta_sts/policy-absent",
     verdict=Verdict.WARN,
-    cause=Cause.SENDER_DNS,
     title="The record announces a policy that is not there",
     meaning="Senders want the file with status 200 at its exact place, without redirection; without it "
     "there is no policy.",
     fix="Serve the policy file, or remove the record.",
     source=rfc(8461, "3.3"),
 )
-TYPE = Rule(
+TYPE = problem(
     id="mta_sts/content-type",
     verdict=Verdict.NOTE,
-    cause=Cause.SENDER_DNS,
     title="The policy is not served as text/plain",
     meaning="Senders should check the media type, and some refuse the policy for it.",
     fix="Serve the file with Content-Type: text/plain.",
     source=rfc(8461, "3.2"),
 )
-POLICY = Rule(
+POLICY = problem(
     id="mta_sts/policy-syntax",
     verdict=Verdict.WARN,
-    cause=Cause.SENDER_DNS,
     title="The policy file cannot be used",
     meaning="A policy that breaks the grammar is ignored.",
     fix="Serve a policy in its exact form.",
     source=rfc(8461, "3.2"),
 )
-MISMATCH = Rule(
+MISMATCH = problem(
     id="mta_sts/mx-mismatch",
     verdict=Verdict.FAIL,
-    cause=Cause.SENDER_DNS,
     title="The enforced policy leaves out an MX host",
     meaning="Senders that honour MTA-STS do not deliver to that host; replies and bounces are lost with it.",
     fix="Add the host to the policy and give the record a new id.",
     source=rfc(8461, "4.1"),
 )
-MISMATCH_TESTING = Rule(
+MISMATCH_TESTING = problem(
     id="mta_sts/mx-mismatch-testing",
     verdict=Verdict.WARN,
-    cause=Cause.SENDER_DNS,
     title="The policy, in testing mode, leaves out an MX host",
     meaning="Nothing is lost yet; with mode: enforce mail to that host would be.",
     fix="Add the host to the policy and give the record a new id.",
     source=rfc(8461, "4.1"),
 )
-TESTING = Rule(
+TESTING = problem(
     id="mta_sts/testing",
     verdict=Verdict.NOTE,
-    cause=Cause.SENDER_DNS,
     title="The policy is in testing mode",
     meaning="Failures are reported, nothing is refused: mail may still travel in clear.",
     fix="When the TLS reports are clean, set mode: enforce and give the record a new id.",
     source=rfc(8461, "5"),
 )
-OFF = Rule(
+OFF = problem(
     id="mta_sts/off",
     verdict=Verdict.NOTE,
-    cause=Cause.SENDER_DNS,
     title="The policy says that there is no policy",
     meaning="Mode none is how a domain leaves MTA-STS; it is meant to stand for a while only.",
     fix="Once max_age has passed, remove the record and the file.",
     source=rfc(8461, "8.3"),
 )
-BRIEF = Rule(
+BRIEF = problem(
     id="mta_sts/short-lived",
     verdict=Verdict.NOTE,
-    cause=Cause.SENDER_DNS,
     title="The policy is kept for less than a day",
     meaning="A policy protects only as long as senders remember it; weeks are expected.",
     fix="Raise max_age to 604800 (a week) or more.",

@@ -17,6 +17,7 @@ from probe.checks._evidence import (
     evidence,
     failures,
     printable,
+    problem,
     rfc,
     routable,
     seen_answer,
@@ -28,46 +29,42 @@ from probe.checks._evidence import (
 from probe.checks._providers import recognise
 from probe.facts import Answer, Question, Records, Status
 from probe.grammar.rdns import hostname
-from probe.rules import Cause, Finding, Rule, Source, State, Verdict
+from probe.rules import Finding, Source, State, Verdict
 
 __all__ = ["FOLLOWED", "RULES", "Exchange", "ask", "exchanges", "judge", "null"]
 
 FOLLOWED = 10  # hosts; a thousand MX records must not become two thousand questions
 
 UNKNOWN = unknown_rule("mx", "The mail servers", rfc(5321, "5.1"))
-NO_DOMAIN = Rule(
+NO_DOMAIN = problem(
     id="mx/no-such-domain",
     verdict=Verdict.FAIL,
-    cause=Cause.SENDER_DNS,
     title="The domain does not exist",
     meaning="DNS says that nothing at all is published under this name (NXDOMAIN); receivers refuse mail "
     "from it.",
     fix="Check the spelling; if it is right, the registration has lapsed or the zone is not delegated.",
     source=rfc(8020, "2"),
 )
-NONE = Rule(
+NONE = problem(
     id="mx/none",
     verdict=Verdict.FAIL,
-    cause=Cause.SENDER_DNS,
     title="The domain cannot receive mail",
     meaning="It has neither MX nor address records, so replies and bounces are lost, and receivers that "
     "check whether a sender can be answered refuse its mail.",
     fix="Publish an MX record for the server that takes the domain's mail.",
     source=rfc(5321, "5.1"),
 )
-IMPLICIT = Rule(
+IMPLICIT = problem(
     id="mx/implicit",
     verdict=Verdict.WARN,
-    cause=Cause.SENDER_DNS,
     title="No MX record: mail goes to the domain's own address",
     meaning="Without an MX record senders fall back to the address record, which is usually a web server.",
     fix="Say where mail goes with an MX record.",
     source=rfc(5321, "5.1"),
 )
-NULL = Rule(
+NULL = problem(
     id="mx/null",
     verdict=Verdict.WARN,
-    cause=Cause.SENDER_DNS,
     title="The domain says that it accepts no mail (null MX)",
     meaning="Right for a domain that never sends. A domain that does send cannot be answered, and receivers "
     "may refuse it for that.",
@@ -75,102 +72,91 @@ NULL = Rule(
     source=rfc(7505, "4.2"),
     predicts=("550 5.7.27",),
 )
-NULL_AND_OTHERS = Rule(
+NULL_AND_OTHERS = problem(
     id="mx/null-and-others",
     verdict=Verdict.FAIL,
-    cause=Cause.SENDER_DNS,
     title="A null MX stands beside other MX records",
     meaning="A null MX must be the only one; what senders do with both is undefined, and some will not "
     "deliver.",
     fix="Keep either the null MX or the others.",
     source=rfc(7505, "3"),
 )
-UNREACHABLE = Rule(
+UNREACHABLE = problem(
     id="mx/unreachable",
     verdict=Verdict.FAIL,
-    cause=Cause.SENDER_DNS,
     title="No MX host has an address on the Internet",
     meaning="Every MX record leads nowhere, so all mail to the domain fails.",
     fix="Give at least one MX host a public address.",
     source=rfc(5321, "5.1"),
 )
-LITERAL = Rule(
+LITERAL = problem(
     id="mx/address-literal",
     verdict=Verdict.FAIL,
-    cause=Cause.SENDER_DNS,
     title="An MX record holds an address instead of a host name",
     meaning="MX takes a host name; an address there is looked up as a name, does not exist, and mail fails.",
     fix="Give the server a name with an address record, and point the MX at that name.",
     source=rfc(5321, "5.1"),
 )
-NO_ADDRESS = Rule(
+NO_ADDRESS = problem(
     id="mx/no-address",
     verdict=Verdict.WARN,
-    cause=Cause.SENDER_DNS,
     title="An MX host has no address",
     meaning="Senders that try this host first lose time or give up, depending on their patience.",
     fix="Give the host an address record, or remove its MX record.",
     source=rfc(5321, "5.1"),
 )
-PRIVATE = Rule(
+PRIVATE = problem(
     id="mx/private-address",
     verdict=Verdict.WARN,
-    cause=Cause.SENDER_DNS,
     title="An MX host has an address that is not on the Internet",
     meaning="Private, loopback and link-local addresses mean another machine to every sender.",
     fix="Publish the public address of the server, or remove the MX record.",
     source=rfc(6890, "2.2.2"),
 )
-CNAME = Rule(
+CNAME = problem(
     id="mx/cname-target",
     verdict=Verdict.WARN,
-    cause=Cause.SENDER_DNS,
     title="An MX host is an alias (CNAME)",
     meaning="An MX must name a host that has address records itself; some senders do not follow the alias.",
     fix="Point the MX at the name behind the alias.",
     source=rfc(2181, "10.3"),
 )
-BAD_NAME = Rule(
+BAD_NAME = problem(
     id="mx/not-a-hostname",
     verdict=Verdict.WARN,
-    cause=Cause.SENDER_DNS,
     title="An MX target is not a valid host name",
     meaning="Host names hold letters, digits and inner hyphens; strict senders refuse anything else.",
     fix="Rename the host and point the MX at the new name.",
     source=rfc(1123, "2.1"),
 )
-DUPLICATE = Rule(
+DUPLICATE = problem(
     id="mx/duplicate",
     verdict=Verdict.NOTE,
-    cause=Cause.SENDER_DNS,
     title="The same MX host is listed twice",
     meaning="It is tried again at another preference; no harm, but not the spare server it looks like.",
     fix="Keep one record for each host.",
     source=rfc(5321, "5.1"),
 )
-IPV6_ONLY = Rule(
+IPV6_ONLY = problem(
     id="mx/ipv6-only",
     verdict=Verdict.WARN,
-    cause=Cause.SENDER_DNS,
     title="No MX host has an IPv4 address",
     meaning="Senders without IPv6, still many, cannot deliver.",
     fix="Give at least one MX host an IPv4 address.",
     source=rfc(3974),
 )
-MIXED = Rule(
+MIXED = problem(
     id="mx/mixed-providers",
     verdict=Verdict.WARN,
-    cause=Cause.SENDER_DNS,
     title="The MX records belong to different mail providers",
     meaning="Each provider answers only for its own mailboxes, so part of the mail is refused or lands "
     "where nobody looks. It is usually what a move between providers left behind.",
     fix="Keep the records of the provider that holds the mailboxes.",
     source=Source("https://support.google.com/a/answer/174125", "vendor", READ),
 )
-MANY = Rule(
+MANY = problem(
     id="mx/many",
     verdict=Verdict.NOTE,
-    cause=Cause.SENDER_DNS,
     title="There are more MX hosts than were followed",
     meaning=f"The {FOLLOWED} most preferred were looked at; senders, too, stop after a few.",
     fix="Publish a handful of hosts; use several addresses behind one name for more.",

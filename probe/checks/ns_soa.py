@@ -15,6 +15,7 @@ from probe.checks._evidence import (
     evidence,
     failures,
     printable,
+    problem,
     rfc,
     routable,
     seen_answer,
@@ -23,7 +24,7 @@ from probe.checks._evidence import (
     unknown_rule,
 )
 from probe.facts import Answer, Question, Records, Status
-from probe.rules import Cause, Finding, Rule, State, Verdict
+from probe.rules import Cause, Finding, State, Verdict
 
 __all__ = ["RULES", "ask", "judge"]
 
@@ -32,62 +33,56 @@ _ASKED = 4  # servers asked directly
 _COMPARED = ("MX", "NS", "TXT")
 
 UNKNOWN = unknown_rule("ns_soa", "The name servers", rfc(1034, "4.1"))
-SINGLE = Rule(
+SINGLE = problem(
     id="ns_soa/single-server",
     verdict=Verdict.WARN,
-    cause=Cause.SENDER_DNS,
     title="The zone has one name server",
     meaning="When it is away nobody finds MX, SPF or DKIM, and mail is deferred or refused.",
     fix="Have the zone served by at least two servers in different networks.",
     source=rfc(2182, "5"),
 )
-NO_ADDRESS = Rule(
+NO_ADDRESS = problem(
     id="ns_soa/no-address",
     verdict=Verdict.WARN,
-    cause=Cause.SENDER_DNS,
     title="A name server has no address",
     meaning="Resolvers that pick it lose time, and some of them give up.",
     fix="Give the server an address record, or take it out of the delegation.",
     source=rfc(1034, "4.1"),
 )
-PRIVATE = Rule(
+PRIVATE = problem(
     id="ns_soa/private-address",
     verdict=Verdict.WARN,
-    cause=Cause.SENDER_DNS,
     title="A name server has an address that is not on the Internet",
     meaning="Private and loopback addresses mean another machine to every resolver.",
     fix="Publish the server's public address, or take it out of the delegation.",
     source=rfc(6890, "2.2.2"),
 )
-CNAME = Rule(
+CNAME = problem(
     id="ns_soa/cname-target",
     verdict=Verdict.WARN,
-    cause=Cause.SENDER_DNS,
     title="A name server is an alias (CNAME)",
     meaning="An NS record must name a host that has address records itself; many resolvers refuse the alias.",
     fix="Point the NS record at the name behind the alias.",
     source=rfc(2181, "10.3"),
 )
-ONE_NETWORK = Rule(
+ONE_NETWORK = problem(
     id="ns_soa/one-network",
     verdict=Verdict.NOTE,
-    cause=Cause.SENDER_DNS,
     title="All name servers are in one network",
     meaning="One broken line takes all of them away.",
     fix="Have one of the servers in another network.",
     source=rfc(2182, "3.1"),
 )
-LAME = Rule(
+LAME = problem(
     id="ns_soa/lame",
     verdict=Verdict.WARN,
-    cause=Cause.SENDER_DNS,
     title="A name server does not serve the zone",
     meaning="It is named in the delegation and refuses the question or does not know the zone; a part of "
     "all lookups fails or takes longer.",
     fix="Set the zone up on that server, or take it out of the delegation.",
     source=rfc(1912, "2.8"),
 )
-SILENT = Rule(
+SILENT = problem(
     id="ns_soa/silent-server",
     verdict=Verdict.UNKNOWN,
     cause=Cause.UNKNOWN,
@@ -96,19 +91,17 @@ SILENT = Rule(
     fix="Ask it from elsewhere: dig @<address> <zone> SOA.",
     source=rfc(2182, "4.2"),
 )
-SERIALS = Rule(
+SERIALS = problem(
     id="ns_soa/serials-differ",
     verdict=Verdict.NOTE,
-    cause=Cause.SENDER_DNS,
     title="The name servers hold different versions of the zone",
     meaning="Usual for minutes after a change; for longer it means that a server no longer gets changes.",
     fix="If the serials still differ in an hour, look at the transfers to the server that is behind.",
     source=rfc(1912, "2.2"),
 )
-DIFFER = Rule(
+DIFFER = problem(
     id="ns_soa/answers-differ",
     verdict=Verdict.WARN,
-    cause=Cause.SENDER_DNS,
     title="The name servers give different answers",
     meaning="Which MX or SPF record a receiver sees depends on the server its resolver happens to ask.",
     fix="Make all servers serve the same zone.",

@@ -10,10 +10,20 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
 from probe.checks import Domain, Judgement
-from probe.checks._evidence import READ, evidence, printable, rfc, seen_answer, state, unknown, unknown_rule
+from probe.checks._evidence import (
+    READ,
+    evidence,
+    printable,
+    problem,
+    rfc,
+    seen_answer,
+    state,
+    unknown,
+    unknown_rule,
+)
 from probe.facts import Answer, Question, Records
 from probe.grammar import rdap
-from probe.rules import Cause, Finding, Rule, Source, State, Verdict
+from probe.rules import Cause, Finding, Source, State, Verdict
 
 __all__ = ["BOOTSTRAP", "RULES", "ask", "judge"]
 
@@ -24,7 +34,7 @@ _SOON = timedelta(days=30)
 _TRIES = 3  # the name, and what is left when labels are taken from its front: registrations are near the top
 
 UNKNOWN = unknown_rule("rdap", "The registration", rfc(9224, "3"))
-YOUNG = Rule(
+YOUNG = problem(
     id="rdap/young",
     verdict=Verdict.WARN,
     cause=Cause.REPUTATION,
@@ -34,37 +44,33 @@ YOUNG = Rule(
     dont="Send a campaign in the first weeks.",
     source=Source("https://spameatingmonkey.com/services", "vendor", READ),
 )
-EXPIRES = Rule(
+EXPIRES = problem(
     id="rdap/expires-soon",
     verdict=Verdict.WARN,
-    cause=Cause.SENDER_DNS,
     title="The registration ends within 30 days",
     meaning="When it ends, MX, SPF and DKIM vanish with the domain.",
     fix="Renew the domain and see that it renews by itself.",
     source=rfc(9083, "4.5"),
 )
-EXPIRED = Rule(
+EXPIRED = problem(
     id="rdap/expired",
     verdict=Verdict.FAIL,
-    cause=Cause.SENDER_DNS,
     title="The registration has ended",
     meaning="The domain is about to leave DNS, and somebody else may register it.",
     fix="Renew or redeem the domain at the registrar today.",
     source=rfc(9083, "4.5"),
 )
-HOLD = Rule(
+HOLD = problem(
     id="rdap/on-hold",
     verdict=Verdict.FAIL,
-    cause=Cause.SENDER_DNS,
     title="The registry or registrar has taken the domain out of DNS",
     meaning="With this status the domain is not delegated: no MX, SPF or DKIM can be found.",
     fix="Ask the registrar why: a contact that was not verified, a bill, an abuse report or a dispute.",
     source=rfc(8056, "2"),
 )
-NOT_FOUND = Rule(
+NOT_FOUND = problem(
     id="rdap/not-registered",
     verdict=Verdict.FAIL,
-    cause=Cause.SENDER_DNS,
     title="The registry knows no such domain",
     meaning="Nobody holds the name, or anybody may register it.",
     fix="Check the spelling, and register the domain if it is right.",

@@ -5,37 +5,43 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from probe.checks import Domain, Judgement
-from probe.checks._evidence import evidence, printable, rfc, seen_answer, unknown, unknown_rule, zone_line
+from probe.checks._evidence import (
+    evidence,
+    printable,
+    problem,
+    rfc,
+    seen_answer,
+    unknown,
+    unknown_rule,
+    zone_line,
+)
 from probe.checks.mx import null
 from probe.facts import Question, Records
 from probe.grammar import tlsrpt
-from probe.rules import Cause, Finding, Rule, State, Verdict
+from probe.rules import Finding, State, Verdict
 
 __all__ = ["RULES", "ask", "judge"]
 
 UNKNOWN = unknown_rule("tls_rpt", "The TLS reporting record", rfc(8460, "3"))
-NONE = Rule(
+NONE = problem(
     id="tls_rpt/none",
     verdict=Verdict.NOTE,
-    cause=Cause.SENDER_DNS,
     title="No TLS reports are asked for",
     meaning="Nobody tells the domain when mail to it could not be encrypted. It is optional.",
     fix="If you want reports, name an address for them.",
     source=rfc(8460, "3"),
 )
-SEVERAL = Rule(
+SEVERAL = problem(
     id="tls_rpt/several",
     verdict=Verdict.WARN,
-    cause=Cause.SENDER_DNS,
     title="Several TLS reporting records",
     meaning="With more than one record senders act as if there were none.",
     fix="Keep one of them, with all addresses in its rua.",
     source=rfc(8460, "3"),
 )
-SYNTAX = Rule(
+SYNTAX = problem(
     id="tls_rpt/syntax",
     verdict=Verdict.WARN,
-    cause=Cause.SENDER_DNS,
     title="The TLS reporting record cannot be used",
     meaning="Senders that cannot read the record send no reports.",
     fix="Publish the record in its exact form.",
