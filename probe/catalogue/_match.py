@@ -24,6 +24,7 @@ GAP = 12
 """Letters of a gap or of a longer alternative that count, beyond the fewest a pattern matches."""
 
 _AT_AUTH = frozenset((432, 534, 535, 538))
+_AUTH = frozenset((Stage.AUTH,))
 
 _NOTHING = Rule(
     id="standard/unknown",
@@ -214,6 +215,8 @@ def _score(entry: Entry, heard: Heard, worth: int) -> Score | None:
     strange = bool(heard.provider) or not worded or common
     if entry.provider and not known and strange:
         return None
+    if entry.stage == _AUTH and not entry.provider and heard.stage is not Stage.AUTH:
+        return None  # general words about a login mean something else anywhere but at AUTH
     code = _code(entry.code, heard.code, worded=worded)
     enhanced = _enhanced(entry.enhanced, heard.enhanced, worded=worded)
     if code is None or enhanced is None:
@@ -236,6 +239,16 @@ def _score(entry: Entry, heard: Heard, worth: int) -> Score | None:
         code,
         bool(entry.mechanism) and heard.mechanism in entry.mechanism,
     )
+
+
+def _own(entry: Entry, heard: Heard, worth: int) -> bool:
+    """Whether words or a code are a provider's own, wherever they are heard.
+
+    The registry of enhanced codes has no detail of three digits: such a code is its vendor's invention.
+    """
+    if entry.words:
+        return worth >= STRANGER or entry.anywhere
+    return heard.enhanced in entry.enhanced and len(heard.enhanced.rpartition(".")[2]) == 3
 
 
 def _rank(entry: Entry, heard: Heard, *, known: bool) -> int:

@@ -62,18 +62,17 @@ def explain_reply(
 
 def reading(heard: Pasted, *, stage: Stage | None = None, provider: str = "", mx: str = "") -> Match:
     """The catalogue's reading of what was pasted, with the confidence bar applied."""
-    served = catalogue.provider_of_host(mx) if mx and not provider else None
+    host = mx.strip().rstrip(".").lower()
+    served = catalogue.provider_named(provider) or (catalogue.provider_of_host(host) if host else None)
     side = ""
-    if served:
-        provider = served.id
-        name = mx.strip().rstrip(".").lower()
-        side = "submission" if any(name == one.host for one in served.submission) else "mx"
+    if served and host:
+        side = "submission" if any(host == one.host for one in served.submission) else "mx"
     match = catalogue.read_words(
         heard.text,
         code=heard.code,
         enhanced=heard.enhanced,
         stage=stage or heard.stage,
-        provider=provider,
+        provider=served.id if served else "",
         side=side,
     )
     return _barred(match)
