@@ -211,9 +211,7 @@ def _score(entry: Entry, heard: Heard, worth: int) -> Score | None:
     """How specific an entry is for what was heard; None where a condition is not met."""
     worded = bool(entry.words)
     known = entry.provider == heard.provider
-    common = entry.rank < 0 or (worth < STRANGER and not entry.anywhere)
-    strange = bool(heard.provider) or not worded or common
-    if entry.provider and not known and strange:
+    if entry.provider and not known and (heard.provider or not _own(entry, heard, worth)):
         return None
     if entry.stage == _AUTH and not entry.provider and heard.stage is not Stage.AUTH:
         return None  # general words about a login mean something else anywhere but at AUTH
@@ -247,7 +245,7 @@ def _own(entry: Entry, heard: Heard, worth: int) -> bool:
     The registry of enhanced codes has no detail of three digits: such a code is its vendor's invention.
     """
     if entry.words:
-        return worth >= STRANGER or entry.anywhere
+        return entry.rank >= 0 and (worth >= STRANGER or entry.anywhere)
     return heard.enhanced in entry.enhanced and len(heard.enhanced.rpartition(".")[2]) == 3
 
 
