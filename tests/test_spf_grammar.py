@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from probe.checks import _spf_fixes as fixes
 from probe.grammar import macro, spf
 
 # RFC 7208 section 7.4: the sender is strong-bad@email.example.com, the client 192.0.2.3.
@@ -106,17 +107,18 @@ def test_terms_that_are_not(term: str) -> None:
         ("a:192.0.2.1", "ip4:192.0.2.1"),
         ("include:192.0.2.0/24", "ip4:192.0.2.0/24"),
         ("192.0.2.1", "ip4:192.0.2.1"),
-        ("ip:192.0.2.1", "ip4:192.0.2.1"),
+        ("~ip:192.0.2.1", "~ip4:192.0.2.1"),
         ("ip4:2001:db8::1", "ip6:2001:db8::1"),
         ("ip4:192.0.2.1:25", "ip4:192.0.2.1"),
         ("redirect:b.c", "redirect=b.c"),
         ("include:https://b.c/", "include:b.c"),
-        ("-all.", "all"),
+        ("-all.", "-all"),
         ("include:b.c,", "include:b.c"),
     ],
 )
 def test_common_mistakes_are_understood(term: str, meant: str) -> None:
-    assert spf.parse(f"v=spf1 {term}").problems[0].hint == meant
+    assert spf.parse(f"v=spf1 {term}").problems
+    assert fixes.meant(term) == meant
 
 
 def test_modifiers_that_repeat() -> None:

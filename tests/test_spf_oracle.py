@@ -18,7 +18,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from probe.checks._spf_evaluate import Sender, evaluate
+from probe.checks._spf_evaluate import evaluate
+from probe.checks._spf_result import Sender
 from probe.facts import Question, Status
 from tests.spf_world import World
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from probe.checks._spf_evaluate import Sender, evaluate
+from probe.checks._spf_evaluate import evaluate
+from probe.checks._spf_result import Sender
 from probe.facts import Status
 from tests.spf_world import World
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from probe.checks._spf_tree import Cost
 from probe.grammar import spf
@@ -13,6 +13,7 @@ from probe.grammar.spf import Record, Term
 __all__ = [
     "decoded",
     "edited",
+    "meant",
     "merged",
     "misspelt",
     "paste",
@@ -32,6 +33,8 @@ _BEGINS_TERM = re.compile(
     r"|[+\-~?]all(?= |\Z)",
     re.IGNORECASE,
 )
+_DOTTED_QUAD = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?:/[0-9]{1,2})?\Z")
+_WITH_PORT = re.compile(r"([0-9.]+):[0-9]+\Z")
 _NEARLY = re.compile(r"(?:v ?= ?)?spf ?[0-9]?(?=[ ;,:]|\Z|include|ip4|ip6|all|a |mx)[ ;,:]*", re.IGNORECASE)
 _PLAIN = {
     **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe63\uff0d", "-"),
@@ -164,3 +167,36 @@ def why_passed_over(text: str) -> str:
     if found := strange(text):
         return f"the record holds {found[1]}"
     return "the record does not begin with v=spf1 and a space"
+
+
+def meant(text: str) -> str:
+    """The term that a malformed one was probably meant to be: the mistakes that are really published.
+
+    Empty where that cannot be told.
+    """
+    qualifier = text[:1] if text[:1] in {"+", "-", "~", "?"} else ""
+    bare = text.lstrip("+-~?")
+    name, _, value = bare.partition(":")
+    found = next((term for term in _guesses(name.lower(), value, bare) if term and _parses(term)), "")
+    return f"{qualifier}{found}" if found and not found.startswith(("redirect=", "exp=")) else found
+
+
+def _guesses(name: str, value: str, bare: str) -> Iterator[str]:
+    if _DOTTED_QUAD.match(value) and name in {"a", "mx", "include", "ip", "ipv4"}:
+        yield f"ip4:{value}"
+    if _DOTTED_QUAD.match(bare):
+        yield f"ip4:{bare}"
+    if name in {"ip4", "ip", "ipv6"}:
+        yield f"ip6:{value}"
+    if name in {"ip4", "ipv4"} and (port := _WITH_PORT.match(value)):
+        yield f"ip4:{port[1]}"
+    if name in {"redirect", "exp"}:
+        yield f"{name}={value}"
+    if value.lower().startswith(("http://", "https://")):
+        yield f"{name}:{value.split('/')[2]}"
+    if bare[-1:] in {",", ";", "."}:
+        yield bare.rstrip(",;.")
+
+
+def _parses(term: str) -> bool:
+    return not spf.parse(spf.joined((term,))).problems

@@ -350,6 +350,15 @@ RULES: tuple[Rule, ...] = (
         predicts=_REFUSED,
     ),
     _rule(
+        "helo-not-authorised",
+        _WARN,
+        "The HELO name does not authorise the sending address",
+        "Receivers may check the name said at HELO too, and for bounces they have no other. Its policy does "
+        "not let this address pass.",
+        "Add the address to the SPF record of the HELO name, or say another name.",
+        "2.3",
+    ),
+    _rule(
         "provider-missing",
         _FAIL,
         "The provider you send through is not authorised",
@@ -381,7 +390,10 @@ _STATES = {
     "effectively-all": State.WARN,
     "not-authorised": State.WARN,
     "provider-missing": State.WARN,
+    "helo-not-authorised": State.VALID,
     "at-lookup-limit": State.VALID,
+    "void-lookup": State.VALID,
+    "private-address": State.VALID,
 }
 _BY_VERDICT = {_FAIL: State.INVALID, Verdict.UNKNOWN: State.UNKNOWN, _WARN: State.WARN}
 

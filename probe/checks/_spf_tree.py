@@ -7,19 +7,17 @@ there: what a receiver will never evaluate is not worth a question.
 from __future__ import annotations
 
 import enum
-import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import cast
 
-from probe.checks._spf_evaluate import MOST_HOSTS, MOST_LOOKUPS, queryable, records_of
-from probe.checks._spf_networks import EVERYTHING, Span, decide, network_span
+from probe.checks._spf_result import MOST_HOSTS, MOST_LOOKUPS, queryable, records_of
 from probe.facts import Question, Records
 from probe.grammar import macro, spf
 from probe.grammar.spf import Record, Term
 
-__all__ = ["Cost", "Fate", "Lookup", "Tree", "authorised", "reach", "survey"]
+__all__ = ["Cost", "Fate", "Lookup", "Tree", "mx_hosts", "survey", "target"]
 
 _MOST_COUNTED = 6 * MOST_LOOKUPS  # beyond, "more than" is as good as the number
 _MOST_OWN_INCLUDES = 15  # of the domain's own record, fetched even past the limit: they are the cure
@@ -180,10 +178,10 @@ def _examine(place: _Place, term: Term, seen: Records) -> tuple[Lookup, Record |
     def ends(fate: Fate, question: Question | None = None) -> tuple[Lookup, None]:
         return Lookup(place.parent, place.domain, term, fate, question), None
 
-    target = _target(term, place.domain)
-    if term.name == "ptr" or target is None:
+    about = target(term, place.domain)
+    if term.name == "ptr" or about is None:
         return ends(Fate.VARIES)
-    name = queryable(target)
+    name = queryable(about)
     follows = term.name in {"include", "redirect"}
     if name is None or (follows and "." not in name):
         return ends(Fate.NO_RECORD if follows else Fate.NO_NAME)
@@ -219,7 +217,7 @@ def _followed(texts: tuple[str, ...]) -> tuple[Fate, Record | None]:
     return (Fate.BROKEN, None) if record.problems else (Fate.FOUND, record)
 
 
-def _target(term: Term, domain: str) -> str | None:
+def target(term: Term, domain: str) -> str | None:
     """The name a term is about, None where it depends on the message."""
     if term.target is None:
         return domain
@@ -237,91 +235,13 @@ def _addresses(lookup: Lookup, seen: Records) -> Iterator[Question]:
     if lookup.term.name == "a":
         yield Question(question.name, "AAAA")
     elif lookup.term.name == "mx":
-        for host in _hosts(seen.of(question.name, "MX")):
+        for host in mx_hosts(seen.of(question.name, "MX")):
             yield Question(host, "A")
             yield Question(host, "AAAA")
 
 
-def _hosts(values: Iterable[str]) -> Iterator[str]:
+def mx_hosts(values: Iterable[str]) -> Iterator[str]:
+    """The hosts of some MX values that can be asked about, ten at most."""
     for value in islice(values, MOST_HOSTS):
         if name := queryable(value.partition(" ")[2]):
             yield name
-
-
-def authorised(tree: Tree, seen: Records, term: Term | None = None) -> tuple[tuple[Span, ...], bool]:
-    """The addresses that pass (that one term of the own record holds), and whether that is all.
-
-    It is not where a term depends on the message (macros, ``ptr``), and where a lookup failed or was not
-    made. A policy beyond the limit lets nobody in.
-    """
-    if tree.count > MOST_LOOKUPS:
-        return (), False
-    walk = _Reach(tree, seen)
-    return walk.spans(term, tree.domain, (tree.domain,)) if term else walk.passing(tree.domain, ())
-
-
-def reach(term: Term, domain: str, seen: Records) -> Iterator[str]:
-    """The addresses behind an ``a`` or ``mx`` term, as far as they have been seen."""
-    target = _target(term, domain)
-    name = queryable(target) if target is not None else None
-    if name is not None:
-        for host in (name,) if term.name == "a" else _hosts(seen.of(name, "MX")):
-            yield from seen.of(host, "A")
-            yield from seen.of(host, "AAAA")
-
-
-@dataclass(frozen=True, slots=True)
-class _Reach:
-    """Walks the records of a tree that has at most ten lookups."""
-
-    tree: Tree
-    seen: Records
-
-    def passing(self, domain: str, line: tuple[str, ...]) -> tuple[tuple[Span, ...], bool]:
-        record = self.tree.records.get(domain)
-        if record is None or record.problems or domain in line or len(line) > MOST_LOOKUPS:
-            return (), False
-        exact = True
-        layers: list[tuple[bool, tuple[Span, ...]]] = []
-        redirect = record.first("redirect") if record.all is None else None
-        for term in (*record.mechanisms, *((redirect,) if redirect else ())):
-            spans, sure = self.spans(term, domain, (*line, domain))
-            exact = exact and sure
-            layers.append((term.qualifier in {"+", ""}, spans))
-        return decide(layers), exact
-
-    def spans(self, term: Term, domain: str, line: tuple[str, ...]) -> tuple[tuple[Span, ...], bool]:
-        if term.network is not None:
-            return (network_span(term.network),), True
-        if term.name == "all":
-            return EVERYTHING, True
-        target = _target(term, domain)
-        name = queryable(target) if target is not None and term.name != "ptr" else None
-        if name is None:
-            return (), False
-        if term.name in {"include", "redirect"}:
-            return self.passing(name, line)
-        if term.name == "exists":
-            answer = self.seen.asked(name, "A")
-            known = answer is not None and answer.known
-            return (EVERYTHING if self.seen.of(name, "A") else ()), known
-        if term.name == "a":
-            return self.around((name,), term)
-        answer = self.seen.asked(name, "MX")
-        spans, sure = self.around(_hosts(self.seen.of(name, "MX")), term)
-        return spans, sure and answer is not None and answer.known
-
-    def around(self, hosts: Iterable[str], term: Term) -> tuple[tuple[Span, ...], bool]:
-        """The networks around the addresses of some hosts."""
-        spans: list[Span] = []
-        exact = True
-        for host in hosts:
-            for kind, length in (("A", term.cidr4), ("AAAA", term.cidr6)):
-                answer = self.seen.asked(host, kind)
-                exact = exact and answer is not None and answer.known
-                for value in self.seen.of(host, kind):
-                    try:
-                        spans.append(network_span(ipaddress.ip_network((value, length), strict=False)))
-                    except ValueError:
-                        exact = False
-        return tuple(spans), exact

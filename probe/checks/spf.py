@@ -10,16 +10,18 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
-from probe.checks import Domain, Judgement
+from probe.checks import Domain, Judgement, _spf_policy, _spf_provider, _spf_written
 from probe.checks import _providers as providers
 from probe.checks._evidence import evidence, printable, seen_answer, unknown
 from probe.checks._spf_audit import Audit
-from probe.checks._spf_evaluate import Evaluation, Result, Sender, evaluate, records_of
+from probe.checks._spf_evaluate import evaluate
 from probe.checks._spf_fixes import merged, misspelt, paste, why_passed_over
 from probe.checks._spf_networks import count
+from probe.checks._spf_reach import authorised
+from probe.checks._spf_result import Evaluation, Result, Sender, records_of
 from probe.checks._spf_rules import RULES, rule, state_of
-from probe.checks._spf_tree import authorised, survey
 from probe.facts import Question, Records, Status
 from probe.grammar import spf
 from probe.rules import Finding, State
@@ -44,10 +46,11 @@ def _wanted(domain: Domain, seen: Records) -> Iterator[Question]:
         records = records_of(answer)
         if not records and answer.status is not Status.NXDOMAIN:
             yield Question(domain.name, "SPF")
-        if len(records) == 1 and not spf.parse(records[0]).problems:
-            yield from survey(domain.name, spf.parse(records[0]), seen).missing
-            yield from Audit(domain, seen).provider_questions()
-    for sender in senders(domain):
+        audit = Audit(domain, seen) if len(records) == 1 else None
+        if audit is not None and audit.tree is not None:
+            yield from audit.tree.missing
+            yield from _spf_provider.questions(audit)
+    for sender in (*senders(domain), *heloes(domain)):
         yield from evaluate(sender, seen).missing
 
 
@@ -71,6 +74,13 @@ def senders(domain: Domain) -> tuple[Sender, ...]:
     return tuple(found)
 
 
+def heloes(domain: Domain) -> tuple[Sender, ...]:
+    """The sending addresses as they stand for a bounce: the HELO name is checked, where it was given."""
+    if not domain.helo or domain.helo.lower() == domain.name:
+        return ()
+    return tuple(replace(sender, mail_from="") for sender in senders(domain))
+
+
 def _judged(domain: Domain, seen: Records) -> tuple[list[Finding], dict[str, object]]:
     question = Question(domain.name, "TXT")
     answer = seen_answer(seen, question)
@@ -86,7 +96,10 @@ def _judged(domain: Domain, seen: Records) -> tuple[list[Finding], dict[str, obj
         return findings, facts
     audit = Audit(domain, seen)
     facts["record"] = printable(records[0])
-    findings = list(audit.findings(checked))
+    greeted = [(sender, evaluate(sender, seen)) for sender in heloes(domain)]
+    # Most HELO names have no record, and that is no fault.
+    greeted = [pair for pair in greeted if pair[1].result is not Result.NONE]
+    findings = list(_findings(audit, [*checked, *greeted]))
     if audit.tree is not None:
         spans, exact = authorised(audit.tree, seen)
         facts["lookups"] = audit.tree.count
@@ -103,6 +116,19 @@ def _judged(domain: Domain, seen: Records) -> tuple[list[Finding], dict[str, obj
     return findings, facts
 
 
+def _findings(audit: Audit, checked: list[tuple[Sender, Evaluation]]) -> Iterator[Finding]:
+    """All that is to be said of the one record and its policy."""
+    yield from _spf_written.text(audit)
+    if audit.tree is not None:
+        yield from _spf_policy.below(audit, audit.tree)
+        yield from _spf_policy.limits(audit, audit.tree)
+        yield from _spf_written.terms(audit)
+        yield from _spf_policy.reach(audit, audit.tree)
+        yield from _spf_provider.left_out(audit, audit.tree)
+    yield from _spf_policy.senders(audit, checked)
+    yield from _spf_written.place(audit)
+
+
 def _facts(checked: list[tuple[Sender, Evaluation]]) -> dict[str, object]:
     """The evaluation before anything is known of the record."""
     told = [
@@ -110,7 +136,7 @@ def _facts(checked: list[tuple[Sender, Evaluation]]) -> dict[str, object]:
             "ip": str(sender.address),
             "helo": sender.helo,
             "mail_from": sender.mail_from,
-            "result": found.result.value,
+            "result": (Result.TEMPERROR if found.missing else found.result).value,
             "reason": printable(found.reason),
             "lookups": found.lookups,
             "void_lookups": found.void_lookups,

@@ -43,21 +43,16 @@ _IP6 = re.compile(r"([0-9A-Fa-f:.]+)(?:/(0|[1-9][0-9]{0,2}))?\Z")
 _QNUM = re.compile(r"(?:0|[1-9][0-9]{0,2})\Z")
 # The last label: letters and digits but not digits alone, or with dashes inside (section 7.1, toplabel).
 _TOP_LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\Z")
-_DOTTED_QUAD = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?:/[0-9]{1,2})?\Z")
 _MOST_PROBLEMS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What does not fit the grammar: the place in the record (counted from 0), its length, and why.
-
-    `hint` is the term as it was probably meant, where that can be told.
-    """
+    """What does not fit the grammar: the place in the record (counted from 0), its length, and why."""
 
     at: int
     length: int
     reason: str
-    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +136,7 @@ def parse(text: str) -> Record:
             terms.append(_term(found[0], found.start()))
         except macro.MalformedError as error:
             if len(problems) < _MOST_PROBLEMS:
-                problems.append(Problem(found.start(), len(found[0]), error.reason, _hint(found[0])))
+                problems.append(Problem(found.start(), len(found[0]), error.reason))
     return Record(text, tuple(terms), (*problems, *_repeated(terms)))
 
 
@@ -289,38 +284,6 @@ def _shifted(text: str, begin: int, allowed: frozenset[str]) -> tuple[macro.Part
 def _with(term: Term, **changes: object) -> Term:
     values = {name: getattr(term, name) for name in Term.__slots__} | changes
     return Term(**values)
-
-
-def _hint(text: str) -> str:
-    """The term as it was probably meant: the mistakes that are really published."""
-    bare = text.lstrip("+-~?")
-    name, _, value = bare.partition(":")
-    name = name.lower()
-    if name in {"a", "mx", "include", "ip", "ipv4"} and _DOTTED_QUAD.match(value):
-        return f"ip4:{value}"
-    if name in {"ip4", "ip"} and ":" in value and _parses(f"ip6:{value}"):
-        return f"ip6:{value}"
-    if name in {"ipv6", "ip"} and _parses(f"ip6:{value}"):
-        return f"ip6:{value}"
-    if _DOTTED_QUAD.match(bare):
-        return f"ip4:{bare}"
-    if name == "ip4" and (port := re.match(r"([0-9.]+):[0-9]+\Z", value)):
-        return f"ip4:{port[1]}"
-    if name in {"redirect", "exp"} and value:
-        return f"{name}={value}"
-    if bare.lower().startswith(("include=", "a=", "mx=", "ip4=", "ip6=")):
-        return bare.replace("=", ":", 1)
-    if value.lower().startswith(("http://", "https://")):
-        return f"{name}:{value.split('/')[2]}"
-    return bare.rstrip(",;.") if bare[-1:] in {",", ";", "."} and _parses(bare.rstrip(",;.")) else ""
-
-
-def _parses(text: str) -> bool:
-    try:
-        _term(text, 0)
-    except macro.MalformedError:
-        return False
-    return True
 
 
 def joined(values: Iterable[str]) -> str:

@@ -1,0 +1,67 @@
+"""Whether the policy lets in the provider that mail is sent through, or that hosts the mailboxes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from probe.checks import _providers as providers
+from probe.checks import _spf_fixes as fixes
+from probe.checks._evidence import seen_answer
+from probe.checks._spf_audit import Audit
+from probe.checks._spf_networks import covers
+from probe.checks._spf_reach import authorised
+from probe.checks._spf_result import records_of
+from probe.checks._spf_tree import Fate, Tree, survey
+from probe.facts import Question
+from probe.grammar import spf
+from probe.rules import Confidence, Finding
+
+__all__ = ["left_out", "questions"]
+
+
+def questions(audit: Audit) -> Iterator[Question]:
+    """What must be known of a provider that the record does not name, to say that it is left out."""
+    provider = _in_question(audit)
+    if provider is not None and audit.tree is not None and not audit.tree.missing:
+        question = Question(provider.spf[0], "TXT")
+        yield question
+        records = records_of(seen_answer(audit.seen, question))
+        if len(records) == 1:
+            yield from survey(question.name, spf.parse(records[0]), audit.seen).missing
+
+
+def left_out(audit: Audit, tree: Tree) -> Iterator[Finding]:
+    """The finding, where the provider is neither named nor covered."""
+    provider = _in_question(audit)
+    if provider is None:
+        return
+    name = provider.spf[0]
+    records = records_of(seen_answer(audit.seen, Question(name, "TXT")))
+    if len(records) != 1 or spf.parse(records[0]).problems:
+        return
+    theirs, _ = authorised(survey(name, spf.parse(records[0]), audit.seen), audit.seen)
+    ours, _ = authorised(tree, audit.seen)
+    if not theirs or covers(ours, theirs):
+        return
+    fix = audit.publish(fixes.with_terms(audit.record, (f"include:{name}",)))
+    given = bool(providers.find(audit.domain.provider))
+    yield audit.found(
+        "provider-missing" if given else "mailbox-host-missing",
+        f"{provider.name}: no include:{name}",
+        fix,
+        confidence=Confidence.CERTAIN if given else Confidence.LIKELY,
+    )
+
+
+def _in_question(audit: Audit) -> providers.Provider | None:
+    tree = audit.tree
+    given = providers.find(audit.domain.provider)
+    hosts = [value.partition(" ")[2] for value in audit.seen.of(audit.domain.name, "MX")]
+    provider = given or providers.recognise(hosts)
+    if tree is None or provider is None or not provider.spf or not (given or provider.sends):
+        return None
+    named = {lookup.question.name for lookup in tree.lookups if lookup.question}
+    varying = any(lookup.term.name != "ptr" for lookup in tree.having(Fate.VARIES))
+    if not audit.sound or tree.cut or tree.failed or varying or named.intersection(provider.spf):
+        return None
+    return provider

@@ -1,0 +1,94 @@
+"""Whom an SPF policy lets in: the exact set of addresses that pass, whoever asks."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from probe.checks._spf_networks import EVERYTHING, Span, decide, network_span
+from probe.checks._spf_result import MOST_LOOKUPS, queryable
+from probe.checks._spf_tree import Tree, mx_hosts, target
+from probe.facts import Records
+from probe.grammar.spf import Term
+
+__all__ = ["addresses", "authorised"]
+
+
+def authorised(tree: Tree, seen: Records, term: Term | None = None) -> tuple[tuple[Span, ...], bool]:
+    """The addresses that pass (that one term of the own record holds), and whether that is all.
+
+    It is not where a term depends on the message (macros, ``ptr``), and where a lookup failed or was not
+    made. A policy beyond the limit lets nobody in.
+    """
+    if tree.count > MOST_LOOKUPS:
+        return (), False
+    walk = _Reach(tree, seen)
+    return walk.spans(term, tree.domain, (tree.domain,)) if term else walk.passing(tree.domain, ())
+
+
+def addresses(term: Term, domain: str, seen: Records) -> Iterator[str]:
+    """The addresses behind an ``a`` or ``mx`` term, as far as they have been seen."""
+    about = target(term, domain)
+    name = queryable(about) if about is not None else None
+    if name is not None:
+        for host in (name,) if term.name == "a" else mx_hosts(seen.of(name, "MX")):
+            yield from seen.of(host, "A")
+            yield from seen.of(host, "AAAA")
+
+
+@dataclass(frozen=True, slots=True)
+class _Reach:
+    """Walks the records of a tree that has at most ten lookups."""
+
+    tree: Tree
+    seen: Records
+
+    def passing(self, domain: str, line: tuple[str, ...]) -> tuple[tuple[Span, ...], bool]:
+        record = self.tree.records.get(domain)
+        if record is None or record.problems or domain in line or len(line) > MOST_LOOKUPS:
+            return (), False
+        exact = True
+        layers: list[tuple[bool, tuple[Span, ...]]] = []
+        redirect = record.first("redirect") if record.all is None else None
+        for term in (*record.mechanisms, *((redirect,) if redirect else ())):
+            spans, sure = self.spans(term, domain, (*line, domain))
+            exact = exact and sure
+            layers.append((term.qualifier in {"+", ""}, spans))
+        return decide(layers), exact
+
+    def spans(self, term: Term, domain: str, line: tuple[str, ...]) -> tuple[tuple[Span, ...], bool]:
+        if term.network is not None:
+            return (network_span(term.network),), True
+        if term.name == "all":
+            return EVERYTHING, True
+        about = target(term, domain)
+        name = queryable(about) if about is not None and term.name != "ptr" else None
+        if name is None:
+            return (), False
+        if term.name in {"include", "redirect"}:
+            return self.passing(name, line)
+        if term.name == "exists":
+            answer = self.seen.asked(name, "A")
+            known = answer is not None and answer.known
+            return (EVERYTHING if self.seen.of(name, "A") else ()), known
+        if term.name == "a":
+            return self.around((name,), term)
+        answer = self.seen.asked(name, "MX")
+        spans, sure = self.around(mx_hosts(self.seen.of(name, "MX")), term)
+        return spans, sure and answer is not None and answer.known
+
+    def around(self, hosts: Iterable[str], term: Term) -> tuple[tuple[Span, ...], bool]:
+        """The networks around the addresses of some hosts."""
+        spans: list[Span] = []
+        exact = True
+        for host in hosts:
+            for kind, length in (("A", term.cidr4), ("AAAA", term.cidr6)):
+                answer = self.seen.asked(host, kind)
+                exact = exact and answer is not None and answer.known
+                for value in self.seen.of(host, kind):
+                    try:
+                        spans.append(network_span(ipaddress.ip_network((value, length), strict=False)))
+                    except ValueError:
+                        exact = False
+        return tuple(spans), exact

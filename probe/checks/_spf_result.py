@@ -1,0 +1,104 @@
+"""What an SPF check is given and what it says; the limits of RFC 7208; which names can be asked about."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from probe.checks._spf_networks import Address
+from probe.facts import Answer, Question
+from probe.grammar import spf
+
+__all__ = [
+    "MOST_HOSTS",
+    "MOST_LOOKUPS",
+    "MOST_VOIDS",
+    "Evaluation",
+    "Result",
+    "Sender",
+    "Step",
+    "queryable",
+    "records_of",
+    "shortened",
+]
+
+MOST_LOOKUPS = 10  # section 4.6.4
+MOST_VOIDS = 2
+MOST_HOSTS = 10  # MX or PTR names in one answer
+_LONGEST_NAME = 253
+
+
+class Result(enum.StrEnum):
+    """The results of section 2.6."""
+
+    NONE = "none"
+    NEUTRAL = "neutral"
+    PASS = "pass"  # noqa: S105 - a result, no password
+    FAIL = "fail"
+    SOFTFAIL = "softfail"
+    TEMPERROR = "temperror"
+    PERMERROR = "permerror"
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who sends: the address of the client, the HELO name, and MAIL FROM (empty for a bounce)."""
+
+    address: Address
+    helo: str
+    mail_from: str = ""
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """Local part and domain that are checked; postmaster at the HELO name for a bounce (section 2.4)."""
+        local, _, domain = (self.mail_from or self.helo).rpartition("@")
+        return local or "postmaster", domain
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One term as it was tested: whose record, what came of it, and the counts so far."""
+
+    domain: str
+    term: str
+    outcome: str
+    lookups: int
+    void_lookups: int
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """The result of a check, and how it came about.
+
+    `reason` is the term or the mistake that decided. `missing` are questions nobody has asked yet: until
+    they are answered the result means nothing. `failed` is the question that ended in a temperror.
+    """
+
+    result: Result
+    reason: str = ""
+    explanation: str = ""
+    lookups: int = 0
+    void_lookups: int = 0
+    trace: tuple[Step, ...] = ()
+    missing: tuple[Question, ...] = ()
+    failed: Question | None = None
+
+
+def records_of(answer: Answer) -> tuple[str, ...]:
+    """The SPF records among the TXT values of an answer."""
+    return tuple(value for value in answer.values if spf.is_record(value))
+
+
+def queryable(name: str) -> str | None:
+    """A name as a question asks it, None where no question can be asked (an empty or long label)."""
+    name = name.removesuffix(".").lower()
+    if not name.isascii() or len(name) > _LONGEST_NAME:
+        return None
+    return name if all(0 < len(label) <= 63 for label in name.split(".")) else None
+
+
+def shortened(name: str) -> str:
+    """An expanded name of at most 253 characters: labels are taken away on the left (section 7.3)."""
+    while len(name) > _LONGEST_NAME and "." in name:
+        name = name.partition(".")[2] if len(name) < 2 * _LONGEST_NAME else name[-2 * _LONGEST_NAME + 1 :]
+    return name

@@ -1,0 +1,144 @@
+"""What is right and wrong with the text of an SPF record and with its terms, as they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from probe.checks import _spf_fixes as fixes
+from probe.checks._evidence import routable
+from probe.checks._spf_audit import MOST_ALIKE, Audit, again
+from probe.checks._spf_reach import addresses
+from probe.grammar import spf
+from probe.grammar.spf import Term
+from probe.rules import Finding
+
+__all__ = ["place", "terms", "text"]
+
+_SHORT, _CLASSIC = 450, 512  # bytes: what RFC 7208 advises, and what a classic DNS packet holds
+
+# Names that mean something else than an unknown modifier: mechanisms, and the version of a second record.
+_MISTAKEN = frozenset({"include", "a", "mx", "ip4", "ip6", "exists", "ptr", "all", "v"})
+
+
+def text(audit: Audit) -> Iterator[Finding]:
+    """Strings glued together, characters that are no ASCII, syntax, length."""
+    at = audit.answer.values.index(audit.text)
+    lengths = audit.answer.chunks[at] if at < len(audit.answer.chunks) else ()
+    apart, seams = fixes.unglued(audit.text, lengths)
+    if seams:
+        seam = audit.text[max(0, seams[0] - 20) : seams[0]] + "|" + audit.text[seams[0] : seams[0] + 20]
+        fixed = "" if spf.parse(apart).problems else audit.publish(apart)
+        yield audit.found("glued", f"the seam is at {seam}", fixed)
+    problems = [p for p in audit.record.problems if not any(p.at <= at < p.at + p.length for at in seams)]
+    if strange := fixes.strange(audit.text):
+        char, name = strange
+        plain = fixes.plain(audit.text)
+        sound = plain and spf.is_record(plain) and not spf.parse(plain).problems
+        place = fixes.decoded(audit.text).index(char) + 1
+        yield audit.found("non-ascii", f"{name} is character {place}", audit.publish(plain) if sound else "")
+        problems = [p for p in problems if audit.text[p.at : p.at + p.length].isascii()]
+    if problems:
+        shown = problems[:MOST_ALIKE]
+        detail = "; ".join(f"{p.reason}: {spf.mark(audit.text, p)}" for p in shown)
+        yield audit.found("syntax", detail, _corrected(audit, problems))
+    size = len(audit.text)
+    if size > _SHORT:
+        problem = "over-512" if size > _CLASSIC else "over-450"
+        yield audit.found(problem, f"{size} bytes")
+
+
+def _corrected(audit: Audit, problems: list[spf.Problem]) -> str:
+    """The record as it was probably meant, if every mistake in it is one that can be told."""
+    text = audit.text
+    for problem in sorted(problems, key=lambda problem: -problem.at):
+        end = problem.at + problem.length
+        meant = fixes.meant(text[problem.at : end])
+        if not meant:
+            return ""
+        text = text[: problem.at] + meant + text[end:]
+    return "" if spf.parse(text).problems else audit.publish(text)
+
+
+def terms(audit: Audit) -> Iterator[Finding]:
+    """The end of the record, and terms that do not do what their author thinks."""
+    record = audit.record
+    end = record.all
+    kinds: Mapping[str, Callable[[], Finding]] = {
+        "+": lambda: audit.found("allows-all", end.text if end else "", audit.ending("~all")),
+        "?": lambda: audit.found("neutral-all", end.text if end else "", audit.ending("~all")),
+    }
+    if end is not None and end.qualifier in kinds:
+        yield kinds[end.qualifier]()
+    if end is None and record.first("redirect") is None:
+        yield audit.found("no-all", "" if record.terms else "the record is empty", audit.ending("~all"))
+    if [term.text.lower() for term in record.terms if term.name != "exp"] == ["-all"]:
+        yield audit.found("sends-nothing")
+    dead = [term for term in record.terms if term.qualifier and end is not None and term.at > end.at]
+    if end is not None and dead:
+        yield audit.found(
+            "after-all",
+            ", ".join(term.text for term in dead[:10]),
+            audit.ending(f"{end.qualifier}all".lstrip("+")),
+        )
+    redirect = record.first("redirect")
+    if end is not None and redirect is not None:
+        yield audit.found("redirect-ignored", redirect.text, audit.without(redirect))
+    ignored = [term for term in record.terms if not term.qualifier and term.name in _MISTAKEN]
+    if ignored:
+        places = {term.at for term in ignored if term.name != "v"}
+        text = fixes.edited(record, lambda t: t.text.replace("=", ":", 1) if t.at in places else _kept(t))
+        sound = not spf.parse(text).problems
+        yield audit.found(
+            "ignored-term",
+            ", ".join(term.text for term in ignored[:10]),
+            audit.publish(text) if sound else "",
+        )
+    slow = [term for term in record.mechanisms if term.name == "ptr" or "p" in term.letters]
+    if slow:
+        yield audit.found("ptr", ", ".join(term.text for term in slow[:10]), audit.without(*slow))
+    seen: set[str] = set()
+    twice = [term for term in record.mechanisms if again(term, seen)]
+    if twice:
+        yield audit.found(
+            "duplicate-term", ", ".join(term.text for term in twice[:10]), audit.without(*twice)
+        )
+    varying = [term for term in record.mechanisms if term.letters - {"p"}]
+    if varying:
+        yield audit.found("macros", ", ".join(term.text for term in varying[:10]))
+    yield from _private(audit)
+
+
+def _private(audit: Audit) -> Iterator[Finding]:
+    """Addresses that no receiver can ever see, written down or behind an own ``a`` or ``mx``."""
+    bad: dict[str, Term] = {}
+    for term in audit.record.mechanisms:
+        network = term.network
+        if network is not None and network.prefixlen >= 8 and not routable(str(network.network_address)):
+            bad.setdefault(term.text, term)
+        elif term.name in {"a", "mx"}:
+            for address in addresses(term, audit.domain.name, audit.seen):
+                if not routable(address):
+                    bad.setdefault(f"{term.text} ({address})", term)
+    if bad:
+        written = [term for term in bad.values() if term.network is not None]
+        named = ", ".join([*bad][:10]) + (f" and {len(bad) - 10} more" if len(bad) > 10 else "")
+        yield audit.found("private-address", named, audit.without(*written) if written else "")
+
+
+def place(audit: Audit) -> Iterator[Finding]:
+    """Where the record stands: at an alias, or beside one."""
+    if audit.answer.aliases:
+        yield audit.found("alias", " -> ".join((audit.domain.name, *audit.answer.aliases)))
+        return
+    for kind in ("MX", "A", "AAAA"):
+        other = audit.seen.asked(audit.domain.name, kind)
+        if other is not None and other.aliases:
+            detail = (
+                f"{audit.domain.name} is a CNAME of {other.aliases[0]} for {kind}, and has TXT of its own"
+            )
+            yield audit.found("beside-cname", detail)
+            return
+
+
+def _kept(term: Term) -> str | None:
+    return None if term.name == "v" else term.text
