@@ -99,6 +99,17 @@ def test_dead_lists_are_never_asked() -> None:
     assert (found.ids, found.asked) == (["dnsbl/dead-list"], ())
 
 
+def test_a_subdomain_is_looked_up_with_its_registration() -> None:
+    found = audit(
+        "dnsbl", "news.example.test", HEALTHY + "example.test.dbl.spamhaus.org A 127.0.1.2", options=ON
+    )
+    assert found.ids == ["dnsbl/domain-listed"]
+    assert found.evaluation["dbl.spamhaus.org"] == {
+        "news.example.test": "not listed",
+        "example.test": "domain-listed",
+    }
+
+
 def test_ipv6_is_asked_only_where_it_is_listed() -> None:
     found = audit("dnsbl", "example.test", HEALTHY, sending_ips=("2001:db8::1",), options=ON)
     asked = {question.name for question in found.asked}

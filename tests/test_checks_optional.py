@@ -68,6 +68,8 @@ TLSA = {
     "3 1 1 abcd": ("warn", ["dane/unusable"]),
     "3 9 1 " + "ab" * 32: ("warn", ["dane/unusable"]),
     "3 1 1 " + "zz" * 32: ("warn", ["dane/unusable"]),
+    "7 1 1 " + "ab" * 32: ("warn", ["dane/unusable"]),
+    "3 1 9 " + "ab" * 32: ("warn", ["dane/unusable"]),
 }
 
 
@@ -111,6 +113,19 @@ def test_bimi(text: str) -> None:
     world = f"default._bimi.example.test TXT {text}\n _dmarc.example.test TXT v=DMARC1; p=reject"
     found = audit("bimi", "example.test", world)
     assert (found.state, found.ids) == BIMI[text]
+
+
+def test_bimi_is_inherited() -> None:
+    world = f"default._bimi.example.test TXT v=BIMI1; {LOGO}; a=https://example.test/v.pem\n _dmarc.example.test TXT v=DMARC1; p=reject"
+    assert audit("bimi", "news.example.test", world).state == "valid"
+    assert audit("bimi", "news.example.test", MX).ids == ["bimi/none"]
+    broken = {"default._bimi.example.test TXT": "timeout"}
+    assert audit("bimi", "news.example.test", MX, broken=broken).state == "unknown"
+
+
+def test_two_bimi_records() -> None:
+    world = f"default._bimi.example.test TXT v=BIMI1; {LOGO}\n default._bimi.example.test TXT v=BIMI1; l=; a="
+    assert audit("bimi", "example.test", world).ids == ["bimi/several"]
 
 
 @pytest.mark.parametrize(

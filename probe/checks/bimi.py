@@ -19,6 +19,7 @@ from probe.checks._evidence import (
     unknown_rule,
     zone_line,
 )
+from probe.checks._suffixes import organizational
 from probe.facts import Question, Records
 from probe.grammar import bimi, tags
 from probe.rules import Finding, Source, State, Verdict
@@ -83,31 +84,51 @@ NOT_ENFORCED = problem(
 RULES = (UNKNOWN, NONE, SEVERAL, SYNTAX, DECLINED, BARE, NOT_ENFORCED)
 
 
-def _question(domain: Domain) -> Question:
-    return Question(f"default._bimi.{domain.name}", "TXT")
+def _places(domain: Domain) -> list[str]:
+    """Where a record may stand: at the domain, else at its organizational domain."""
+    if domain.name.count(".") < 2:
+        return [domain.name]
+    return list(dict.fromkeys((domain.name, organizational(domain.name))))
 
 
-def _policy_question(domain: Domain) -> Question:
-    return Question(f"_dmarc.{domain.name}", "TXT")
+def _question(place: str) -> Question:
+    return Question(f"default._bimi.{place}", "TXT")
+
+
+def _policy_question(place: str) -> Question:
+    return Question(f"_dmarc.{place}", "TXT")
+
+
+def _records(place: str, seen: Records) -> list[str]:
+    question = _question(place)
+    return [value for value in seen.of(question.name, question.type) if bimi.announces(value)]
 
 
 def ask(domain: Domain, seen: Records) -> Iterator[Question]:
-    """The record, and the DMARC record it depends on."""
-    yield (question := _question(domain))
-    if seen.of(question.name, question.type):
-        yield _policy_question(domain)
+    """The record, where it stands, and the DMARC record it depends on."""
+    for place in _places(domain):
+        yield (question := _question(place))
+        if _records(place, seen):
+            yield _policy_question(place)
+        if question not in seen or not seen_answer(seen, question).known or _records(place, seen):
+            return
 
 
 def judge(domain: Domain, seen: Records) -> Judgement:
     """``evaluation`` holds the addresses of the logo and its certificate."""
-    question = _question(domain)
-    answer = seen_answer(seen, question)
-    if not answer.known:
-        return Judgement(State.UNKNOWN, (unknown(UNKNOWN, seen, question),))
-    records = [value for value in seen.of(question.name, question.type) if bimi.announces(value)]
-    fact = evidence(question, answer, "; ".join(records[:4]))
-    if not records:
-        return Judgement(State.MISSING, (Finding(NONE, fact),))
+    for place in _places(domain):
+        question = _question(place)
+        if not seen_answer(seen, question).known:
+            return Judgement(State.UNKNOWN, (unknown(UNKNOWN, seen, question),))
+        if records := _records(place, seen):
+            return _judged(place, records, seen)
+    question = _question(domain.name)
+    return Judgement(State.MISSING, (Finding(NONE, evidence(question, seen_answer(seen, question))),))
+
+
+def _judged(place: str, records: list[str], seen: Records) -> Judgement:
+    question = _question(place)
+    fact = evidence(question, seen_answer(seen, question), "; ".join(records[:4]))
     if len(records) > 1:
         fix = (
             f"Keep this one and remove the others:\n{zone_line(question.name, 'TXT', printable(records[0]))}"
@@ -116,19 +137,19 @@ def judge(domain: Domain, seen: Records) -> Judgement:
     record = bimi.record(records[0])
     told = {"location": printable(record.location), "authority": printable(record.authority)}
     if record.problems:
-        fix = zone_line(question.name, "TXT", f"v=BIMI1; l=https://{domain.name}/logo.svg; a=")
+        fix = zone_line(question.name, "TXT", f"v=BIMI1; l=https://{place}/logo.svg; a=")
         finding = Finding(SYNTAX, fact, printable("; ".join(record.problems)), fix)
         return Judgement(State.INVALID, (finding,), told)
     if record.declines:
         return Judgement(State.VALID, (Finding(DECLINED, fact),), told)
     findings = [Finding(BARE, fact)] if not record.authority else []
-    findings += _policy(domain, seen)
+    findings += _policy(place, seen)
     return Judgement(state(findings), tuple(findings), told)
 
 
-def _policy(domain: Domain, seen: Records) -> Iterator[Finding]:
+def _policy(place: str, seen: Records) -> Iterator[Finding]:
     """What the domain's own DMARC record says against a logo; an inherited policy is the DMARC check's."""
-    question = _policy_question(domain)
+    question = _policy_question(place)
     found = [tags.read(value) for value in seen.of(question.name, question.type)]
     policies = [each for each in found if each.pairs[:1] == (("v", "DMARC1"),)]
     if len(policies) != 1:

@@ -20,6 +20,7 @@ from probe.checks._evidence import (
     seen_answer,
     state,
 )
+from probe.checks._suffixes import organizational
 from probe.facts import Question, Records, Status
 from probe.grammar.rdns import reversed_address
 from probe.rules import Cause, Finding, Source, State, Verdict
@@ -125,9 +126,9 @@ def _lists(domain: Domain) -> list[List]:
 
 
 def _subjects(domain: Domain, asked: List) -> list[str]:
-    """What is looked up in a list: the domain, or the public addresses mail leaves from."""
+    """What is looked up in a list: the domain and its registration, or the addresses mail leaves from."""
     if asked.of == "domain":
-        return [domain.name]
+        return list(dict.fromkeys((domain.name, organizational(domain.name))))
     addresses = [each for each in dict.fromkeys(domain.sending_ips) if routable(each)][:_ADDRESSES]
     return [each for each in addresses if asked.ipv6 or ":" not in each]
 

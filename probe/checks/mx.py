@@ -29,7 +29,7 @@ from probe.checks._evidence import (
 from probe.checks._providers import recognise
 from probe.facts import Answer, Question, Records, Status
 from probe.grammar.rdns import hostname
-from probe.rules import Finding, Source, State, Verdict
+from probe.rules import Finding, Rule, Source, State, Verdict
 
 __all__ = ["FOLLOWED", "RULES", "Exchange", "ask", "exchanges", "judge", "null"]
 
