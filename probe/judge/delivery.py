@@ -61,7 +61,9 @@ class Delivered:
 def judge_delivery(session: Transcript, *, provider: str = "") -> Delivered:
     """What a transcript of the recipient plan proves; `provider` runs the recipient's server, if known."""
     provider = provider or recognised(session)
-    asked = session.of(Stage.RCPT)
+    sender = session.last(Stage.MAIL)
+    # Behind a refused sender every recipient is refused, in whatever words.
+    asked = session.of(Stage.RCPT) if sender is not None and sender.accepted else ()
     if shifted(session):
         finding = about_the_session("replies-shifted", session.last(Stage.QUIT))
         return Delivered(Acceptance.UNKNOWN, Acceptance.UNKNOWN, (finding,), session.last(Stage.QUIT))
