@@ -111,6 +111,11 @@ def _evidence(told: Delivery) -> dict[str, str]:
     return {name: value for name, value in evidence.items() if value}
 
 
+def _counted(cause: Cause, *, bad: bool) -> Cause:
+    """The cause that patterns count: what blames an address on a guess, or for now, blames nobody."""
+    return Cause.UNKNOWN if cause.family is Family.SUPPRESS and not bad else cause
+
+
 @dataclass(slots=True)
 class _Group:
     """Replies of one reading at one receiver: the first of them, and how many."""
@@ -120,6 +125,7 @@ class _Group:
     rule: str
     receiver: str
     bad: bool
+    counted: Cause
     words: str
     count: int = 0
 
@@ -169,8 +175,9 @@ class Pile:
             self.fleet.accept(recipient.rpartition("@")[2])
         else:
             self.failed += 1
+            counted = _counted(cause, bad=self._bad(finding))
             self.fleet.add(
-                cause, receiver=receiver, sender=evidence.get("sender", ""), rule=finding.rule.id, hour=hour
+                counted, receiver=receiver, sender=evidence.get("sender", ""), rule=finding.rule.id, hour=hour
             )
         self._grouped(self._group(report, receiver), evidence.get("reply", ""))
         if self._bad(finding) and recipient:
@@ -197,7 +204,7 @@ class Pile:
         if group is None:
             group = self._read(key, logged)
         self._grouped(group, "")
-        fleet.add(group.cause, receiver=receiver, sender=sender, rule=group.rule, hour=hour)
+        fleet.add(group.counted, receiver=receiver, sender=sender, rule=group.rule, hour=hour)
         if group.bad:
             fleet.suppress(recipient.decode("utf-8", "replace"), group.cause, group.rule, group.words, hour)
         return group
@@ -219,10 +226,12 @@ class Pile:
 
     def _group(self, report: Report, receiver: str) -> _Group:
         rule = report.findings[0].rule
-        key = rule.id, receiver
+        key = rule.id, f"{receiver} {rule.verdict}"
         if (group := self.groups.get(key)) is None:
             words = template(report.findings[0].evidence.get("reply", "")[:300])
-            group = _Group(report, rule.cause, rule.id, receiver, self._bad(report.findings[0]), words)
+            bad = self._bad(report.findings[0])
+            counted = _counted(rule.cause, bad=bad)
+            group = _Group(report, rule.cause, rule.id, receiver, bad, counted, words)
             if len(self.groups) < _MAX_READINGS:
                 self.groups[key] = group
         return group
@@ -242,7 +251,7 @@ class Pile:
         """Whether the address must not be written to again; never on a guess."""
         if finding.confidence is Confidence.UNCERTAIN:
             return False
-        return finding.rule.cause.family is Family.SUPPRESS or finding.rule.id == "mail/complaint"
+        return finding.rule.answer("recipient_bad") is True
 
     def _host(self, relay: bytes) -> str:
         if len(self.hosts) >= _MAX_HOSTS:

@@ -1,0 +1,303 @@
+"""`probe explain` at the door: what goes in, what comes out, which exit code."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from probe.cli import app
+from probe.grammar.intake import Kind
+from probe.run.bounces import Pile, explain_delivery
+from probe.run.sources import Asked, explain_stream
+from tests.test_bounce import NOTICES, REPORT, TOP
+from tests.test_intake import EVENTS, EXIM, KUMO, POSTFIX, POWERMTA
+
+BOUNCE = REPORT.format(
+    who="bob@corp.example",
+    status="Final-Recipient: rfc822; bob@corp.example\nAction: failed\nStatus: 5.1.1\nRemote-MTA: dns; mx.corp.example\n"
+    "Diagnostic-Code: smtp; 550 5.1.1 <bob@corp.example>: User unknown",
+)
+
+
+def explain(*arguments: str, stdin: str | bytes = "") -> tuple[int, str, str]:
+    ran = CliRunner().invoke(app, ["explain", *arguments], input=stdin)
+    assert ran.exception is None or isinstance(ran.exception, SystemExit), ran.exception
+    return ran.exit_code, ran.stdout, ran.stderr
+
+
+def lines(*arguments: str, stdin: str | bytes = "") -> list[dict[str, Any]]:
+    return [json.loads(line) for line in explain("-f", "jsonl", *arguments, stdin=stdin)[1].splitlines()]
+
+
+def reply(report: dict[str, Any]) -> dict[str, Any]:
+    evidence: dict[str, Any] = report["findings"][0]["evidence"]
+    return evidence
+
+
+# -- replies ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "550 5.1.1 User unknown",
+        "550-5.1.1 User\n550 5.1.1 unknown",
+        "(550, b'5.1.1 User unknown')",
+        "smtp; 550 5.1.1 User unknown",
+        "<p>550 5.1.1 User unknown</p>",
+        "Error: Message failed: 550 5.1.1 User unknown",
+    ],
+)
+def test_a_reply_is_explained_however_it_was_pasted(text: str) -> None:
+    for given in ((lines(text)), lines("-", stdin=text)):
+        (report,) = given
+        assert report["findings"][0]["cause"] == "recipient_unknown"
+        assert report["findings"][0]["family"] == "suppress"
+
+
+def test_the_exit_code_tells_fail_from_wait_from_unknown() -> None:
+    assert explain("550 5.1.1 User unknown")[0] == 1
+    assert explain("451 4.7.1 Greylisted, try again later")[0] == 3
+    assert explain("the cat sat on the mat")[0] == 3
+    assert explain("250 2.0.0 Ok")[0] == 0
+
+
+def test_words_without_quotes_are_one_reply_and_texts_are_several() -> None:
+    assert len(lines("550", "5.1.1", "unknown")) == 1
+    assert [report["findings"][0]["evidence"]["code"] for report in lines("550 no", "451 later")] == ["550", "451"]
+
+
+def test_replies_one_a_line_are_several() -> None:
+    assert len(lines("-", stdin="550 5.1.1 unknown\n451 4.7.1 greylisted\n")) == 2
+    assert len(lines("-", stdin="550-5.1.1 unknown\n550 5.1.1 really\n451 later\n")) == 2
+
+
+def test_json_lines_are_answered_one_a_line_in_order() -> None:
+    asked = [
+        {"reply": "550 5.1.1 User unknown", "recipient": "bob@corp.example"},
+        {"reply": "535 5.7.8 bad password", "stage": "auth"},
+        {"reply": ""},
+        {"mx": "x"},
+        "no object",
+        {"reply": 5, "stage": "nowhere", "at": "2026-11-21T10:00:00Z"},
+    ]
+    text = "".join(json.dumps(each) + "\n" for each in asked) + "{broken\n"
+    reports = lines("-", stdin='{"reply": "250 ok"}\n\n' + text)
+    assert len(reports) == 1 + len(asked) + 1
+    assert [reply(each).get("stage") for each in reports[1:3]] == [None, "auth"]
+    assert reply(reports[1])["recipient"] == "bob@corp.example"
+    assert {each["findings"][0]["cause"] for each in reports[3:]} == {"unknown"}
+
+
+def test_json_lines_are_answered_while_the_sender_waits() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "probe", "explain", "-f", "jsonl", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as ran:
+        assert ran.stdin is not None
+        assert ran.stdout is not None
+        for code in (550, 451):
+            ran.stdin.write(json.dumps({"reply": f"{code} no"}).encode() + b"\n")
+            ran.stdin.flush()
+            assert reply(json.loads(ran.stdout.readline()))["code"] == str(code)
+        ran.stdin.close()
+
+
+# -- mails, events, logs ---------------------------------------------------------------------------
+
+
+def test_a_bounce_carries_its_evidence(tmp_path: Path) -> None:
+    file = tmp_path / "bounce.eml"
+    file.write_text(BOUNCE, encoding="utf-8")
+    (report,) = lines(str(file))
+    assert report["kind"] == "reply"
+    assert report["subject"] == "bob@corp.example"
+    assert reply(report) == {
+        "recipient": "bob@corp.example",
+        "reply": "550 5.1.1 <bob@corp.example>: User unknown",
+        "code": "550",
+        "enhanced": "5.1.1",
+        "stage": "rcpt",
+        "action": "failed",
+        "sender": "ada@sender.example",
+        "remote_mta": "mx.corp.example",
+        "reporting_mta": "relay.example",
+    }
+    assert report["findings"][0]["cause"] == "recipient_unknown"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (BOUNCE, ["bob@corp.example"]),
+        (TOP + NOTICES["beside each of two recipients"][0], ["bob@corp.example", "eve@corp.example"]),
+        (NOTICES["at the end, for administrators"][0], ["bob@corp.example"]),
+        ("From x@y.example Sat Nov 21 10:00:00 2026\n" + BOUNCE + "\nFrom x@y.example Sat\n" + BOUNCE, ["bob@corp.example"] * 2),
+        (json.dumps(EVENTS["SES in SNS"][0]), ["bob@corp.example"]),
+        (json.dumps(KUMO) + "\n" + json.dumps(KUMO), ["eve@corp.example", "eve@corp.example", None]),
+        (POSTFIX, ["bob@corp.example", "eve@corp.example", None]),
+        (EXIM, ["bob@corp.example", "eve@corp.example", None]),
+        (POWERMTA, ["bob@corp.example", None]),
+    ],
+)
+def test_every_failed_recipient_has_a_report(text: str, found: list[str | None]) -> None:
+    """The last report of a log is the pile's, which is about nobody in particular."""
+    reports = lines("-", stdin=text)
+    told = [None if report["kind"] == "pile" else reply(report).get("recipient") for report in reports]
+    assert told == found
+    assert lines("-", stdin=gzip.compress(text.encode())) == reports
+
+
+def test_a_maildir_is_read_mail_by_mail(tmp_path: Path) -> None:
+    for name in ("cur", "new", "tmp"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "cur" / "1").write_text(BOUNCE, encoding="utf-8")
+    (tmp_path / "new" / "2").write_text(TOP + NOTICES["in brackets"][0], encoding="utf-8")
+    (tmp_path / "tmp" / "3").write_text(BOUNCE, encoding="utf-8")
+    assert len(lines(str(tmp_path))) == 2
+
+
+def test_an_input_without_failures_says_so() -> None:
+    (report,) = lines("-", stdin="From: a@b.example\nTo: c@d.example\nSubject: lunch\n\nAt noon?\n")
+    assert report["findings"][0]["id"] == "mail/no-failure"
+    assert lines("-", stdin="")[0]["findings"][0]["id"] == "mail/no-failure"
+
+
+# -- piles -----------------------------------------------------------------------------------------
+
+
+def log(*rows: tuple[str, int, str, str]) -> str:
+    """Rows of relay, count, status and words; each to an address of its own."""
+    made = []
+    for relay, count, status, words in rows:
+        for at in range(count):
+            to = f"u{len(made)}@corp{at % 5}.example"
+            made.append(
+                f"Nov 21 10:00:00 mx postfix/smtp[1]: 4Fz1ab: to=<{to}>, relay={relay}[192.0.2.7]:25, delay=1, "
+                f"delays=1, dsn=5.1.1, status={status} (host {relay}[192.0.2.7] said: {words.format(to)})\n"
+            )
+    return "".join(made)
+
+
+def test_a_log_becomes_patterns_counts_and_a_list_of_the_dead(tmp_path: Path) -> None:
+    file, suppress = tmp_path / "mail.log", tmp_path / "suppress.csv"
+    file.write_text(
+        log(
+            ("mx.corp.example", 200, "sent", "250 ok"),
+            ("mx.corp.example", 30, "bounced", "550 5.1.1 <{}>: User unknown"),
+            ("aspmx.l.google.com", 40, "deferred", "421 4.7.28 unusual rate of mail. 7abc - gsmtp"),
+            ("mx.corp.example", 25, "bounced", "450 4.1.1 <{}>: User unknown"),
+            ("mx.corp.example", 6, "bounced", "599 {} qwertz 17 zebra"),
+        ),
+        encoding="utf-8",
+    )
+    code, out, err = explain("-f", "json", str(file), "-o", str(suppress))
+    pile = json.loads(out)
+    assert (code, pile["kind"]) == (1, "pile")
+    ids = [finding["id"] for finding in pile["findings"]]
+    assert {"fleet/list-pull", "fleet/one-receiver", "fleet/one-address"} <= set(ids)
+    assert pile["evaluations"]["counts"] == {"deliveries": 301, "failed": 101, "complaints": 0}
+    assert [each["count"] for each in pile["evaluations"]["unknown"] if "qwertz" in each["template"]] == [6]
+    rows = list(csv.DictReader(io.StringIO(suppress.read_text(encoding="utf-8"))))
+    assert len(rows) == 30  # only what was refused for good, and not on a guess
+    assert {row["cause"] for row in rows} == {"recipient_unknown"}
+    assert "30 addresses" in err
+
+
+def test_the_preset_chooses_the_threshold() -> None:
+    text = log(("mx.corp.example", 97, "sent", "250 ok"), ("mx.corp.example", 3, "bounced", "550 5.1.1 <{}>: User unknown"))
+    usual, strict = (json.loads(explain("-f", "json", "-", "--preset", name, stdin=text)[1]) for name in ("usual", "strict"))
+    ids = [{finding["id"] for report in each["reports"] for finding in report["findings"]} for each in (usual, strict)]
+    assert "fleet/list-watch" in ids[0]
+    assert "fleet/list-act" in ids[1]
+
+
+def test_a_spreadsheet_takes_no_cell_for_a_formula(tmp_path: Path) -> None:
+    file = tmp_path / "s.csv"
+    explain("-", "-o", str(file), stdin='{"reply": "550 5.1.1 User unknown", "recipient": "=cmd@corp.example"}\n')
+    assert file.read_text(encoding="utf-8").splitlines()[1].startswith("'=cmd@")
+
+
+def test_the_verdict_is_the_same_in_any_order() -> None:
+    text = log(("a.example", 9, "bounced", "550 5.1.1 <{}>: User unknown"), ("b.example", 9, "deferred", "451 4.7.1 Greylisted"))
+    forward = list(explain_stream(io.BytesIO(text.encode()), "x", asked := Asked()))
+    backward = list(explain_stream(io.BytesIO("".join(reversed(text.splitlines(keepends=True))).encode()), "x", other := Asked()))
+    assert len(forward) == len(backward) == 18
+    assert [one.rule for one in asked.pile.report().findings] == [one.rule for one in other.pile.report().findings]
+    assert list(asked.pile.suppressed()) == list(other.pile.suppressed())
+
+
+def test_kinds_without_a_reader_do_not_exist() -> None:
+    from probe.run import sources
+
+    assert set(sources._READERS) | set(sources._LOGS) == set(Kind)
+    assert explain_delivery(Pile("x").delivery.__self__.delivery.__defaults__ or _nothing()).verdict == "unknown"
+
+
+def _nothing() -> Any:
+    from probe.grammar.delivery import Delivery
+
+    return Delivery()
+
+
+# -- usage and speed -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["missing.eml"], "no such file"),
+        (["550 no", "--stage", "lunch"], "--stage"),
+        (["550 no", "--provider", "nobody"], "nobody"),
+        (["550 no", "--preset", "x"], "--preset"),
+        (["550 no", "-f", "x"], "format"),
+        (["550 no", "-o", "/nowhere/x.csv"], "/nowhere"),
+    ],
+)
+def test_wrong_use_is_told_in_a_sentence(arguments: list[str], says: str) -> None:
+    code, out, err = explain(*arguments)
+    assert (code, out) == (2, "")
+    assert says in err
+
+
+def test_explaining_opens_no_window() -> None:
+    script = (
+        "import sys; from probe.cli import main\n"
+        "try: main(['explain', '550 5.1.1 no'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'asyncio', 'ssl', 'dns', 'cryptography', 'aiosmtplib', 'email', 'socket'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, stdout=subprocess.DEVNULL)
+
+
+HOSTILE = {
+    "a long line": b"550 5.1.1 " + b"a" * 2_000_000,
+    "noise": bytes(range(256)) * 4000,
+    "nothing but zeros": b"\0" * 1_000_000,
+    "a long line in a log": POSTFIX.encode().replace(b"no such user", b"x" * 2_000_000),
+    "parts in parts": TOP.encode().replace(b"\n\n", b"\nContent-Type: multipart/mixed; boundary=b\n\n")
+    + b"--b\nContent-Type: multipart/mixed; boundary=b\n\n" * 5000,
+    "mails in mails": b"From: MAILER-DAEMON\nSubject: failed\nContent-Type: message/rfc822\n\n" * 3000,
+    "a truncated mail": BOUNCE[:700].encode(),
+    "deep JSON": b"[" * 500_000,
+    "deep JSON in a line": b'{"reply": "550 x"}\n' + b'{"reply":' * 100_000 + b"\n",
+    "a bomb of text": gzip.compress(b"550 no " * 2_000_000),
+    "half a compressed file": gzip.compress(POSTFIX.encode() * 100)[:200],
+    "UTF-16": "550 5.1.1 User unknown".encode("utf-16"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_input_gets_an_answer(name: str) -> None:
+    code, _, err = explain("-f", "jsonl", "-", stdin=HOSTILE[name])
+    assert code in {0, 1, 3}
+    assert "bug" not in err
