@@ -167,6 +167,23 @@ def test_any_text_is_read_and_completed_without_an_exception(text: str) -> None:
         assert completed(meant, "example.com") == meant
 
 
+@pytest.mark.parametrize(
+    ("tag", "invalid"),
+    [
+        ("fo=1", False),
+        ("fo=1:d:s", False),
+        ("fo=2", True),
+        ("fo=", True),
+        ("adkim=x", True),
+        ("psd=n", False),
+    ],
+)
+def test_a_value_that_means_nothing_is_told(tag: str, *, invalid: bool) -> None:
+    found = grammar.parse(f"v=DMARC1; p=none; {tag}")
+    assert found is not None
+    assert (tag.partition("=")[0] in found.invalid) is invalid
+
+
 def test_a_tag_list_keeps_what_it_does_not_understand() -> None:
     found = tags.read("a=1; b = 2 ;; nothing; =3; a=4; c=")
     assert found.pairs == (("a", "1"), ("b", "2"), ("a", "4"), ("c", ""))

@@ -12,6 +12,11 @@ _DNS = rfc(6376, "3.6.2.2")
 _SIZE = rfc(8301, "3.2")
 _ED25519 = rfc(8463, "4")
 _GUIDELINES = Source("https://support.google.com/a/answer/81126", "vendor", READ)
+_MICROSOFT = Source(
+    "https://learn.microsoft.com/en-us/defender-office-365/email-authentication-dkim-configure",
+    "vendor",
+    READ,
+)
 _REFUSALS = ("421 4.7.30", "550 5.7.30", "550 5.7.26", "550 5.7.515")
 _FAIL, _WARN, _NOTE, _UNKNOWN = Verdict.FAIL, Verdict.WARN, Verdict.NOTE, Verdict.UNKNOWN
 
@@ -243,6 +248,15 @@ RULES: tuple[Rule, ...] = (
         "Services that rotate between two selectors publish the second key when it is first needed.",
         "Nothing, as long as the service says so; otherwise delete the alias.",
         _DNS,
+    ),
+    _rule(
+        "rotation-stops",
+        _WARN,
+        "One of the two selectors of Microsoft 365 is not published",
+        "Microsoft rotates between selector1 and selector2; when it does, mail is signed with the one that is"
+        " missing.",
+        "Publish both aliases.",
+        _MICROSOFT,
     ),
     _rule(
         "weak-key",

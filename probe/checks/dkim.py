@@ -59,6 +59,7 @@ def _findings(ladder: Ladder) -> Iterator[Finding]:
             yield from _told(each, ladder)
         elif each.key is not None or each.dangling:
             yield from _guessed(each, ladder.usable)
+    yield from _rotation(ladder)
     usable, unused = ladder.usable, control(ladder.domain)
     if usable and ladder.wildcard is not None:
         yield _finding("wildcard", unused, ladder, f"an unused selector has a key: {unused.name}")
@@ -141,6 +142,22 @@ def _guessed(each: Selector, usable: Mapping[str, Assessment]) -> Iterator[Findi
         yield Finding(RULE[problem], record, ": ".join(filter(None, words)), _fix(each, each.key))
     elif each.key is not None:
         yield from _of_key(each, each.key)
+
+
+def _rotation(ladder: Ladder) -> Iterator[Finding]:
+    """Microsoft 365 signs with two selectors in turn: an alias for one of them tells the other's."""
+    by_name = {each.name: each for each in ladder.selectors}
+    for name, other in (("selector1", "selector2"), ("selector2", "selector1")):
+        here, there = by_name.get(name), by_name.get(other)
+        if here is None or there is None or not here.answer.aliases or there.told:
+            continue
+        target = here.answer.aliases[0]
+        absent = there.answer.known and not there.answer.values and not there.answer.aliases
+        if absent and target.startswith(f"{name}-"):
+            line = zone_line(there.question.name, "CNAME", f"{other}{target.removeprefix(name)}.")
+            yield Finding(
+                RULE["rotation-stops"], evidence(there.question, there.answer), other, f"Publish: {line}"
+            )
 
 
 def _dangling(each: Selector, problem: str) -> Finding:

@@ -7,15 +7,13 @@ a connection or the receiver's own count is *unseen*, what could not be looked u
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from itertools import chain
 
 from probe.checks import Domain, Judgement, dkim, dmarc, ptr, spf
-from probe.checks._dkim_search import domainkey
 from probe.checks._dmarc_alignment import envelope_domain
-from probe.checks._dmarc_discovery import exists
 from probe.checks._evidence import evidence, seen_answer, unknown_rule
 from probe.checks._receivers_rows import GMAIL, RECEIVERS, ROWS, Row
+from probe.checks._receivers_seen import Seen, observe
 from probe.facts import Question, Records, Status
 from probe.rules import Cause, Finding, Rule, State, Verdict
 
@@ -52,21 +50,21 @@ RULES: tuple[Rule, ...] = (
         "spf",
         "The receivers' rule on SPF is not met",
         "Bulk senders need an SPF record that passes.",
-        "See the findings on SPF.",
+        "Publish one SPF record that allows every address your mail leaves from.",
         _replies("spf"),
     ),
     _rule(
         "dkim",
         "The receivers' rule on DKIM is not met",
         "Bulk senders need mail that is signed with a key of at least 1024 bits.",
-        "See the findings on DKIM.",
+        "Sign with an RSA key of 2048 bits and publish it.",
         _replies("dkim"),
     ),
     _rule(
         "dmarc",
         "The receivers' rule on DMARC is not met",
         "Bulk senders need a DMARC record for the domain in From; p=none is enough.",
-        "See the findings on DMARC.",
+        "Publish a record at _dmarc, with p=none at least.",
         _replies("dmarc"),
     ),
     _rule(
@@ -80,7 +78,7 @@ RULES: tuple[Rule, ...] = (
         "reverse-dns",
         "The receivers' rule on reverse DNS is not met",
         "Every sending address needs a name that leads back to it.",
-        "See the findings on PTR.",
+        "Have the owner of the address set its PTR to a name that has this address.",
         _replies("reverse-dns"),
     ),
     _rule(
@@ -100,15 +98,6 @@ RULES: tuple[Rule, ...] = (
 _RULE = {rule.id.partition("/")[2]: rule for rule in RULES}
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """One observation: `status` is pass, fail, unknown or unseen; `asked` the question that shows it."""
-
-    status: str
-    asked: Question
-    detail: str = ""
-
-
 def ask(domain: Domain, seen: Records) -> Iterator[Question]:
     """What SPF, DKIM, DMARC and PTR ask, and whether the domain takes mail."""
     yield Question(domain.name, "MX")
@@ -123,7 +112,7 @@ def ask(domain: Domain, seen: Records) -> Iterator[Question]:
 
 def judge(domain: Domain, seen: Records) -> Judgement:
     """The table for JSON, a finding for each rule that is broken, and one for all that nobody can see."""
-    observed = _observed(domain, seen)
+    observed = observe(domain, seen)
     if not observed:
         return Judgement(State.NOT_APPLICABLE)
     findings = tuple(_findings(observed, seen))
@@ -134,11 +123,11 @@ def judge(domain: Domain, seen: Records) -> Judgement:
     return Judgement(state, findings, _table(observed))
 
 
-def _status(row: Row, observed: Mapping[str, _Seen]) -> str:
+def _status(row: Row, observed: Mapping[str, Seen]) -> str:
     return observed[row.sees].status if row.sees else "unseen"
 
 
-def _table(observed: Mapping[str, _Seen]) -> Mapping[str, object]:
+def _table(observed: Mapping[str, Seen]) -> Mapping[str, object]:
     return {
         receiver.id: {
             "scope": receiver.scope,
@@ -160,7 +149,7 @@ def _table(observed: Mapping[str, _Seen]) -> Mapping[str, object]:
     }
 
 
-def _findings(observed: Mapping[str, _Seen], seen: Records) -> Iterator[Finding]:
+def _findings(observed: Mapping[str, Seen], seen: Records) -> Iterator[Finding]:
     names = {receiver.id: receiver.name for receiver in RECEIVERS}
     by_id: dict[str, list[Row]] = {}
     unknown: dict[Question, None] = {}
@@ -174,145 +163,15 @@ def _findings(observed: Mapping[str, _Seen], seen: Records) -> Iterator[Finding]
         shown = observed[rows[0].sees]
         who = ", ".join(names[row.receiver] + (" (bulk)" if row.bulk else "") for row in rows)
         detail = f"{who}: {shown.detail}" if shown.detail else who
-        yield Finding(_RULE[problem], evidence(shown.asked, seen_answer(seen, shown.asked)), detail)
+        told = evidence(shown.asked, seen_answer(seen, shown.asked))
+        yield Finding(_RULE[problem], told, detail, shown.fix)
     for asked in unknown:
         answer = seen_answer(seen, asked)
         yield Finding(_RULE["unknown"], evidence(asked, answer), f"{asked}: {answer.status}")
     unseen: dict[str, list[str]] = {}
     for row in ROWS:
         if _status(row, observed) == "unseen":
-            unseen.setdefault(row.id, []).append(names[row.receiver])
-    told = "; ".join(f"{rule} ({', '.join(who)})" for rule, who in unseen.items())
-    yield Finding(_RULE["unseen"], {"rules": told}, told)
-
-
-def _observed(domain: Domain, seen: Records) -> Mapping[str, _Seen]:
-    """All observations; none where the domain says that it sends no mail, or does not exist."""
-    signs = dkim.judge(domain, seen)
-    if signs.state is State.NOT_APPLICABLE or exists(domain.name, seen) is False:
-        return {}
-    policy = dmarc.judge(domain, seen)
-    published = _spf(domain, seen)
-    passes = _spf_passes(domain, seen, published)
-    key = _dkim(domain, signs)
-    if passes.status in {"fail", "unknown"}:
-        published = passes
-    signed = key if key.status != "pass" else _Seen("unseen", key.asked)
-    return {
-        "spf": published,
-        "spf-passes": passes,
-        "dkim": key,
-        "dkim-passes": signed,
-        "any": _either(passes, signed),
-        "dmarc": _dmarc(domain, policy),
-        "alignment": _alignment(domain, policy),
-        "reverse": _reverse(domain, seen),
-        "replies": _takes_mail(domain, seen),
-    }
-
-
-_OF_STATE = {
-    State.VALID: "pass",
-    State.WARN: "pass",
-    State.MISSING: "fail",
-    State.INVALID: "fail",
-    State.UNKNOWN: "unknown",
-    State.NOT_APPLICABLE: "unseen",
-}
-
-
-def _spf(domain: Domain, seen: Records) -> _Seen:
-    """Whether there is one SPF record that can be evaluated."""
-    told = spf.judge(Domain(envelope_domain(domain)), seen)
-    asked = Question(envelope_domain(domain), "TXT")
-    return _Seen(
-        _OF_STATE[told.state], asked, f"SPF is {told.state}" if told.state is not State.VALID else ""
-    )
-
-
-def _spf_passes(domain: Domain, seen: Records, published: _Seen) -> _Seen:
-    if published.status != "pass" or not domain.sending_ips:
-        return published if published.status != "pass" else _Seen("unseen", published.asked)
-    told = spf.judge(domain, seen).evaluation
-    senders = told.get("senders") if isinstance(told, Mapping) else None
-    results = [sender["result"] for sender in senders or ()]
-    if not results:
-        return _Seen("unseen", published.asked)
-    if all(result == "pass" for result in results):
-        return _Seen("pass", published.asked)
-    status = "unknown" if set(results) <= {"pass", "temperror"} else "fail"
-    return _Seen(status, published.asked, f"SPF: {', '.join(map(str, results))}")
-
-
-def _dkim(domain: Domain, signs: Judgement) -> _Seen:
-    asked = domainkey(domain)
-    status = _OF_STATE[signs.state]
-    detail = f"DKIM is {signs.state}" if status == "fail" else ""
-    first = next((finding for finding in signs.findings if finding.verdict is Verdict.UNKNOWN), None)
-    if status == "unknown" and first is not None and first.rule.id == "dkim/selector-unknown":
-        return _Seen("unseen", asked)  # there is a key, and only a message tells its selector
-    if first is not None and (name := first.evidence.get("question", "").partition(" ")[0]):
-        asked = Question(name, "TXT")
-    return _Seen(status, asked, detail)
-
-
-def _either(one: _Seen, other: _Seen) -> _Seen:
-    """One of two is enough, so the better one decides."""
-    return min(one, other, key=lambda seen: ("pass", "unseen", "unknown", "fail").index(seen.status))
-
-
-def _dmarc(domain: Domain, told: Judgement) -> _Seen:
-    asked = Question(f"_dmarc.{domain.name}", "TXT")
-    applies = isinstance(told.evaluation, Mapping) and told.evaluation["policy"] is not None
-    if applies:
-        return _Seen("pass", asked)
-    if told.state is State.UNKNOWN:
-        failed = [
-            finding.evidence["question"] for finding in told.findings if finding.verdict is Verdict.UNKNOWN
-        ]
-        return _Seen("unknown", Question(failed[0].partition(" ")[0], "TXT") if failed else asked)
-    return _Seen("fail", asked, f"DMARC is {told.state}")
-
-
-def _alignment(domain: Domain, told: Judgement) -> _Seen:
-    """DNS can show that nothing aligns; that something does, only a message shows."""
-    asked = Question(f"_dmarc.{domain.name}", "TXT")
-    nothing = {"dmarc/nothing-aligns"} & {finding.rule.id for finding in told.findings}
-    return _Seen("fail", asked, "neither SPF nor DKIM") if nothing else _Seen("unseen", asked)
-
-
-def _reverse(domain: Domain, seen: Records) -> _Seen:
-    """PTR and forward confirmation of the sending addresses that were told."""
-    told = ptr.judge(domain, seen)
-    reasons = [finding for finding in told.findings if finding.rule.id in _NO_REVERSE]
-    asked = Question(domain.name, "PTR")
-    if reasons:
-        name = reasons[0].evidence.get("question", "").partition(" ")[0]
-        return _Seen("fail", Question(name, "PTR"), reasons[0].detail)
-    unsure = next((finding for finding in told.findings if finding.verdict is Verdict.UNKNOWN), None)
-    if unsure is not None:
-        return _Seen("unknown", Question(*(unsure.evidence["question"].split(" ", 1))))
-    confirmed = told.evaluation.values() if isinstance(told.evaluation, Mapping) else ()
-    shown = bool(domain.sending_ips) and all(one["confirmed"] for one in confirmed)
-    return _Seen("pass" if shown and confirmed else "unseen", asked)
-
-
-_NO_REVERSE = frozenset({"ptr/none", "ptr/not-confirmed", "ptr/not-a-hostname"})
-
-
-def _takes_mail(domain: Domain, seen: Records) -> _Seen:
-    """MX, or an address in its place (RFC 5321 section 5.1); a null MX refuses all mail (RFC 7505)."""
-    asked = Question(domain.name, "MX")
-    answer = seen_answer(seen, asked)
-    if not answer.known:
-        return _Seen("unknown", asked)
-    if answer.status is Status.OK:
-        null = [value for value in answer.values if value.endswith(" .")]
-        return _Seen("fail", asked, "a null MX") if null else _Seen("pass", asked)
-    if answer.status is Status.NXDOMAIN:
-        return _Seen("fail", asked, "the domain does not exist")
-    addresses = [seen_answer(seen, Question(domain.name, kind)) for kind in ("A", "AAAA")]
-    if any(address.values for address in addresses):
-        return _Seen("pass", asked)
-    known = all(address.known for address in addresses)
-    return _Seen("fail" if known else "unknown", asked, "no MX and no address" if known else "")
+            label = row.sees if row.sees.endswith("-passes") else row.id
+            unseen.setdefault(label, []).append(names[row.receiver])
+    listed = "; ".join(f"{rule} ({', '.join(who)})" for rule, who in unseen.items())
+    yield Finding(_RULE["unseen"], {"rules": listed}, listed)

@@ -24,6 +24,7 @@ _INTENDED = re.compile(r"dmarc1|(?:^|;)[\"'\s]*p\s*[=:]\s*(?:none|quarantine|rej
 _MAILTO = re.compile(
     r"mailto:([^@\s,;!?<>]{1,320})@([A-Za-z0-9._-]{1,253}|\[[^\]\s]{1,64}\])\Z", re.IGNORECASE
 )
+_FO = re.compile(r"[01ds](?:[ \t]*:[ \t]*[01ds]){0,7}\Z")
 _SIZE = re.compile(r"!([0-9]{1,20}[kmgt]?)\Z", re.IGNORECASE)
 
 KNOWN = ("v", "p", "sp", "np", "psd", "t", "adkim", "aspf", "fo", "rua", "ruf")
@@ -167,6 +168,8 @@ def parse(text: str) -> Record | None:
             invalid[name] = values[name]
         return listed[:_MAX_DESTINATIONS]
 
+    if "fo" in values and not _FO.match(values["fo"].lower()):
+        invalid["fo"] = values["fo"]
     names = tuple(dict.fromkeys(name.lower() for name, _ in found.pairs))
     return Record(
         text=text,

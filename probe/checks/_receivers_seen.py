@@ -1,0 +1,166 @@
+"""What DNS shows of a sender, as the rows of the receivers' table ask for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from probe.checks import Domain, Judgement, dkim, dmarc, ptr, spf
+from probe.checks._dkim_search import domainkey
+from probe.checks._dmarc_alignment import envelope_domain
+from probe.checks._dmarc_discovery import exists
+from probe.checks._evidence import seen_answer
+from probe.facts import Question, Records, Status
+from probe.rules import State, Verdict
+
+__all__ = ["Seen", "observe"]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One observation: `status` is pass, fail, unknown or unseen; `asked` the question that shows it.
+
+    `detail` and `fix` are those of the check that failed.
+    """
+
+    status: str
+    asked: Question
+    detail: str = ""
+    fix: str = ""
+
+
+def observe(domain: Domain, seen: Records) -> Mapping[str, Seen]:
+    """All observations; none where the domain says that it sends no mail, or does not exist."""
+    signs = dkim.judge(domain, seen)
+    if signs.state is State.NOT_APPLICABLE or exists(domain.name, seen) is False:
+        return {}
+    policy = dmarc.judge(domain, seen)
+    published = _spf(domain, seen)
+    passes = _spf_passes(domain, seen, published)
+    key = _dkim(domain, signs)
+    if passes.status in {"fail", "unknown"}:
+        published = passes
+    signed = key if key.status != "pass" else Seen("unseen", key.asked)
+    return {
+        "spf": published,
+        "spf-passes": passes,
+        "dkim": key,
+        "dkim-passes": signed,
+        "any": _either(passes, signed),
+        "dmarc": _dmarc(domain, policy),
+        "alignment": _alignment(domain, policy),
+        "reverse": _reverse(domain, seen),
+        "replies": _takes_mail(domain, seen),
+    }
+
+
+_OF_STATE = {
+    State.VALID: "pass",
+    State.WARN: "pass",
+    State.MISSING: "fail",
+    State.INVALID: "fail",
+    State.UNKNOWN: "unknown",
+    State.NOT_APPLICABLE: "unseen",
+}
+
+
+def _reason(area: str, told: Judgement) -> tuple[str, str]:
+    """Why a check failed, in a word, and the fix of its first failure."""
+    failures = [finding for finding in told.findings if finding.verdict is Verdict.FAIL]
+    if not failures:
+        return "", ""
+    return f"{area} is {told.state}", failures[0].fix or failures[0].rule.fix
+
+
+def _spf(domain: Domain, seen: Records) -> Seen:
+    """Whether there is one SPF record that can be evaluated."""
+    told = spf.judge(Domain(envelope_domain(domain)), seen)
+    asked = Question(envelope_domain(domain), "TXT")
+    return Seen(_OF_STATE[told.state], asked, *_reason("SPF", told))
+
+
+def _spf_passes(domain: Domain, seen: Records, published: Seen) -> Seen:
+    if published.status != "pass" or not domain.sending_ips:
+        return published if published.status != "pass" else Seen("unseen", published.asked)
+    told = spf.judge(domain, seen)
+    senders = told.evaluation.get("senders") if isinstance(told.evaluation, Mapping) else None
+    results = [sender["result"] for sender in senders or ()]
+    if not results:
+        return Seen("unseen", published.asked)
+    if all(result == "pass" for result in results):
+        return Seen("pass", published.asked)
+    status = "unknown" if set(results) <= {"pass", "temperror"} else "fail"
+    return Seen(status, published.asked, f"SPF: {', '.join(map(str, results))}", _reason("SPF", told)[1])
+
+
+def _dkim(domain: Domain, signs: Judgement) -> Seen:
+    asked = domainkey(domain)
+    status = _OF_STATE[signs.state]
+    first = next((finding for finding in signs.findings if finding.verdict is Verdict.UNKNOWN), None)
+    if status == "unknown" and first is not None and first.rule.id == "dkim/selector-unknown":
+        return Seen("unseen", asked)  # there is a key, and only a message tells its selector
+    if first is not None and (name := first.evidence.get("question", "").partition(" ")[0]):
+        asked = Question(name, "TXT")
+    return Seen(status, asked, *_reason("DKIM", signs))
+
+
+def _either(one: Seen, other: Seen) -> Seen:
+    """One of two is enough, so the better one decides."""
+    return min(one, other, key=lambda seen: ("pass", "unseen", "unknown", "fail").index(seen.status))
+
+
+def _dmarc(domain: Domain, told: Judgement) -> Seen:
+    asked = Question(f"_dmarc.{domain.name}", "TXT")
+    applies = isinstance(told.evaluation, Mapping) and told.evaluation["policy"] is not None
+    if applies:
+        return Seen("pass", asked)
+    if told.state is State.UNKNOWN:
+        failed = [
+            finding.evidence["question"] for finding in told.findings if finding.verdict is Verdict.UNKNOWN
+        ]
+        return Seen("unknown", Question(failed[0].partition(" ")[0], "TXT") if failed else asked)
+    return Seen("fail", asked, *_reason("DMARC", told))
+
+
+def _alignment(domain: Domain, told: Judgement) -> Seen:
+    """DNS can show that nothing aligns; that something does, only a message shows."""
+    asked = Question(f"_dmarc.{domain.name}", "TXT")
+    nothing = {"dmarc/nothing-aligns"} & {finding.rule.id for finding in told.findings}
+    return Seen("fail", asked, "neither SPF nor DKIM") if nothing else Seen("unseen", asked)
+
+
+def _reverse(domain: Domain, seen: Records) -> Seen:
+    """PTR and forward confirmation of the sending addresses that were told."""
+    told = ptr.judge(domain, seen)
+    reasons = [finding for finding in told.findings if finding.rule.id in _NO_REVERSE]
+    asked = Question(domain.name, "PTR")
+    if reasons:
+        name = reasons[0].evidence.get("question", "").partition(" ")[0]
+        return Seen("fail", Question(name, "PTR"), reasons[0].detail, reasons[0].fix)
+    unsure = next((finding for finding in told.findings if finding.verdict is Verdict.UNKNOWN), None)
+    if unsure is not None:
+        return Seen("unknown", Question(*(unsure.evidence["question"].split(" ", 1))))
+    confirmed = told.evaluation.values() if isinstance(told.evaluation, Mapping) else ()
+    shown = bool(domain.sending_ips) and all(one["confirmed"] for one in confirmed)
+    return Seen("pass" if shown and confirmed else "unseen", asked)
+
+
+_NO_REVERSE = frozenset({"ptr/none", "ptr/not-confirmed", "ptr/not-a-hostname"})
+
+
+def _takes_mail(domain: Domain, seen: Records) -> Seen:
+    """MX, or an address in its place (RFC 5321 section 5.1); a null MX refuses all mail (RFC 7505)."""
+    asked = Question(domain.name, "MX")
+    answer = seen_answer(seen, asked)
+    if not answer.known:
+        return Seen("unknown", asked)
+    if answer.status is Status.OK:
+        null = [value for value in answer.values if value.endswith(" .")]
+        return Seen("fail", asked, "a null MX") if null else Seen("pass", asked)
+    if answer.status is Status.NXDOMAIN:
+        return Seen("fail", asked, "the domain does not exist")
+    addresses = [seen_answer(seen, Question(domain.name, kind)) for kind in ("A", "AAAA")]
+    if any(address.values for address in addresses):
+        return Seen("pass", asked)
+    known = all(address.known for address in addresses)
+    return Seen("fail" if known else "unknown", asked, "no MX and no address" if known else "")
