@@ -370,3 +370,8 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_asked(
     assert (code, out) == (2, "")
     assert problem in err
     assert fake.asked.total() == before
+
+
+def test_a_domain_that_nobody_owns_is_noted(capsys: pytest.CaptureFixture[str], fake: FakeDns) -> None:
+    told_of = "co.uk is a public suffix: people register names below it, mail is not sent from it"
+    assert told_of in told(capsys, "co.uk", "--resolver", fake.address, "--only", "mx")[2]

@@ -31,20 +31,20 @@ _MOST_DOMAINS = 100_000
 _AT_ONCE = 100
 
 
-def command(  # noqa: PLR0917  # typer reads options from parameters
+def command(  # typer reads options from parameters
     domains: Annotated[
         list[str], typer.Argument(metavar="DOMAIN...", help="The domains to audit; - reads them from stdin.")
     ],
     resolver: Annotated[
         list[str],
         typer.Option(metavar="SERVER", help="HOST[:PORT], tls://HOST or https://HOST/dns-query; repeatable."),
-    ] = [],  # noqa: B006  # typer copies it
+    ] = [],  # typer copies it
     dkim_selector: Annotated[
         list[str], typer.Option(metavar="NAME", help="A DKIM selector in use; repeatable.")
-    ] = [],  # noqa: B006  # typer copies it
+    ] = [],  # typer copies it
     sending_ip: Annotated[
         list[str], typer.Option(metavar="IP", help="An address mail leaves from; repeatable.")
-    ] = [],  # noqa: B006  # typer copies it
+    ] = [],  # typer copies it
     helo: Annotated[str, typer.Option(metavar="NAME", help="The name said in HELO there.")] = "",
     mail_from: Annotated[
         str, typer.Option(metavar="ADDRESS", help="Envelope sender; default: postmaster at the domain.")
@@ -52,8 +52,8 @@ def command(  # noqa: PLR0917  # typer reads options from parameters
     provider: Annotated[
         str, typer.Option(metavar="ID", help="Who sends for the domain; default: recognised.")
     ] = "",
-    only: Annotated[list[str], typer.Option(metavar="CHECK", help="Run only this check; repeatable.")] = [],  # noqa: B006  # typer copies it
-    skip: Annotated[list[str], typer.Option(metavar="CHECK", help="Leave this check out; repeatable.")] = [],  # noqa: B006  # typer copies it
+    only: Annotated[list[str], typer.Option(metavar="CHECK", help="Run only this check; repeatable.")] = [],  # typer copies it
+    skip: Annotated[list[str], typer.Option(metavar="CHECK", help="Leave this check out; repeatable.")] = [],  # typer copies it
     dnsbl: Annotated[
         bool, typer.Option("--dnsbl", help="Ask the blocklists about addresses and domain.")
     ] = False,
@@ -102,13 +102,13 @@ def command(  # noqa: PLR0917  # typer reads options from parameters
 
 def _names(typed: Sequence[str]) -> list[str]:
     """The domains as A-labels, each once; notes on how they were read go to stderr."""
-    from probe.run.told import hostname
+    from probe.run.told import domain
 
     names: dict[str, None] = {}
     for text in typed:
         for where, line in _lines() if text == "-" else [("", text)]:
             try:
-                read = hostname(line)
+                read = domain(line)
             except ValueError as problem:
                 refuse(f"{where}{problem}")
             for note in read.notes:

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
+from dataclasses import replace
 
 from probe.checks import Domain
 from probe.checks._providers import table
+from probe.checks._suffixes import is_suffix
 from probe.grammar.address import address
 from probe.grammar.hostname import Hostname, hostname
 
-__all__ = ["Hostname", "hostname", "sender"]
+__all__ = ["Hostname", "domain", "sender"]
+
+
+def domain(text: str) -> Hostname:
+    """The domain in `text`, noted where it is one that nobody can own; ValueError says what is wrong."""
+    read = hostname(text)
+    if "." in read.name and is_suffix(read.name):
+        note = f"{read.shown} is a public suffix: people register names below it, mail is not sent from it"
+        return replace(read, notes=(*read.notes, note))
+    return read
 
 
 def sender(
