@@ -53,6 +53,8 @@ async def play(scenario: Scenario, *, witness: bool = False) -> Played:
             report = await _creds(scenario, world)
         elif scenario.probe.run == "dns":
             report = await _dns(scenario, world)
+        elif scenario.probe.run == "rcpt":
+            report = await _rcpt(scenario, world)
         else:
             report = _explain(scenario)
         tally = world.tally.copy()
@@ -124,6 +126,21 @@ async def _dns(scenario: Scenario, world: World) -> Report:
         )
 
 
+async def _rcpt(scenario: Scenario, world: World) -> Report:
+    from probe.run.rcpt import Asked, check_rcpt  # noqa: PLC0415 - as above
+
+    ask, smtp = scenario.probe, scenario.smtp
+    asked = Asked(
+        recipient=ask.rcpt_to or ask.address,
+        mail_from=ask.mail_from,
+        mx=(smtp.host, scenario.port) if smtp is not None and not ask.discover else None,
+        control=ask.control,
+        nonce="control",
+    )
+    async with network(scenario, world) as net:
+        return await check_rcpt(asked, net)
+
+
 def _explain(scenario: Scenario) -> Report:
     from probe.run.explain import explain_reply  # noqa: PLC0415 - as above
 
@@ -157,6 +174,8 @@ def surprises(expect: Expect, report: Report, tally: Tally) -> Iterator[str]:
         "connections": tally.connections,
         "mechanisms": tuple(tally.mechanisms),
         "commands": tuple(tally.commands),
+        "recipient": report.evaluations.get("recipient"),
+        "control": report.evaluations.get("control"),
         "cause": report.findings[0].rule.cause.value if report.findings else None,
     }
     told = replace(expect, findings=None if expect.findings is None else tuple(sorted(expect.findings)))

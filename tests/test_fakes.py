@@ -15,7 +15,8 @@ from typing import TypeVar
 import pytest
 
 from probe.fakes import tls
-from probe.fakes.scenario import CERTIFICATES, MECHANISMS, Scenario, ScenarioError, Then, load_all, parse
+from probe.fakes.scenario import CERTIFICATES, Scenario, ScenarioError, load_all, parse
+from probe.fakes.script import MECHANISMS, Then
 from probe.fakes.world import World
 
 T = TypeVar("T")
@@ -68,9 +69,10 @@ async def dialogue(played: Scenario, *said: str) -> tuple[list[str], World]:
         ('about = "x"\n[smtp]\ngreeting = { reply = "220 x", delay = -1 }', "delay: a number, zero or more"),
         ('about = "x"\n[smtp]\ngreeting = { text = "220 x" }', "unknown key 'text'"),
         ('about = "x"\n[probe]\nport = "25"', "[probe] port: a whole number is wanted, not '25'"),
-        ('about = "x"\n[probe]\nrun = "walk"', "'walk' is not one of creds, dns, explain"),
+        ('about = "x"\n[probe]\nrun = "walk"', "'walk' is not one of creds, dns, rcpt, explain"),
         ('about = "x"\n[expect]\nfindings = "one"', "[expect] findings: an array of strings is wanted"),
         ('about = "x"\n[dns]\nbroken = "all"', "[dns] broken: a table is wanted"),
+        (f'about = "x"\n[smtp]\nmail = {"[" * 5000}{"]" * 5000}', "nested too deeply"),
     ],
 )
 def test_a_scenario_that_is_wrong_says_where_and_what_is_allowed(text: str, complaint: str) -> None:
@@ -229,6 +231,26 @@ def test_a_foreign_client_logs_in_over_tls(server: str, mechanism: str) -> None:
         assert bad == (535, b"5.7.8 Error: authentication failed")
         assert world.tally.mechanisms == [mechanism, mechanism]
         assert world.tally.plaintext == 0
+
+    run(session())
+
+
+@BOTH
+def test_a_recipients_server_knows_one_recipient_and_wants_no_login(server: str) -> None:
+    async def session() -> None:
+        played = scenario(f'server = "{server}"\nextensions = []', 'run = "rcpt"')
+        heard, _ = await dialogue(
+            played,
+            "EHLO me",
+            "MAIL FROM:<>",
+            "RCPT TO:<Ada@Example.test>",
+            "RCPT TO:<nobody@example.test>",
+        )
+        assert heard[-3:] == [
+            "250 2.1.0 Ok",
+            "250 2.1.5 Ok",
+            "550 5.1.1 <nobody@example.test>: Recipient address rejected: User unknown",
+        ]
 
     run(session())
 

@@ -7,7 +7,8 @@ import urllib.parse
 from dataclasses import dataclass, field, replace
 
 from .sasl import Account
-from .scenario import Act, Scenario, Script, Server
+from .scenario import Scenario, Server
+from .script import Act, Script
 
 __all__ = ["BYTES", "LIFETIME", "Part", "Tally", "multiline", "part_of"]
 
@@ -19,6 +20,7 @@ REPLIES = {
     "starttls": "220 2.0.0 Ready to start TLS",
     "mail": "250 2.1.0 Ok",
     "rcpt": "250 2.1.5 Ok",
+    "rcpt_other": "550 5.1.1 <{recipient}>: Recipient address rejected: User unknown",
     "data": "354 End data with <CR><LF>.<CR><LF>",
     "rset": "250 2.0.0 Ok",
     "noop": "250 2.0.0 Ok",
@@ -63,7 +65,10 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The part a server plays: everything of a scenario that concerns it, with nothing left out."""
+    """The part a server plays: everything of a scenario that concerns it, with nothing left out.
+
+    With a `recipient` it is a recipient's server: nobody logs in there, and only that recipient is known.
+    """
 
     host: str
     tls: str
@@ -72,6 +77,11 @@ class Part:
     extensions: tuple[str, ...]
     extensions_tls: tuple[str, ...]
     server: Server
+    recipient: str = ""
+
+    def rcpt(self, address: str) -> str:
+        """The stage that answers RCPT for an address."""
+        return "rcpt_other" if self.recipient and address.lower() != self.recipient.lower() else "rcpt"
 
     def script(self, stage: str) -> Script | None:
         """The script of a stage; an AUTH mechanism falls back on that of AUTH, EHLO under TLS on none."""
@@ -83,6 +93,10 @@ class Part:
     def reply(self, name: str) -> str:
         """An ordinary reply."""
         return REPLIES[name].replace("{host}", self.host)
+
+    def rcpt_reply(self, address: str) -> str:
+        """The ordinary reply to RCPT for an address."""
+        return self.reply(self.rcpt(address)).replace("{recipient}", address)
 
     def greeting(self) -> str:
         """The ordinary greeting."""
@@ -128,7 +142,8 @@ def part_of(scenario: Scenario) -> Part:
     smtp = scenario.smtp or Server()
     asked = Account(scenario.probe.user or scenario.probe.address, scenario.probe.password)
     account = Account(smtp.user or asked.user, smtp.password or asked.password, smtp.impostor)
-    login = (f"AUTH {' '.join(smtp.mechanisms)}",) if smtp.mechanisms else ()
+    receives = scenario.probe.run == "rcpt"
+    login = (f"AUTH {' '.join(smtp.mechanisms)}",) if smtp.mechanisms and not receives else ()
     plain = (*_EXTENSIONS, *(("STARTTLS",) if scenario.tls == "starttls" else login))
     secure = (*_EXTENSIONS, *login)
     return Part(
@@ -139,6 +154,7 @@ def part_of(scenario: Scenario) -> Part:
         extensions=plain if smtp.extensions is None else smtp.extensions,
         extensions_tls=secure if smtp.extensions_tls is None else smtp.extensions_tls,
         server=smtp,
+        recipient=(scenario.probe.rcpt_to or scenario.probe.address) if receives else "",
     )
 
 

@@ -17,7 +17,7 @@ from typing import Self
 
 from .ordinary import BYTES, LIFETIME, Part, Tally
 from .sasl import MECHANISMS, MalformedError, decode
-from .scenario import Act, Script, Then
+from .script import Act, Script, Then
 from .tls import server_context
 
 __all__ = ["RawServer"]
@@ -115,14 +115,22 @@ class _Session:
             await self.starttls()
         elif command == "AUTH":
             await self.auth()
-        elif command in {"MAIL", "RCPT"} and not self.authenticated and self.part.script(stage) is None:
+        elif command in {"MAIL", "RCPT"} and self.stranger and self.part.script(stage) is None:
             await self.send_lines([self.part.reply("auth-wanted")])
-        elif command in {"HELO", "MAIL", "RCPT", "DATA", "RSET", "NOOP", "QUIT"}:
+        elif command == "RCPT":
+            address = self.line.partition(b"<")[2].rpartition(b">")[0].decode("utf-8", "replace")
+            await self.answer(self.part.rcpt(address), self.part.rcpt_reply(address))
+        elif command in {"HELO", "MAIL", "DATA", "RSET", "NOOP", "QUIT"}:
             await self.answer(stage, self.part.reply(stage))
             if command == "QUIT":
                 raise _Done
         else:
             await self.send_lines([self.part.reply("unknown")])
+
+    @property
+    def stranger(self) -> bool:
+        """Whether a login is wanted and has not been made."""
+        return not (self.authenticated or self.part.recipient)
 
     async def starttls(self) -> None:
         """Answers STARTTLS; after an ordinary 220, scripted or not, the handshake follows."""

@@ -6,7 +6,7 @@ any client) and a demonstration. Only what differs from an ordinary server is wr
     about = "A Google inbox with 2-Step Verification: the account password is refused."
 
     [probe]                     # what is asked
-    run = "creds"               # creds, dns or explain
+    run = "creds"               # creds, dns, rcpt or explain
     address = "ada@example.test"
     password = "correct horse"
     timeouts = { auth = 0.3 }   # seconds, by step; every other step gets `timeout` (2)
@@ -26,9 +26,10 @@ any client) and a demonstration. Only what differs from an ordinary server is wr
     findings = ["google/bad-credentials"]
     auth = 1
 
-**Stages.** ``greeting ehlo ehlo_tls helo starttls tls_up auth auth_<mechanism> mail rcpt data rset noop
-quit`` and ``connect`` (bytes instead of everything). ``ehlo_tls`` is EHLO under TLS, ``tls_up`` what the
-server says unasked once TLS stands, ``auth_cram_md5`` answers one mechanism only. A stage holds
+**Stages.** ``greeting ehlo ehlo_tls helo starttls tls_up auth auth_<mechanism> mail rcpt rcpt_other data
+rset noop quit`` and ``connect`` (bytes instead of everything). ``ehlo_tls`` is EHLO under TLS, ``tls_up``
+what the server says unasked once TLS stands, ``auth_cram_md5`` answers one mechanism only, ``rcpt_other``
+recipients that were not asked about. A stage holds
 
 - a string: the reply, line by line. Each line is ended by CRLF; ``\xNN`` in it is that byte;
 - a table: ``reply`` (or ``raw``, sent exactly as written), ``delay`` (seconds before it), ``drip`` (seconds
@@ -47,25 +48,22 @@ speaks, where it is not what the client was told.
 
 from __future__ import annotations
 
-import enum
-import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from types import MappingProxyType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from .script import STAGES, ScenarioError, Script, acts, known
+
 __all__ = [
-    "STAGES",
-    "Act",
+    "CERTIFICATES",
     "Ask",
     "Expect",
     "Scenario",
     "ScenarioError",
-    "Script",
     "Server",
-    "Then",
     "Zone",
     "folder",
     "load",
@@ -73,24 +71,6 @@ __all__ = [
     "parse",
 ]
 
-MECHANISMS = ("plain", "login", "cram_md5", "scram_sha_256", "xoauth2", "oauthbearer")
-STAGES = (
-    "connect",
-    "greeting",
-    "ehlo",
-    "ehlo_tls",
-    "helo",
-    "starttls",
-    "tls_up",
-    "auth",
-    *(f"auth_{mechanism}" for mechanism in MECHANISMS),
-    "mail",
-    "rcpt",
-    "data",
-    "rset",
-    "noop",
-    "quit",
-)
 CERTIFICATES = (
     "good",
     "wildcard",
@@ -110,61 +90,9 @@ CERTIFICATES = (
 )
 SERVERS = ("", "aiosmtpd", "raw", "closed", "silent")
 TLS = ("starttls", "implicit", "none")
-RUNS = ("creds", "dns", "explain")
+RUNS = ("creds", "dns", "rcpt", "explain")
 
 _MAX_FILE = 1 << 20
-_WELL_FORMED = re.compile(rb"(?:(?P<code>[2-5][0-9]{2})-[^\r\n]*\r\n)*[2-5][0-9]{2}(?: [^\r\n]*)?\r\n\Z")
-_BYTE = re.compile(r"\\x([0-9a-fA-F]{2})")
-
-
-class ScenarioError(ValueError):
-    """A scenario that cannot be used: the file, the key, and what is allowed there."""
-
-
-class Then(enum.StrEnum):
-    """What a server does after an act of its script."""
-
-    WAIT = "wait"  # nothing: it goes on to the client's next command
-    READ = "read"  # one line of the client's, then the next act
-    CLOSE = "close"  # ends the connection in good order
-    RESET = "reset"  # tears the connection down (RST)
-    HANG = "hang"  # keeps the connection and says no more
-    TLS = "tls"  # begins the TLS handshake
-
-
-@dataclass(frozen=True, slots=True)
-class Act:
-    """One thing a server does: bytes to send, when and how, and what follows.
-
-    `delay`, `drip` and `pause` are seconds before the bytes, between two of them, and after them.
-    """
-
-    send: bytes = b""
-    delay: float = 0.0
-    drip: float = 0.0
-    times: int = 1
-    pause: float = 0.0
-    then: Then = Then.WAIT
-
-    @property
-    def ordinary(self) -> bool:
-        """Whether this is one well-formed reply (RFC 5321 section 4.2), at most late and the last one."""
-        lines = self.send.split(b"\r\n")[:-1]
-        return (
-            _WELL_FORMED.match(self.send) is not None
-            and len({line[:3] for line in lines}) == 1
-            and self.then in {Then.WAIT, Then.CLOSE}
-            and not self.drip
-            and self.times == 1
-        )
-
-    @property
-    def code(self) -> int:
-        """The reply code the bytes begin with, 0 where they do not."""
-        return int(self.send[:3]) if self.send[:3].isdigit() else 0
-
-
-Script = tuple[Act, ...]
 
 
 def _one_of(*allowed: str) -> dict[str, tuple[str, ...]]:
@@ -188,6 +116,7 @@ class Ask:
     rcpt_to: str = ""
     helo: str = "probe.test"
     discover: bool = False
+    control: bool = True
     allow_plaintext: bool = False
     distrust: bool = False
     timeout: float = 2.0
@@ -262,6 +191,7 @@ class Expect:
 
     `findings` are all ids, in any order; `details` the exact detail of some of them. `stage` is the step
     that decided. `auth`, `connections`, `mechanisms` and `commands` are what the server counted.
+    `recipient` and `control` are what was concluded of the recipient and of the made-up one beside it.
     """
 
     verdict: str | None = None
@@ -275,6 +205,8 @@ class Expect:
     mechanisms: tuple[str, ...] | None = None
     commands: tuple[str, ...] | None = None
     cause: str | None = None
+    recipient: str | None = None
+    control: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,8 +227,9 @@ class Scenario:
 
     @property
     def port(self) -> int:
-        """The port the server plays: 587 for STARTTLS, 465 for implicit TLS, 25 for none."""
-        return (self.smtp.port if self.smtp else 0) or {"implicit": 465, "none": 25}.get(self.tls, 587)
+        """The port the server plays: 25 for recipients and without TLS, 465 implicit TLS, else 587."""
+        usual = 25 if self.probe.run == "rcpt" else {"implicit": 465, "none": 25}.get(self.tls, 587)
+        return (self.smtp.port if self.smtp else 0) or usual
 
 
 # -- reading --------------------------------------------------------------------------------------
@@ -318,8 +251,8 @@ def load(name: str | Path) -> Scenario:
         with path.open("rb") as file:
             data = file.read(_MAX_FILE + 1)
     except OSError as error:
-        known = "" if Path(name).suffix == ".toml" else "; `probe scenarios list` names those there are"
-        raise ScenarioError(f"{name}: no such scenario ({error.strerror}){known}") from error
+        hint = "" if Path(name).suffix == ".toml" else "; `probe scenarios list` names those there are"
+        raise ScenarioError(f"{name}: no such scenario ({error.strerror}){hint}") from error
     if len(data) > _MAX_FILE:
         raise ScenarioError(f"{path.name}: larger than 1 MiB")
     return parse(data.decode("utf-8", "replace"), path.stem)
@@ -333,16 +266,21 @@ def load_all(pattern: str = "*") -> tuple[Scenario, ...]:
 def parse(text: str, name: str) -> Scenario:
     """A scenario from the text of its file; `ScenarioError` names file, key and what is allowed."""
     try:
-        table = tomllib.loads(text)
+        return _scenario(name, tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         raise ScenarioError(f"{name}: not TOML: {error}") from error
-    _known(name, "the top", table, ("about", "probe", "smtp", "dns", "expect"))
+    except RecursionError as error:
+        raise ScenarioError(f"{name}: nested too deeply") from error
+
+
+def _scenario(name: str, table: Mapping[str, object]) -> Scenario:
+    known(name, "the top", table, ("about", "probe", "smtp", "dns", "expect"))
     about = table.get("about")
     if not isinstance(about, str) or not about.strip():
         raise ScenarioError(f"{name}: about: a sentence is wanted")
     probe = _read(Ask, name, "probe", _table(name, "probe", table.get("probe", {})))
     smtp = None
-    if "smtp" in table or ("dns" not in table and probe.run == "creds"):
+    if "smtp" in table or ("dns" not in table and probe.run in {"creds", "rcpt"}):
         smtp = _server(name, _table(name, "smtp", table.get("smtp", {})))
     dns = _read(Zone, name, "dns", _table(name, "dns", table["dns"])) if "dns" in table else None
     expect = _read(Expect, name, "expect", _table(name, "expect", table.get("expect", {})))
@@ -352,74 +290,10 @@ def parse(text: str, name: str) -> Scenario:
 def _server(name: str, table: Mapping[str, object]) -> Server:
     plain = {key: value for key, value in table.items() if key not in STAGES}
     scripts = {key: value for key, value in table.items() if key in STAGES}
-    known = {item.name for item in fields(Server)} - {"script"}
-    _known(name, "[smtp]", plain, (*sorted(known), *STAGES))
-    script = {stage: tuple(_acts(f"{name}: [smtp] {stage}", value)) for stage, value in scripts.items()}
+    own = sorted({item.name for item in fields(Server)} - {"script"})
+    known(name, "[smtp]", plain, (*own, *STAGES))
+    script = {stage: tuple(acts(f"{name}: [smtp] {stage}", value)) for stage, value in scripts.items()}
     return _read(Server, name, "smtp", {**plain, "script": MappingProxyType(script)})
-
-
-def _acts(where: str, value: object) -> Iterator[Act]:
-    """The acts of one stage, in order."""
-    if isinstance(value, str):
-        yield Act(_lines(value))
-    elif isinstance(value, dict):
-        yield from _tabled(where, value)
-    elif isinstance(value, list) and value:
-        for position, item in enumerate(value):
-            acts = list(_acts(where, item))
-            if position < len(value) - 1 and acts[-1].then is Then.WAIT:
-                acts[-1] = _replaced(acts[-1], then=Then.READ)
-            yield from acts
-    else:
-        raise ScenarioError(f"{where}: a string, a table or an array of them is wanted")
-
-
-_ACT_KEYS = ("reply", "raw", "delay", "drip", "times", "pause", "then")
-
-
-def _tabled(where: str, table: Mapping[str, object]) -> Iterator[Act]:
-    _known(where, "the table", table, _ACT_KEYS)
-    if "reply" in table and "raw" in table:
-        raise ScenarioError(f"{where}: reply or raw, not both")
-    reply, raw, then = table.get("reply", ""), table.get("raw", ""), table.get("then", "")
-    if not isinstance(reply, str) or not isinstance(raw, str):
-        raise ScenarioError(f"{where}: reply and raw are strings")
-    numbers = {key: table[key] for key in ("delay", "drip", "times", "pause") if key in table}
-    for key, number in numbers.items():
-        if isinstance(number, bool) or not isinstance(number, int | float) or number < 0:
-            raise ScenarioError(f"{where}: {key}: a number, zero or more, is wanted")
-    act = _replaced(Act(_bytes(raw) if raw else _lines(reply)), **numbers)
-    if isinstance(then, str) and then in set(Then):
-        yield _replaced(act, then=Then(then))
-        return
-    further = [] if then == "" else list(_acts(f"{where}: then", then))
-    if further and not (act.pause or act.drip or further[0].delay or further[0].drip) and act.times == 1:
-        yield _replaced(further[0], send=act.send + further[0].send, delay=act.delay)  # one segment
-        yield from further[1:]
-    else:
-        yield act
-        yield from further
-
-
-def _lines(text: str) -> bytes:
-    """Reply lines as they go over the wire: the text's lines, each ended by CRLF."""
-    stripped = text.removesuffix("\n")
-    return b"".join(_bytes(line) + b"\r\n" for line in stripped.split("\n")) if stripped else b""
-
-
-def _bytes(text: str) -> bytes:
-    r"""Text as UTF-8, with ``\xNN`` for a byte."""
-    out = bytearray()
-    end = 0
-    for found in _BYTE.finditer(text):
-        out += text[end : found.start()].encode()
-        out.append(int(found[1], 16))
-        end = found.end()
-    return bytes(out + text[end:].encode())
-
-
-def _replaced(act: Act, **changes: Any) -> Act:
-    return Act(**{**{item.name: getattr(act, item.name) for item in fields(Act)}, **changes})
 
 
 # -- validation -----------------------------------------------------------------------------------
@@ -433,15 +307,9 @@ def _table(name: str, key: str, value: object) -> Mapping[str, object]:
     return value
 
 
-def _known(name: str, where: str, table: Mapping[str, object], allowed: tuple[str, ...]) -> None:
-    for key in table:
-        if key not in allowed:
-            raise ScenarioError(f"{name}: {where}: unknown key {key!r}; allowed: {', '.join(allowed)}")
-
-
 def _read(kind: type[_Table], name: str, key: str, table: Mapping[str, object]) -> _Table:
     """A table as its dataclass: unknown keys, wrong types and words that are not allowed are errors."""
-    _known(name, f"[{key}]", table, tuple(item.name for item in fields(kind)))
+    known(name, f"[{key}]", table, tuple(item.name for item in fields(kind)))
     hints = get_type_hints(kind)
     values: dict[str, Any] = {}
     for item in fields(kind):

@@ -18,7 +18,7 @@ from aiosmtpd.smtp import MISSING, SMTP, AuthResult, Envelope, LoginPassword, Se
 
 from .ordinary import LIFETIME, Part, Tally
 from .sasl import MECHANISMS, MalformedError, decode
-from .scenario import Act, Then
+from .script import Act, Then
 from .tls import server_context
 
 __all__ = ["SmtpServer"]
@@ -104,7 +104,7 @@ class _Hooks:
     async def handle_MAIL(  # noqa: N802 - aiosmtpd's name
         self, server: _Scripted, session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str | bytes:
-        if self.part.script("mail") is None and not session.authenticated:
+        if self.part.script("mail") is None and not (session.authenticated or self.part.recipient):
             return self.part.reply("auth-wanted")
         reply = await self._answer(server, "mail")
         if reply[:1] in {"2", b"2"}:
@@ -114,7 +114,8 @@ class _Hooks:
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
         self, server: _Scripted, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str | bytes:
-        reply = await self._answer(server, "rcpt")
+        script = self.part.script(self.part.rcpt(address))
+        reply = self.part.rcpt_reply(address) if script is None else await server.said(script[0])
         if reply[:1] in {"2", b"2"}:
             envelope.rcpt_tos.append(address)
         return reply

@@ -1,0 +1,161 @@
+r"""What a server says at one stage of a session, and how: the acts of a script.
+
+The forms a script may have in a file are told in `scenario`.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+__all__ = ["MECHANISMS", "STAGES", "Act", "ScenarioError", "Script", "Then", "acts", "known"]
+
+MECHANISMS = ("plain", "login", "cram_md5", "scram_sha_256", "xoauth2", "oauthbearer")
+STAGES = (
+    "connect",
+    "greeting",
+    "ehlo",
+    "ehlo_tls",
+    "helo",
+    "starttls",
+    "tls_up",
+    "auth",
+    *(f"auth_{mechanism}" for mechanism in MECHANISMS),
+    "mail",
+    "rcpt",
+    "rcpt_other",
+    "data",
+    "rset",
+    "noop",
+    "quit",
+)
+
+_WELL_FORMED = re.compile(rb"(?:[2-5][0-9]{2}-[^\r\n]*\r\n)*[2-5][0-9]{2}(?: [^\r\n]*)?\r\n\Z")
+_BYTE = re.compile(r"\\x([0-9a-fA-F]{2})")
+
+
+class ScenarioError(ValueError):
+    """A scenario that cannot be used: the file, the key, and what is allowed there."""
+
+
+class Then(enum.StrEnum):
+    """What a server does after an act of its script."""
+
+    WAIT = "wait"  # nothing: it goes on to the client's next command
+    READ = "read"  # one line of the client's, then the next act
+    CLOSE = "close"  # ends the connection in good order
+    RESET = "reset"  # tears the connection down (RST)
+    HANG = "hang"  # keeps the connection and says no more
+    TLS = "tls"  # begins the TLS handshake
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One thing a server does: bytes to send, when and how, and what follows.
+
+    `delay`, `drip` and `pause` are seconds before the bytes, between two of them, and after them.
+    """
+
+    send: bytes = b""
+    delay: float = 0.0
+    drip: float = 0.0
+    times: int = 1
+    pause: float = 0.0
+    then: Then = Then.WAIT
+
+    @property
+    def ordinary(self) -> bool:
+        """Whether this is one well-formed reply (RFC 5321 section 4.2), at most late and the last one."""
+        lines = self.send.split(b"\r\n")[:-1]
+        return (
+            _WELL_FORMED.match(self.send) is not None
+            and len({line[:3] for line in lines}) == 1
+            and self.then in {Then.WAIT, Then.CLOSE}
+            and not self.drip
+            and self.times == 1
+        )
+
+    @property
+    def code(self) -> int:
+        """The reply code the bytes begin with, 0 where they do not."""
+        return int(self.send[:3]) if self.send[:3].isdigit() else 0
+
+
+Script = tuple[Act, ...]
+
+
+# -- reading --------------------------------------------------------------------------------------
+
+
+def known(name: str, where: str, table: Mapping[str, object], allowed: tuple[str, ...]) -> None:
+    """`ScenarioError` where a table has a key that is not allowed there."""
+    for key in table:
+        if key not in allowed:
+            raise ScenarioError(f"{name}: {where}: unknown key {key!r}; allowed: {', '.join(allowed)}")
+
+
+def acts(where: str, value: object) -> Iterator[Act]:
+    """The acts of one stage, in order."""
+    if isinstance(value, str):
+        yield Act(_lines(value))
+    elif isinstance(value, dict):
+        yield from _tabled(where, value)
+    elif isinstance(value, list) and value:
+        for position, item in enumerate(value):
+            *first, last = acts(where, item)
+            if position < len(value) - 1 and last.then is Then.WAIT:
+                last = _replaced(last, then=Then.READ)
+            yield from (*first, last)
+    else:
+        raise ScenarioError(f"{where}: a string, a table or an array of them is wanted")
+
+
+_ACT_KEYS = ("reply", "raw", "delay", "drip", "times", "pause", "then")
+
+
+def _tabled(where: str, table: Mapping[str, object]) -> Iterator[Act]:
+    known(where, "the table", table, _ACT_KEYS)
+    if "reply" in table and "raw" in table:
+        raise ScenarioError(f"{where}: reply or raw, not both")
+    reply, raw, then = table.get("reply", ""), table.get("raw", ""), table.get("then", "")
+    if not isinstance(reply, str) or not isinstance(raw, str):
+        raise ScenarioError(f"{where}: reply and raw are strings")
+    numbers = {key: table[key] for key in ("delay", "drip", "times", "pause") if key in table}
+    for key, number in numbers.items():
+        if isinstance(number, bool) or not isinstance(number, int | float) or number < 0:
+            raise ScenarioError(f"{where}: {key}: a number, zero or more, is wanted")
+    act = _replaced(Act(_bytes(raw) if raw else _lines(reply)), **numbers)
+    if isinstance(then, str) and then in set(Then):
+        yield _replaced(act, then=Then(then))
+        return
+    further = [] if then == "" else list(acts(f"{where}: then", then))
+    if further and not (act.pause or act.drip or further[0].delay or further[0].drip) and act.times == 1:
+        yield _replaced(further[0], send=act.send + further[0].send, delay=act.delay)  # one segment
+        yield from further[1:]
+    else:
+        yield act
+        yield from further
+
+
+def _lines(text: str) -> bytes:
+    """Reply lines as they go over the wire: the text's lines, each ended by CRLF."""
+    stripped = text.removesuffix("\n")
+    return b"".join(_bytes(line) + b"\r\n" for line in stripped.split("\n")) if stripped else b""
+
+
+def _bytes(text: str) -> bytes:
+    r"""Text as UTF-8, with ``\xNN`` for a byte."""
+    out = bytearray()
+    end = 0
+    for found in _BYTE.finditer(text):
+        out += text[end : found.start()].encode()
+        out.append(int(found[1], 16))
+        end = found.end()
+    return bytes(out + text[end:].encode())
+
+
+def _replaced(act: Act, **changes: Any) -> Act:
+    return Act(**{**{item.name: getattr(act, item.name) for item in fields(Act)}, **changes})
