@@ -38,13 +38,13 @@ def command(  # typer reads options from parameters
     resolver: Annotated[
         list[str],
         typer.Option(metavar="SERVER", help="HOST[:PORT], tls://HOST or https://HOST/dns-query; repeatable."),
-    ] = [],  # typer copies it
+    ] = [],
     dkim_selector: Annotated[
         list[str], typer.Option(metavar="NAME", help="A DKIM selector in use; repeatable.")
-    ] = [],  # typer copies it
+    ] = [],
     sending_ip: Annotated[
         list[str], typer.Option(metavar="IP", help="An address mail leaves from; repeatable.")
-    ] = [],  # typer copies it
+    ] = [],
     helo: Annotated[str, typer.Option(metavar="NAME", help="The name said in HELO there.")] = "",
     mail_from: Annotated[
         str, typer.Option(metavar="ADDRESS", help="Envelope sender; default: postmaster at the domain.")
@@ -52,8 +52,8 @@ def command(  # typer reads options from parameters
     provider: Annotated[
         str, typer.Option(metavar="ID", help="Who sends for the domain; default: recognised.")
     ] = "",
-    only: Annotated[list[str], typer.Option(metavar="CHECK", help="Run only this check; repeatable.")] = [],  # typer copies it
-    skip: Annotated[list[str], typer.Option(metavar="CHECK", help="Leave this check out; repeatable.")] = [],  # typer copies it
+    only: Annotated[list[str], typer.Option(metavar="CHECK", help="Run only this check; repeatable.")] = [],
+    skip: Annotated[list[str], typer.Option(metavar="CHECK", help="Leave this check out; repeatable.")] = [],
     dnsbl: Annotated[
         bool, typer.Option("--dnsbl", help="Ask the blocklists about addresses and domain.")
     ] = False,
