@@ -301,8 +301,8 @@ class _Line:
         except OSError as problem:
             ending = _ENDINGS.get(problem.errno or 0, Ending.RESET)
             self._close_with(Fault(ending, os.strerror(problem.errno or 0), self.reader.take()))
-            return
-        self._take(data)
+        else:
+            self._take(data)
         self._wake()
 
     def _take(self, data: bytes) -> None:
