@@ -45,6 +45,12 @@ CASES = {
     "the domain, phishing": ("example.test.dbl.spamhaus.org A 127.0.1.4", "invalid", ["dnsbl/domain-listed"]),
     "SURBL flags": ("example.test.multi.surbl.org A 127.0.0.72", "invalid", ["dnsbl/domain-listed"]),
     "SURBL blocks": ("example.test.multi.surbl.org A 127.0.0.1", "unknown", ["dnsbl/unknown"]),
+    "URIBL refuses, whatever else": (
+        "example.test.multi.uribl.com A 127.0.0.255",
+        "unknown",
+        ["dnsbl/unknown"],
+    ),
+    "an answer nobody documents": (f"7.113.0.203.{ZEN} A 127.0.0.99", "unknown", ["dnsbl/unknown"]),
     "URIBL grey": ("example.test.multi.uribl.com A 127.0.0.4", "warn", ["dnsbl/watched"]),
 }
 

@@ -58,7 +58,7 @@ _SPAMHAUS_REFUSES = {
     "127.255.255.254": (_REFUSED, "questions through public resolvers are not answered"),
     "127.255.255.255": (_REFUSED, "too many questions from this resolver"),
 }
-_URIBL = Source("http://uribl.com/refused.shtml", "vendor", READ)
+_URIBL = Source("https://uribl.com/about.shtml", "vendor", READ)
 _SURBL = Source("https://surbl.org/lists", "vendor", READ)
 
 LISTS = (
@@ -145,11 +145,12 @@ LISTS = (
         of="domain",
         source=_URIBL,
         look="https://admin.uribl.com/",
-        codes={
-            "127.0.0.1": (_REFUSED, "questions from this resolver are refused"),
-            "127.0.0.255": (_REFUSED, "questions from this resolver are refused"),
+        bits={
+            1: (_REFUSED, "questions from this resolver are refused"),
+            2: (_LISTED, "black"),
+            4: (_WATCHED, "grey"),
+            8: (_WATCHED, "red"),
         },
-        bits={2: (_LISTED, "black"), 4: (_WATCHED, "grey"), 8: (_WATCHED, "red")},
         listed="test.uribl.com",
         clean="invalid",
     ),
@@ -195,8 +196,8 @@ def meanings(asked: List, answer: str) -> list[tuple[Meaning, str]]:
         return [(_REFUSED, "an answer outside 127.0.0.0/8: a resolver on the way rewrites answers")]
     if address in _ERRORS or answer == "127.0.0.1":
         return [(_REFUSED, "the list's way to say that it does not answer this resolver")]
-    if asked.bits:
-        last = int(answer.rpartition(".")[2])
-        found = [said for bit, said in asked.bits.items() if last & bit]
-        return found or [(_REFUSED, "an answer that this list does not document")]
-    return [(_LISTED, "listed")]
+    if not (asked.codes or asked.bits):
+        return [(_LISTED, "listed")]
+    last = int(answer.rpartition(".")[2])
+    found = [said for bit, said in asked.bits.items() if last & bit]
+    return found or [(_REFUSED, "an answer that this list does not document")]

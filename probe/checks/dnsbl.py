@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from probe.checks import Domain, Judgement
 from probe.checks._dnsbl_lists import BY_ZONE, DEAD, LISTS, List, Meaning, meanings, unlisted
 from probe.checks._evidence import (
-    READ,
     evidence,
     printable,
     problem,
@@ -23,7 +22,7 @@ from probe.checks._evidence import (
 from probe.checks._suffixes import organizational
 from probe.facts import Question, Records, Status
 from probe.grammar.rdns import reversed_address
-from probe.rules import Cause, Finding, Source, State, Verdict
+from probe.rules import Cause, Finding, State, Verdict
 
 __all__ = ["RULES", "ask", "judge"]
 
@@ -84,7 +83,7 @@ WATCHED = problem(
     meaning="It was seen in mail that nobody asked for, without being condemned; filters count it as one "
     "sign among others.",
     fix="Look at who receives this mail and whether they asked for it.",
-    source=Source("http://uribl.com/refused.shtml", "vendor", READ),
+    source=BY_ZONE["multi.uribl.com"].source,
 )
 DEAD_LIST = problem(
     id="dnsbl/dead-list",
