@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from probe import catalogue, judge
@@ -20,15 +20,18 @@ from probe.wire.smtp import Peer, converse
 __all__ = ["check_creds"]
 
 
-async def check_creds(inbox: Inbox, network: Network | None = None) -> Report:
+async def check_creds(
+    inbox: Inbox, network: Network | None = None, *, before_auth: Callable[[], None] | None = None
+) -> Report:
     """Probe one inbox: at most one AUTH, never DATA.
 
-    `network` is what a run shares (limits, TLS roots, resolver); without one, defaults. ValueError where
-    an address cannot be one; everything that a network can do ends in the report.
+    `network` is what a run shares (limits, TLS roots, resolver); without one, defaults. `before_auth` is
+    called once, before the secret leaves; where it raises OSError, the secret stays. ValueError where an
+    address cannot be one; everything that a network can do ends in the report.
     """
     if network is None:
         async with Network() as own:
-            return await check_creds(inbox, own)
+            return await check_creds(inbox, own, before_auth=before_auth)
     for field, text in (
         ("address", inbox.address),
         ("mail_from", inbox.mail_from),
@@ -48,7 +51,7 @@ async def check_creds(inbox: Inbox, network: Network | None = None) -> Report:
             inbox, server, Transcript((turn,), server=server.host, peer=f"{server.host}:{server.port}")
         )
     peer = Peer(server.host, addresses, network.source)
-    session = await _session(inbox, server, peer, network)
+    session = await _session(inbox, server, peer, network, before_auth)
     return _report(inbox, server, session, {"resolve": looked_up})
 
 
@@ -59,13 +62,20 @@ def _checked(field: str, text: str) -> None:
         raise ValueError(f"{field} {text!a} {problem}") from None
 
 
-async def _session(inbox: Inbox, server: Server, peer: Peer, network: Network) -> Transcript:
+async def _session(
+    inbox: Inbox, server: Server, peer: Peer, network: Network, before_auth: Callable[[], None] | None
+) -> Transcript:
     known = catalogue.provider(server.provider) if server.provider else None
     helo = network.helo(peer.addresses[0][0])
     login = Login(inbox, server.tls, helo, known.mechanisms if known else (), network.allow_plaintext)
     redaction = Redaction(inbox.secret)
     session = await converse(
-        creds(login), peer, context=network.context, limits=network.limits, redaction=redaction
+        creds(login),
+        peer,
+        context=network.context,
+        limits=network.limits,
+        redaction=redaction,
+        before_auth=before_auth,
     )
     if session.tls is not None and session.tls.error and _about_certificate(session):
         return replace(session, tls=await _looked_at(session.tls, server.tls, helo, peer, network, redaction))

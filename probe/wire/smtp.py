@@ -16,7 +16,7 @@ import socket
 import ssl
 import time
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 
 from probe.facts import Ending, Fault, Limits, Reply, Stage, Tls, Transcript, Turn, escape
@@ -60,13 +60,20 @@ class Peer:
 
 
 async def converse(
-    plan: Plan, peer: Peer, *, context: ssl.SSLContext, limits: Limits, redaction: Redaction
+    plan: Plan,
+    peer: Peer,
+    *,
+    context: ssl.SSLContext,
+    limits: Limits,
+    redaction: Redaction,
+    before_auth: Callable[[], None] | None = None,
 ) -> Transcript:
     """Run a plan against a peer and write everything down.
 
     The transcript holds every turn, whatever happened; `stopped` is the plan's own reason to end early.
+    `before_auth` is called once, before the first secret leaves; where it raises OSError none does.
     """
-    line = _Line(peer.server, context, limits, redaction)
+    line = _Line(peer.server, context, limits, redaction, before_auth)
     turns: list[Turn] = []
     try:
         turns += await line.open(peer)
@@ -88,12 +95,20 @@ async def converse(
 class _Line:
     """The connection. `say` a flight, get its turns; a fault is final."""
 
-    def __init__(self, server: str, context: ssl.SSLContext, limits: Limits, redaction: Redaction) -> None:
+    def __init__(
+        self,
+        server: str,
+        context: ssl.SSLContext,
+        limits: Limits,
+        redaction: Redaction,
+        before_auth: Callable[[], None] | None,
+    ) -> None:
         self.loop = asyncio.get_running_loop()
         self.server = server
         self.context = context
         self.limits = limits
         self.redaction = redaction
+        self.before_auth = before_auth
         self.began = time.monotonic()
         self.deadline = self.began + limits.deadline
         self.sock: socket.socket | None = None
@@ -218,9 +233,22 @@ class _Line:
         commands = [step for step in flight if isinstance(step, Command)]
         for step in commands:
             if step.secret:
+                self._announce()
                 self.redaction.leaves(step.line)
         if commands and self.fault is None:
             self._send(b"".join(step.line + b"\r\n" for step in commands))
+
+    def _announce(self) -> None:
+        """The one moment before a secret leaves: what cannot be written down does not happen."""
+        announce, self.before_auth = self.before_auth, None
+        if announce is not None:
+            try:
+                announce()
+            except OSError as problem:
+                words = os.strerror(problem.errno or 0)
+                self._close_with(
+                    Fault(Ending.LOCAL, f"cannot write down that AUTH is about to be sent: {words}")
+                )
 
     async def _hear(self, step: Step, *, answered: bool) -> Reply | Fault:
         until = time.monotonic() + getattr(self.limits, step.stage)
