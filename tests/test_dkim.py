@@ -63,6 +63,8 @@ def key_of(text: str) -> Assessment:
         (f"v=DKIM1; s=email:tlsrpt; p={KEY}", ""),
         (f'v=DKIM1; n="a note (in quotation marks)"; p={KEY}', ""),
         (f"v=DKIM1; k=ed25519; p={ED25519}", ""),
+        (f"v=DKIM1; k=ED25519; p={ED25519}", ""),
+        (f"v=DKIM1; k=ed25519; p={ED25519[:-1]}", ""),
         ("v=DKIM1; p=", "revoked"),
         ("v=DKIM1; k=rsa; p= ;", "revoked"),
         ("v=DKIM1; k=rsa", "no-key"),

@@ -259,6 +259,13 @@ def test_a_failed_lookup_is_unknown_and_never_missing(status: Status) -> None:
     assert told["policy"] is None
 
 
+def test_a_record_above_a_failed_lookup_is_not_taken_for_the_answer() -> None:
+    zone = record("v=DMARC1; p=reject")
+    found, told = audit(zone, "news.example.com", broken={"_dmarc.news.example.com TXT": Status.SERVFAIL})
+    assert (found.state, problems(found)) == (State.UNKNOWN, ["unknown"])
+    assert (told["record_at"], told["policy"]) == (None, None)
+
+
 def test_a_hole_above_the_record_does_not_hide_the_record() -> None:
     found, told = audit(record(f"v=DMARC1; p=reject; {RUA}"), broken={"_dmarc.com TXT": Status.REFUSED})
     assert (found.state, problems(found), told["policy"]) == (State.VALID, ["walk-incomplete"], "reject")

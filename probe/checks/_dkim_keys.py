@@ -122,6 +122,12 @@ def _strictly(key: Key) -> Assessment:
     if key.data is None:
         if (cut := _cut(key.beginning, found)) is not None:
             return cut
+        if key.unpadded:
+            whole = _strictly(
+                dkim.parse(meant := dkim.rewritten(key, p=base64.b64encode(key.unpadded).decode()))
+            )
+            if whole.usable:
+                return replace(whole, text=key.text, remarks=(*whole.remarks, ("unpadded", "", meant)))
         return replace(found, problem="not-base64" if "p" in key.tags else "no-key")
     if key.type == "rsa":
         found = _rsa(key, key.data, found)

@@ -283,6 +283,14 @@ RULES: tuple[Rule, ...] = (
         _KEY,
     ),
     _rule(
+        "unpadded",
+        _WARN,
+        "The = at the end of the key is lost",
+        "Many verifiers read the key all the same; some refuse base64 that is not padded.",
+        "Publish the key with its last character.",
+        rfc(6376, "3.2"),
+    ),
+    _rule(
         "ed25519-only",
         _WARN,
         "All keys found are ed25519",

@@ -95,21 +95,22 @@ def discover(author: str, seen: Records) -> Discovery:
             break
     org = _organizational(author, found)
     at = next((name for name in (author, org, _suffix_above(org, found)) if name in found), None)
-    record = found.get(at) if at else None
-    policy = None
-    if record is not None:
-        policy = record.requested(below=at != author, exists=exists(author, seen) is not False)
-    decisive = [name for name in failed if at != author and (name == author or not _suffixes.is_suffix(name))]
-    return Discovery(
-        author,
-        tuple(asked),
-        at,
-        record,
-        org,
-        policy,
-        tuple(decisive),
-        tuple(n for n in failed if n not in decisive),
+    decisive = tuple(
+        name for name in failed if at != author and (name == author or not _suffixes.is_suffix(name))
     )
+    holes = tuple(name for name in failed if name not in decisive)
+    if at is None or decisive:  # what stands at the hole might come first
+        return Discovery(author, tuple(asked), None, None, org, None, decisive, holes)
+    policy = _policy(found[at], author, at, seen)
+    return Discovery(author, tuple(asked), at, found[at], org, policy, decisive, holes)
+
+
+def _policy(record: Record, author: str, at: str, seen: Records) -> Policy | None:
+    """What the record asks of the author domain; None too where only its existence would tell."""
+    there = exists(author, seen)
+    if at != author and record.np is not None and there is None:
+        return None
+    return record.requested(below=at != author, exists=there is not False)
 
 
 def _organizational(author: str, found: dict[str, Record]) -> str:

@@ -177,9 +177,10 @@ def _absent(name: str, found: Discovery, seen: Records) -> Iterator[Finding]:
 def _inheritance(name: str, found: Discovery, facts: _Published, seen: Records) -> Iterator[Finding]:
     if found.record_at == name:
         return
+    policy = found.policy or "no policy"
     if facts.record.np is not None and exists(name, seen) is None:
         yield unknown(RULE["unknown"], seen, Question(name, "TXT"))
-    policy = found.policy or "no policy"
+        policy = "np or sp, by whether the name exists,"
     yield facts.finding("inherited", f"{facts.at} asks for {policy} here")
 
 

@@ -64,6 +64,15 @@ class Key:
         return (_decoded(bare[: len(bare) // 4 * 4]) or b"") if self.data is None else b""
 
     @property
+    def unpadded(self) -> bytes:
+        """What p= says once the lost ``=`` at its end is put back; empty where that is not what is wrong.
+
+        The grammar allows its absence (RFC 6376 section 3.2), and not every verifier does.
+        """
+        bare = self.tags.values.get("p", "").translate(_FWS)
+        return (_decoded(bare + "=" * (-len(bare) % 4)) or b"") if self.data is None else b""
+
+    @property
     def version_valid(self) -> bool:
         """Whether v= is absent, or first and exactly DKIM1 (RFC 6376 section 3.6.1)."""
         return "v" not in self.tags or (self.tags.first == "v" and self.tags["v"] == "DKIM1")
@@ -91,7 +100,7 @@ def parse(text: str) -> Key:
     return Key(
         text=text,
         tags=found,
-        type=value("k", "rsa"),
+        type=value("k", "rsa").lower(),
         data=_decoded(found["p"]) if "p" in found else None,
         hashes=_listed(value("h", "")),
         services=_listed(value("s", "*")),
