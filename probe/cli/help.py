@@ -1,0 +1,84 @@
+"""`probe help TOPIC`: what is true of every command."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from probe.cli._output import refuse
+
+EPILOG = """\b
+Examples:
+  probe help                 the topics
+  probe help exit-codes
+  probe creds --help         the options of a command"""
+
+TOPICS = {
+    "verdicts": """\
+One scale, for a finding and for a report; a report is its worst finding.
+
+  ok        fine
+  note      worth knowing, nothing to do
+  warn      works today
+  wait      refused for now: greylisting, throttling, any 4xx
+  unknown   we could not tell: timeout, SERVFAIL, a closed port 25 of our own
+  fail      not OK
+
+unknown is never fail, and never ok. A login probe has an outcome besides:
+
+  usable      the login is proven and the envelope was accepted
+  creds_ok    the login is proven, a later step was not
+  bad_creds   the server definitively refused these credentials
+  not_proven  nothing is known of the password
+""",
+    "exit-codes": """\
+  0         nothing at or above --fail-on (default fail)
+  1         the thing probed is not OK
+  2         usage, configuration or input file: nothing was sent
+  3         could not tell: wait or unknown only
+  4         stopped by a safety brake, or what was found could not be written down
+  130, 143  interrupted (Ctrl-C, SIGTERM); what was found so far is saved
+""",
+    "secrets": """\
+A password or token comes from one of
+
+  --password-file FILE         one line for all addresses, or one for each
+  --password-env NAME          an environment variable
+  --password-stdin             stdin
+  --password-command CMD       the output of a command
+  --password-keyring SERVICE   the system's keyring (pip install 'probe-smtp[keyring]')
+  a prompt, on a terminal
+
+and never from the command line, where ps and the shell's history would keep it. It is sent once, under
+verified TLS, and what a server echoes of it is replaced by *** before it is kept. Nothing is mended: a
+space at an end, quotes or an app password typed in groups are said as findings and sent as they are.
+""",
+    "transcripts": """\
+-v shows the whole session; JSON has it as "transcript". Every line of both sides, in order:
+
+  C:  what we said, secrets replaced by ***
+  S:  what the server said, character by character; what cannot be printed is written \\xNN or \\uNNNN
+  S~  what it said without completing a reply
+  !:  what came without being asked for
+  --  what happened without words: connect, TLS, a fault
+""",
+    "providers": """\
+The submission server of an inbox is found by its domain, its MX, or an SRV record (RFC 6186, RFC 8314), from a
+table of providers in the catalogue; --host, --port and --tls overrule it, --provider names one.
+
+  probe providers              the table
+  probe catalogue list         every reply that is known, by provider
+  probe catalogue show ID      one of them, with its source and its sample
+""",
+}
+
+
+def command(topic: Annotated[str, typer.Argument(metavar="[TOPIC]", help="What to explain.")] = "") -> None:
+    """Explain what every command shares: verdicts, exit codes, secrets, transcripts, providers."""
+    if not topic:
+        typer.echo("Topics: " + ", ".join(TOPICS))
+        return
+    if topic not in TOPICS:
+        refuse(f"there is no topic {topic!r}; topics are {', '.join(TOPICS)}")
+    typer.echo(TOPICS[topic], nl=False)
