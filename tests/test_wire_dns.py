@@ -9,8 +9,12 @@ import struct
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from itertools import pairwise
+from pathlib import Path
 
+import dns.edns
+import dns.flags
 import dns.message
+import dns.rcode
 import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
@@ -22,7 +26,7 @@ from probe.facts import Answer, Question, Status
 from probe.fakes.dns import FakeDns, ZoneError
 from probe.fakes.tls import ca_file, server_context
 from probe.wire import _dns_message as message
-from probe.wire._dns_transport import server
+from probe.wire._dns_transport import server, system
 from probe.wire.dns import Resolver
 
 ZONE = r"""
@@ -362,6 +366,81 @@ def test_zone_text_that_cannot_be_read_is_refused() -> None:
         FakeDns("example.com. A 192.0.2.1\nexample.com. A no-address\n")
     with pytest.raises(ZoneError, match="broken"):
         FakeDns("", {"example.com A": "NONSENSE"})
+
+
+# -- messages by hand -----------------------------------------------------------------------------
+
+
+def response(
+    flags: int = 0x8180, answer: str = "", authority: str = "", options: bytes = b"", rcode: int = 0
+) -> bytes:
+    made = dns.message.make_response(dns.message.make_query("example.com", "MX"))
+    made.flags = dns.flags.Flag(flags)
+    if answer:
+        made.answer.append(dns.rrset.from_text(*answer.split(" ", 4)))  # type: ignore[arg-type]  # TTL as text is fine
+    if authority:
+        made.authority.append(dns.rrset.from_text(*authority.split(" ", 4)))  # type: ignore[arg-type]  # as above
+    extended: list[dns.edns.Option] = []
+    if options:
+        extended.append(dns.edns.GenericOption(dns.edns.OptionType.EDE, options))
+    made.use_edns(0, options=extended)
+    made.set_rcode(dns.rcode.Rcode(rcode))
+    return made.to_wire()
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "detail"),
+    [
+        (response(0x8000, authority="com. 300 IN NS a.gtld.test."), Status.REFUSED, "a referral"),
+        (response(authority="com. 300 IN NS a.gtld.test."), Status.NODATA, ""),
+        (response(rcode=2, options=b"\0\x06bogus"), Status.SERVFAIL, "DNSSEC Bogus"),
+        (response(rcode=2, options=b"\xff\xff?"), Status.SERVFAIL, ""),
+        (response(rcode=9), Status.SERVFAIL, "RCODE 9"),
+        (response(rcode=16), Status.FORMERR, "RCODE 16"),
+        (response(rcode=3, answer="example.com. 300 IN A 192.0.2.1"), Status.NXDOMAIN, ""),
+        (response(answer="example.com. 300 IN A 192.0.2.1"), Status.NODATA, ""),
+        (response(answer="example.com. 300 CH MX 10 a."), Status.NODATA, ""),
+    ],
+)
+def test_what_a_message_without_an_answer_says(data: bytes, status: Status, detail: str) -> None:
+    answer = message.read(data, message.query("example.com", "MX"), "example.com", "MX")
+    assert answer.status is status
+    assert detail in answer.detail
+    assert bool(answer.detail) == bool(detail)
+
+
+def test_records_of_other_names_are_not_believed() -> None:
+    body = message.query("example.com", "MX")
+    with pytest.raises(message.Malformed, match="of other names only"):
+        message.read(response(answer="victim.test. 300 IN MX 10 mx.evil.test."), body, "example.com", "MX")
+
+
+def test_only_a_response_to_this_very_question_is_one() -> None:
+    body = message.query("example.com", "MX")
+    data = response()
+    assert message.asked(data, body)
+    assert message.asked(data.replace(b"example", b"eXAMPLE"), body)
+    assert not message.asked(data.replace(b"example", b"elpmaxe"), body)
+    assert not message.asked(b"\0\0\x01\x80" + data[4:], body)  # a question
+    assert not message.asked(data[:11], body)
+    assert not message.asked(data, message.query("example.com", "TXT"))
+
+
+def test_an_absurd_ttl_is_none() -> None:
+    data = response(answer="example.com. 300 IN MX 10 a.").replace(b"\0\0\x01\x2c", b"\x80\0\0\0")
+    assert message.read(data, message.query("example.com", "MX"), "example.com", "MX").ttl == 0
+
+
+def test_the_resolvers_of_this_machine(tmp_path: Path) -> None:
+    configuration = tmp_path / "resolv.conf"
+    configuration.write_text(
+        "search example.com\n# nameserver 192.0.2.1\nnameserver\t192.0.2.2 # ours\nnameserver nonsense\n"
+        "nameserver 2001:db8::1\nnameserver 192.0.2.3\nnameserver 192.0.2.4\n"
+    )
+    assert [one.said for one in system(str(configuration))] == ["192.0.2.2", "2001:db8::1", "192.0.2.3"]
+    configuration.write_text("")
+    assert [one.said for one in system(str(configuration))] == ["127.0.0.1"]
+    assert Resolver([]).servers
 
 
 # -- the reader against dnspython -----------------------------------------------------------------

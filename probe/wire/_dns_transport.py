@@ -264,11 +264,11 @@ class Https:
         await self._client.aclose()
 
 
-def system() -> Iterator[Server]:
+def system(path: str = "/etc/resolv.conf") -> Iterator[Server]:
     """The resolvers of this machine (resolv.conf(5)); 127.0.0.1 where it names none."""
     found = 0
     try:
-        with open("/etc/resolv.conf", encoding="utf-8", errors="replace") as lines:  # noqa: PTH123
+        with open(path, encoding="utf-8", errors="replace") as lines:  # noqa: PTH123
             for line in lines:
                 words = line.split()
                 if len(words) > 1 and words[0] == "nameserver" and found < 3:
