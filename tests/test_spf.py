@@ -86,14 +86,33 @@ def test_ten_lookups_are_the_limit(count: int, found: list[str]) -> None:
 
 
 def test_past_the_limit_lookups_are_counted_and_not_asked() -> None:
-    zone = wide(4)
-    for k in range(4):
-        zone[f"i{k}.test"] = {"TXT": [f"v=spf1 {' '.join(f'include:j{k}{m}.test' for m in range(4))} -all"]}
+    zone = wide(5)
+    for k in range(5):
+        zone[f"i{k}.test"] = {"TXT": [f"v=spf1 {' '.join(f'include:j{k}{m}.test' for m in range(5))} -all"]}
     world = World(zone)
     judgement, _, _ = settle(world)
-    assert facts(judgement)["lookups"] == 20
+    assert facts(judgement)["lookups"] == 30
     assert not [question for question in world.asked if question.name.startswith("j")]
-    assert judgement.findings[0].detail.startswith("at least 20 of 10: include:i0.test at least 5")
+    assert judgement.findings[0].detail.startswith("at least 30 of 10: include:i0.test at least 6")
+
+
+def test_a_policy_a_little_past_the_limit_is_seen_whole() -> None:
+    zone = wide(8)
+    zone["i7.test"] = {"TXT": ["v=spf1 include:j0.test include:j1.test -all"]}
+    zone["j0.test"] = {"TXT": ["v=spf1 include:k0.test include:k1.test -all"]}
+    zone |= {name: {"TXT": ["v=spf1 -all"]} for name in ("j1.test", "k0.test", "k1.test")}
+    (finding,) = audit(zone).findings
+    assert finding.detail.startswith("12 of 10: ")
+    assert finding.fix.startswith("Drop include:i7.test 5 (7 remain)")
+
+
+def test_a_chain_without_end_is_left_soon() -> None:
+    zone: Zone = {f"n{k}.test": {"TXT": [f"v=spf1 include:n{k + 1}.test -all"]} for k in range(60)}
+    zone[NAME] = {"TXT": ["v=spf1 include:n0.test -all"]}
+    world = World(zone)
+    judgement, _, _ = settle(world)
+    assert judgement.state is State.INVALID
+    assert len(world.asked) <= 14
 
 
 def test_the_include_to_drop_is_named_with_its_cost() -> None:

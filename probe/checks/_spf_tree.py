@@ -1,7 +1,8 @@
 """The whole of an SPF policy, whoever sends: the records it reaches, what each term costs, who is let in.
 
 `survey` walks level by level over what has been seen. It counts on past the limit of ten but stops asking
-there: what a receiver will never evaluate is not worth a question.
+soon: a tree of ordinary size is seen whole, so that what to drop can be told with its cost, and a tree that
+was made to be large is left alone.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from probe.grammar.spf import Record, Term
 __all__ = ["Cost", "Fate", "Lookup", "Tree", "mx_hosts", "survey", "target"]
 
 _MOST_COUNTED = 6 * MOST_LOOKUPS  # beyond, "more than" is as good as the number
+_MOST_SEEN, _DEEPEST_SEEN = 2 * MOST_LOOKUPS, 3  # lookups and levels of a policy beyond the limit
 _MOST_OWN_INCLUDES = 15  # of the domain's own record, fetched even past the limit: they are the cure
 _MOST_ADDRESS_QUESTIONS = 30
 
@@ -144,10 +146,12 @@ def survey(domain: str, record: Record, seen: Records) -> Tree:
     missing: dict[Question, None] = {}
     level = [_Place(-1, domain, (domain,))]
     while level:
+        depth = len(level[0].line)
         held = [(place, term) for place in level for term in records[place.domain].lookups]
         held = held[: _MOST_COUNTED - len(lookups)]
         own = level[0].parent < 0
-        asking = len(lookups) + len(held) <= MOST_LOOKUPS
+        counted = len(lookups) + len(held)
+        asking = counted <= MOST_LOOKUPS or (counted <= _MOST_SEEN and depth <= _DEEPEST_SEEN)
         level = []
         for place, term in held:
             lookup, child = _examine(place, term, seen)
