@@ -13,7 +13,6 @@ import marshal
 import os
 import re
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -24,8 +23,6 @@ from probe.facts import Ending, Stage
 from probe.rules import Cause, Confidence, Outcome, Priority, Retry, Verdict
 
 __all__ = ["compiled", "problems", "table"]
-
-FORMAT = 5  # raise it whenever the table's shape changes
 
 _TEXTS = ("title", "meaning", "fix", "dont", "check", "disputed", "retry_after")
 _LISTS = ("stage", "code", "enhanced", "text", "ending", "mechanism", "side", "sample", "also", "predicts")
@@ -82,12 +79,9 @@ _VERDICTS: Mapping[str, str] = {
 
 def compiled(folder: Path) -> Mapping[str, Any]:
     """The table of a folder of TOML files, from the kept form where that is current."""
-    files = sorted(
-        (entry.name, entry.stat().st_size, entry.stat().st_mtime_ns)
-        for entry in os.scandir(folder)
-        if entry.name.endswith(".toml")
-    )
-    key = [FORMAT, sys.version, *files]
+    files = sorted(_seen(entry) for entry in os.scandir(folder) if entry.name.endswith(".toml"))
+    made_by = [_seen(Path(file)) for file in (__file__, _patterns.__file__)]
+    key = [sys.version, made_by, files]
     for place in _places(folder):
         with contextlib.suppress(OSError, ValueError, EOFError, TypeError):
             kept = marshal.loads(place.read_bytes())  # noqa: S302  # our own byte code, as trusted as .pyc
@@ -96,6 +90,11 @@ def compiled(folder: Path) -> Mapping[str, Any]:
     made = table(_parsed(folder / name for name, *_ in files))
     _keep(folder, marshal.dumps({"key": key, "table": made}))
     return made
+
+
+def _seen(file: os.DirEntry[str] | Path) -> tuple[str, int, int]:
+    state = file.stat()
+    return file.name, state.st_size, state.st_mtime_ns
 
 
 def _places(folder: Path) -> Iterator[Path]:
@@ -108,6 +107,8 @@ def _places(folder: Path) -> Iterator[Path]:
 
 
 def _keep(folder: Path, data: bytes) -> None:
+    import tempfile  # noqa: PLC0415  # only when the kept form is stale
+
     for place in _places(folder):
         with contextlib.suppress(OSError, RuntimeError):
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -277,16 +278,16 @@ def _keys(kind: str, entry: Mapping[str, Any]) -> list[str]:
 
 
 def _grammed(patterns: list[tuple[int, int, tuple[str, ...]]]) -> dict[str, Any]:
-    grams: dict[str, list[tuple[int, int]]] = {}
-    always: list[tuple[int, int]] = []
+    grams: dict[str, list[tuple[int, int, str]]] = {}
+    always: list[tuple[int, int, str]] = []
     common = Counter(gram for _, _, words in patterns for word in words for gram in _patterns.grams(word))
     for number, place, words in patterns:
-        if not words or any(len(word) < _patterns.GRAM for word in words):
-            always.append((number, place))
-            continue
-        rarest = {min(_patterns.grams(word), key=lambda gram: (common[gram], gram)) for word in words}
-        for gram in sorted(rarest):
-            grams.setdefault(gram, []).append((number, place))
+        for word in words or ("",):
+            if len(word) < _patterns.GRAM:
+                always.append((number, place, word))
+            else:
+                rarest = min(_patterns.grams(word), key=lambda gram: (common[gram], gram))
+                grams.setdefault(rarest, []).append((number, place, word))
     return {"grams": grams, "always": always}
 
 

@@ -214,12 +214,13 @@ def entry_of(made: Mapping[str, Any], rules: Mapping[str, Mapping[str, Any]]) ->
 
 def words_in(pattern: str, text: str) -> str | None:
     """The words of folded text that a pattern matches; None where it does not."""
-    if _patterns.plain(pattern):
+    expression = _expression(pattern)
+    if expression is None:
         return pattern if pattern in text else None
-    found = _expression(pattern).search(text)
+    found = expression.search(text)
     return found[0] if found else None
 
 
-@functools.lru_cache(maxsize=4096)
-def _expression(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern)
+@functools.lru_cache(maxsize=8192)
+def _expression(pattern: str) -> re.Pattern[str] | None:
+    return None if _patterns.plain(pattern) else re.compile(pattern)

@@ -24,7 +24,7 @@ GAP = 12
 """Letters of a gap or of a longer alternative that count, beyond the fewest a pattern matches."""
 
 _AT_AUTH = frozenset((432, 534, 535, 538))
-_AUTH = frozenset((Stage.AUTH,))
+_AUTH = [Stage.AUTH]
 
 _NOTHING = Rule(
     id="standard/unknown",
@@ -78,7 +78,8 @@ class Library:
         self.table = table
         self.rules: Mapping[str, Mapping[str, Any]] = table["rules"]
         self._entries: list[Entry | None] = [None] * len(table["entries"])
-        self._grams: Mapping[str, list[tuple[int, int]]] = table["index"]["grams"]
+        self._grams: Mapping[str, list[tuple[int, int, str]]] = table["index"]["grams"]
+        self._short: list[tuple[int, int, str]] = table["index"]["always"]
         self._signs = tuple(
             sorted(
                 ((sign, name) for name, one in table["providers"].items() for sign in one["signs"]),
@@ -138,15 +139,21 @@ class Library:
         return Match(best.entry, best.matched, self._alternates(best, readings[1:]), sure, provider)
 
     def _candidates(self, text: str) -> Iterable[tuple[int, int]]:
+        """The patterns of which a required literal stands in the text."""
         hits = self._grams.keys() & _patterns.grams(text)
-        found = {candidate for gram in hits for candidate in self._grams[gram]}
-        found.update(self.table["index"]["always"])
+        found = {
+            (number, place) for gram in hits for number, place, word in self._grams[gram] if word in text
+        }
+        found.update((number, place) for number, place, word in self._short if word in text)
         return found
 
     def _worded(self, heard: Heard) -> list[Reading]:
         most: dict[int, tuple[int, str]] = {}
+        made_entries = self.table["entries"]
         for number, place in self._candidates(heard.text):
-            made = self.table["entries"][number]
+            made = made_entries[number]
+            if not _possible(made, heard):
+                continue
             matched = words_in(made["text"][place], heard.text)
             if matched is not None:
                 worth = min(len(matched), made["worth"][place] + GAP)
@@ -204,6 +211,17 @@ def _order(reading: Reading) -> tuple[Any, ...]:
     return (*(-value for value in reading.score), reading.entry.id)
 
 
+def _possible(made: Mapping[str, Any], heard: Heard) -> bool:
+    """Whether an entry may apply at this stage and for this provider, seen from its row alone.
+
+    General words about a login mean something else anywhere but at AUTH.
+    """
+    stages, provider = made["stage"], made["provider"]
+    if stages and heard.stage not in stages and (heard.stage or (stages == _AUTH and not provider)):
+        return False
+    return not (provider and heard.provider and provider != heard.provider)
+
+
 # -- does it apply, and how well ------------------------------------------------------------------
 
 
@@ -213,8 +231,6 @@ def _score(entry: Entry, heard: Heard, worth: int) -> Score | None:
     known = entry.provider == heard.provider
     if entry.provider and not known and (heard.provider or not _own(entry, heard, worth)):
         return None
-    if entry.stage == _AUTH and not entry.provider and heard.stage is not Stage.AUTH:
-        return None  # general words about a login mean something else anywhere but at AUTH
     code = _code(entry.code, heard.code, worded=worded)
     enhanced = _enhanced(entry.enhanced, heard.enhanced, worded=worded)
     if code is None or enhanced is None:

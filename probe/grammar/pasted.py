@@ -147,8 +147,12 @@ _IPV6 = re.compile(
     re.IGNORECASE,
 )
 _LINK = re.compile(r"https?://[^\s<>\"'\])]{3,300}", re.IGNORECASE)
-_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@((?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24})")
-_DOMAIN = re.compile(r"(?<![\w@./-])((?:[a-z0-9_](?:[a-z0-9-]{0,62})\.){1,8}[a-z]{2,24})(?![\w/-])", re.IGNORECASE)
+_ADDRESS = re.compile(
+    r"(?<![A-Za-z0-9.!#$%&'*+/=?^_`{|}~-])[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@((?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24})"
+)
+_DOMAIN = re.compile(
+    r"(?<![\w@./-])((?:[a-z0-9_](?:[a-z0-9-]{0,62})\.){1,8}[a-z]{2,24})(?![\w/-])", re.IGNORECASE
+)
 _LIST = re.compile(
     r"(?:blocked (?:using|by|at)|listed (?:in|on|at|by|with)|blacklisted (?:at|by|in|on|using)|found (?:in|on)|"
     r"(?:dns)?[br]l:?|rejected by|see|query)\s{1,3}(?:the\s{1,3})?((?:[a-z0-9-]{1,40}\.){1,6}[a-z]{2,12})",
@@ -172,6 +176,7 @@ _WAIT = re.compile(
     r"(seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h|days?|d)?(?![a-z])",
     re.IGNORECASE,
 )
+_WAITING = ("list", "again", "retry", "resend", "back in", "wait", "unblocked", "expire")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _QUEUE = re.compile(
     r"(?:queued as|queue id|queue-id|message[ -]id|(?<![\w-])id)[\s:=]{1,3}<?([A-Za-z0-9][A-Za-z0-9._@-]{4,80})"
@@ -186,26 +191,44 @@ def extracts(text: str) -> dict[str, list[str]]:
     Each at most eight, in the order they stand; what is not there is left out.
     """
     text = text[:LIMIT]
-    links = [link.rstrip(".,;:!?") for link in _LINK.findall(text)]
-    bare = _LINK.sub(" ", text)
+    links = [link.rstrip(".,;:!?") for link in _LINK.findall(text)] if "://" in text else []
+    bare = _LINK.sub(" ", text) if links else text
+    low = bare.lower()
     found = {
-        "ip": [*_IPV4.findall(bare), *(one for one in _IPV6.findall(bare) if one.count(":") > 2)],
-        "address": [one[0] for one in _ADDRESS.finditer(bare)],
-        "domain": [*_ADDRESS.findall(bare), *_DOMAIN.findall(bare)],
-        "list": list(_lists(bare, links)),
+        "ip": list(_addresses(bare)),
+        "address": [one[0] for one in _ADDRESS.finditer(bare)] if "@" in bare else [],
+        "domain": list(_domains(bare)),
+        "list": list(_lists(low, links)),
         "subcode": _SUBCODE.findall(text),
         "link": links,
-        "queue_id": [one[1] or one[2] for one in _QUEUE.finditer(bare)],
-        "retry_after": [str(seconds) for seconds in _waits(bare)],
+        "queue_id": [one[1] or one[2] for one in _QUEUE.finditer(bare)]
+        if " id" in low or "queue" in low or "gsmtp" in low
+        else [],
+        "retry_after": [str(seconds) for seconds in _waits(low)]
+        if any(word in low for word in _WAITING)
+        else [],
     }
     return {key: list(dict.fromkeys(values))[:8] for key, values in found.items() if values}
 
 
-def _lists(bare: str, links: list[str]) -> Iterator[str]:
-    for found in _LIST.finditer(bare):
-        yield found[1].lower()
-    low = bare.lower()
-    yield from (name for name in _KNOWN_LISTS if name in low or any(name in link.lower() for link in links))
+def _addresses(bare: str) -> Iterator[str]:
+    if bare.count(".") > 2:
+        yield from _IPV4.findall(bare)
+    if bare.count(":") > 2:
+        yield from (one for one in _IPV6.findall(bare) if one.count(":") > 2)
+
+
+def _domains(bare: str) -> Iterator[str]:
+    """Names with a dot that end in letters; the words of an address count with its domain."""
+    for word in bare.split():
+        if "." in word[1:-1]:
+            yield from _ADDRESS.findall(word) if "@" in word else _DOMAIN.findall(word)
+
+
+def _lists(low: str, links: list[str]) -> Iterator[str]:
+    yield from (found[1] for found in _LIST.finditer(low))
+    everything = " ".join((low, *links)).lower()
+    yield from (name for name in _KNOWN_LISTS if name in everything)
 
 
 def _waits(bare: str) -> Iterator[int]:
