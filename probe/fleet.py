@@ -1,8 +1,8 @@
 """What many replies show together: by address, receiver, sender, tenant, list and time. Pure.
 
-One reply never tells whether an address, a receiver or a sender is the cause; many do, if they are compared with
-those that do not share it. Every pattern has a window, a minimum count and a contrast group, all in `Thresholds`.
-Memory is bounded: beyond the limits below, the finest scope is given up first.
+One reply never tells whether an address, a receiver or a sender is the cause; many do, if they are compared
+with those that do not share it. Every pattern has a window, a minimum count and a contrast group, all in
+`Thresholds`. Memory is bounded: beyond the limits below, the finest scope is given up first.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import dataclasses
 import functools
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from probe import catalogue
@@ -27,8 +27,8 @@ MAX_DOMAINS = 50_000
 
 _LARGE = frozenset({"google", "microsoft", "yahoo", "apple"})
 _SENDER = frozenset(
-    {Cause.EMAIL_AUTH, Cause.SENDER_DNS, Cause.BLOCKLIST, Cause.REPUTATION, Cause.CONTENT, Cause.POLICY, Cause.PROTOCOL,
-     Cause.RATE_LIMIT}
+    {Cause.EMAIL_AUTH, Cause.SENDER_DNS, Cause.BLOCKLIST, Cause.REPUTATION, Cause.CONTENT, Cause.POLICY,
+     Cause.PROTOCOL, Cause.RATE_LIMIT}
 )  # fmt: skip
 _OWN = frozenset({Cause.SENDER_QUOTA, Cause.CREDENTIALS, Cause.SENDER_SUSPENDED})
 _DEAD = frozenset({Cause.RECIPIENT_UNKNOWN, Cause.RECIPIENT_DOMAIN})
@@ -90,7 +90,7 @@ class Bad:
 
 
 class Fleet:
-    """Counts of replies, bounded; `findings` are the patterns in them, the same in whatever order they came."""
+    """Counts of replies, bounded; `findings` are the patterns in them, whatever order they came in."""
 
     def __init__(self) -> None:
         self.counts: Counter[tuple[int, str, str, Cause]] = Counter()
@@ -111,7 +111,10 @@ class Fleet:
         hour: int = 0,
         count: int = 1,
     ) -> None:
-        """Counts a reply: `receiver` is who runs the MX, `sender` the inbox, `hour` the hours since the epoch (0: unknown)."""
+        """Counts a reply.
+
+        `receiver` is who runs the MX, `sender` the inbox, `hour` counts from the epoch (0: unknown).
+        """
         key = (hour, receiver, sender, cause)
         if key not in self.counts and len(self.counts) >= MAX_KEYS:
             key = (hour // DAY * DAY, receiver, sender.rpartition("@")[2], cause)
@@ -221,7 +224,10 @@ def _receivers(fleet: Fleet, when: Thresholds) -> Iterator[Finding]:
             and elsewhere >= when.receiver_minimum
             and share_elsewhere < when.receiver_elsewhere
         ):
-            detail = f"{receiver}: {hits} of {here} replies in 24 hours are {_said(cause)}; elsewhere {share_elsewhere:.0%} of {elsewhere}."
+            detail = (
+                f"{receiver}: {hits} of {here} replies in 24 hours are {_said(cause)}; "
+                f"elsewhere {share_elsewhere:.0%} of {elsewhere}."
+            )
             yield _finding(
                 "one-receiver",
                 cause,
@@ -253,9 +259,8 @@ def _senders(fleet: Fleet, when: Thresholds) -> Iterator[Finding]:
         if len(receivers) < when.sender_receivers or len(receivers & _LARGE) < when.sender_large:
             continue
         scope, name, covered = _scope(inside, total, when.sender_covers)
-        detail = f"{total} replies are {_said(cause)} at {len(receivers)} receivers in 24 hours; {scope} {name} has {covered} of them."
-        if scope == "everything":
-            detail = f"{total} replies are {_said(cause)} at {len(receivers)} receivers in 24 hours, from many senders alike."
+        who = f"{scope} {name} has {covered} of them" if name else "many senders have them alike"
+        detail = f"{total} replies are {_said(cause)} at {len(receivers)} receivers in 24 hours; {who}."
         yield _finding(
             "sender-everywhere",
             cause,
@@ -353,7 +358,9 @@ def _persistent(fleet: Fleet) -> Iterator[Finding]:
             and counts[receiver, cause] >= 3
             and not any(first <= hour <= last for hour in accepted[receiver])
         ):
-            detail = f"{receiver}: {_said(cause)} for {last - first} hours, {counts[receiver, cause]} replies, nothing accepted between."
+            count = counts[receiver, cause]
+            span = f"{last - first} hours, {count} replies"
+            detail = f"{receiver}: {_said(cause)} for {span}, nothing accepted between."
             yield _finding(
                 "persistent",
                 cause,
@@ -384,7 +391,9 @@ def _spikes(fleet: Fleet, when: Thresholds) -> Iterator[Finding]:
             continue
         now, usual = count / recent.total(), before[cause] / before.total()
         if now > when.spike_factor * usual and wilson(count, recent.total()) > usual:
-            detail = f"{_said(cause)}: {now:.1%} of the replies of the last 24 hours, {usual:.1%} in the seven days before."
+            detail = (
+                f"{_said(cause)}: {now:.1%} of the last 24 hours' replies, {usual:.1%} of the week's before."
+            )
             yield _finding("spike", cause, detail, count=count, share=f"{now:.4f}", usual=f"{usual:.4f}")
 
 

@@ -90,7 +90,8 @@ def test_a_delivery_status_names_recipient_reply_codes_and_servers() -> None:
 def test_a_status_without_text_takes_the_words_for_people() -> None:
     found = one(
         REPORT.format(
-            who="bob@corp.example", status="Final-Recipient: rfc822;bob@corp.example\nAction: failed\nStatus: 5.1.1"
+            who="bob@corp.example",
+            status="Final-Recipient: rfc822;bob@corp.example\nAction: failed\nStatus: 5.1.1",
         )
     )
     assert (found.reply, found.stage) == ("550 5.1.1 <bob@corp.example>: no such user", Stage.RCPT)
@@ -133,7 +134,9 @@ def test_an_exit_status_is_no_reply() -> None:
 
 
 def test_a_status_in_plain_text_counts_as_one() -> None:
-    found = one(TOP + "Final-Recipient: rfc822; b@corp.example\nAction: failed\nDiagnostic-Code: smtp;554 5.7.1 no\n")
+    found = one(
+        TOP + "Final-Recipient: rfc822; b@corp.example\nAction: failed\nDiagnostic-Code: smtp;554 5.7.1 no\n"
+    )
     assert (found.recipient, found.reply) == ("b@corp.example", "554 5.7.1 no")
 
 
@@ -194,7 +197,11 @@ def test_an_event_sent_by_mail_is_an_event() -> None:
         + '{"notificationType":"Bounce","bounce":{"bouncedRecipients":[{"emailAddress":"bob@corp.example",'
         + '"diagnosticCode":"smtp; 550 5.1.1 gone"}]},"mail":{"source":"ada@sender.example"}}\n\n--\nunsubscribe'
     )
-    assert (found.recipient, found.reply, found.sender) == ("bob@corp.example", "550 5.1.1 gone", "ada@sender.example")
+    assert (found.recipient, found.reply, found.sender) == (
+        "bob@corp.example",
+        "550 5.1.1 gone",
+        "ada@sender.example",
+    )
 
 
 # -- for people ------------------------------------------------------------------------------------
@@ -318,7 +325,9 @@ def test_html_is_read_as_its_words() -> None:
 
 
 def test_an_automatic_answer_is_no_failure() -> None:
-    (found,) = read("From: bob@corp.example\nSubject: Out of office\nAuto-Submitted: auto-replied\n\nBack on Monday.\n")
+    (found,) = read(
+        "From: bob@corp.example\nSubject: Out of office\nAuto-Submitted: auto-replied\n\nBack on Monday.\n"
+    )
     assert (found.action, found.recipient) == ("vacation", "bob@corp.example")
 
 
@@ -337,7 +346,9 @@ def test_any_bytes_are_read(junk: bytes, before: str) -> None:
 
 
 def test_parts_inside_parts_end() -> None:
-    nested = b"".join(b'--b%d\nContent-Type: multipart/mixed; boundary="b%d"\n\n' % (at, at + 1) for at in range(2000))
+    nested = b"".join(
+        b'--b%d\nContent-Type: multipart/mixed; boundary="b%d"\n\n' % (at, at + 1) for at in range(2000)
+    )
     assert mail(b'Content-Type: multipart/mixed; boundary="b0"\n\n' + nested).parts
 
 

@@ -33,15 +33,26 @@ def test_one_receiver_refuses_and_the_others_do_not() -> None:
     )
     finding = found(made)["one-receiver"]
     assert finding.rule.cause is Cause.RATE_LIMIT
-    assert (finding.evidence["receiver"], finding.evidence["count"], finding.evidence["of"]) == ("google", "30", "40")
+    assert (finding.evidence["receiver"], finding.evidence["count"], finding.evidence["of"]) == (
+        "google",
+        "30",
+        "40",
+    )
 
 
 @pytest.mark.parametrize(
     "rows",
     [
         ((Cause.RATE_LIMIT, "google", "", 1, 4), (OK, "microsoft", "", 1, 50)),  # too few
-        ((Cause.RATE_LIMIT, "google", "", 1, 10), (OK, "google", "", 1, 30), (OK, "microsoft", "", 1, 50)),  # a minority
-        ((Cause.RATE_LIMIT, "google", "", 1, 10), (Cause.RATE_LIMIT, "microsoft", "", 1, 10)),  # everywhere alike
+        (
+            (Cause.RATE_LIMIT, "google", "", 1, 10),
+            (OK, "google", "", 1, 30),
+            (OK, "microsoft", "", 1, 50),
+        ),  # a minority
+        (
+            (Cause.RATE_LIMIT, "google", "", 1, 10),
+            (Cause.RATE_LIMIT, "microsoft", "", 1, 10),
+        ),  # everywhere alike
         ((Cause.RATE_LIMIT, "google", "", 1, 10),),  # nothing to compare with
     ],
 )
@@ -64,7 +75,12 @@ def test_the_same_refusal_everywhere_names_the_smallest_scope() -> None:
 
 def test_two_receivers_or_two_days_are_not_everywhere() -> None:
     two = fleet(*((Cause.BLOCKLIST, host, "ada@a.example", 5, 10) for host in ("google", "microsoft")))
-    days = fleet(*((Cause.BLOCKLIST, host, "ada@a.example", at * 30, 10) for at, host in enumerate(("google", "yahoo", "apple"))))
+    days = fleet(
+        *(
+            (Cause.BLOCKLIST, host, "ada@a.example", at * 30, 10)
+            for at, host in enumerate(("google", "yahoo", "apple"))
+        )
+    )
     assert "sender-everywhere" not in found(two)
     assert "sender-everywhere" not in found(days)
 
@@ -72,7 +88,13 @@ def test_two_receivers_or_two_days_are_not_everywhere() -> None:
 def test_inboxes_of_one_tenant_fail_together() -> None:
     made = Fleet()
     for inbox in ("a", "b", "c"):
-        made.add(Cause.CREDENTIALS, sender=f"{inbox}@t.example", tenant="t", rule="session/auth-not-offered", hour=7)
+        made.add(
+            Cause.CREDENTIALS,
+            sender=f"{inbox}@t.example",
+            tenant="t",
+            rule="session/auth-not-offered",
+            hour=7,
+        )
     assert found(made)["tenant"].evidence["count"] == "3"
 
 
@@ -98,7 +120,9 @@ def test_a_list_without_what_was_accepted_has_no_share() -> None:
     assert found(fleet((Cause.RECIPIENT_UNKNOWN, "google", "", 1, 500))) == {}
 
 
-@pytest.mark.parametrize(("complaints", "expected"), [(0, ""), (1, "complaints-high"), (3, "complaints-critical")])
+@pytest.mark.parametrize(
+    ("complaints", "expected"), [(0, ""), (1, "complaints-high"), (3, "complaints-critical")]
+)
 def test_complaints_have_the_documented_limits(complaints: int, expected: str) -> None:
     made = fleet((OK, "google", "", 1, 1000))
     made.complaints = complaints

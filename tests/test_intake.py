@@ -111,9 +111,17 @@ def test_postfix_tells_server_command_and_sender() -> None:
 
 def test_exim_tells_the_same() -> None:
     bounced, deferred, sent = deliveries(EXIM, Kind.EXIM)
-    assert (bounced.reply, bounced.stage, bounced.remote_mta) == ("550 5.1.1 no such user", Stage.RCPT, "mx.corp.example")
+    assert (bounced.reply, bounced.stage, bounced.remote_mta) == (
+        "550 5.1.1 no such user",
+        Stage.RCPT,
+        "mx.corp.example",
+    )
     assert bounced.sender == "ada@sender.example"
-    assert (deferred.reply, deferred.stage, deferred.action) == ("451 4.7.1 greylisted", Stage.DATA, "delayed")
+    assert (deferred.reply, deferred.stage, deferred.action) == (
+        "451 4.7.1 greylisted",
+        Stage.DATA,
+        "delayed",
+    )
     assert (sent.recipient, sent.action) == ("joe@corp.example", "delivered")
 
 
@@ -194,7 +202,9 @@ def test_an_event_names_recipient_sender_and_reply(vendor: str) -> None:
 
 
 def test_what_tells_of_no_delivery_gives_nothing() -> None:
-    assert events({"hello": "world"}) == events([]) == events("x") == events({"email": "bob@corp.example"}) == []
+    assert (
+        events({"hello": "world"}) == events([]) == events("x") == events({"email": "bob@corp.example"}) == []
+    )
 
 
 def test_deep_and_long_values_end() -> None:
@@ -202,13 +212,26 @@ def test_deep_and_long_values_end() -> None:
     for _ in range(100):
         deep = {"x": deep}
     assert events(deep) == []
-    assert len(events([{"email": f"a{at}@b.example", "event": "bounce"} for at in range(MAX_EVENTS + 5)])) == MAX_EVENTS
-    with pytest.raises(ValueError, match="deeply|Expecting"):
+    assert (
+        len(events([{"email": f"a{at}@b.example", "event": "bounce"} for at in range(MAX_EVENTS + 5)]))
+        == MAX_EVENTS
+    )
+    with pytest.raises(ValueError, match=r"deeply|Expecting"):
         loads("[" * 200_000)
 
 
-@given(st.recursive(st.none() | st.text(max_size=20) | st.integers(), lambda each: st.lists(each, max_size=4)
-       | st.dictionaries(st.sampled_from(["email", "to", "reason", "status", "event", "x"]), each, max_size=4), max_leaves=20))
+@given(
+    st.recursive(
+        st.none() | st.text(max_size=20) | st.integers(),
+        lambda each: (
+            st.lists(each, max_size=4)
+            | st.dictionaries(
+                st.sampled_from(["email", "to", "reason", "status", "event", "x"]), each, max_size=4
+            )
+        ),
+        max_leaves=20,
+    )
+)
 @settings(max_examples=80, deadline=None)
 def test_any_value_is_read(value: object) -> None:
     assert all(isinstance(found, Delivery) for found in events(value))
@@ -224,7 +247,9 @@ def test_codes_stand_first() -> None:
 
 
 def test_a_reply_on_one_line_keeps_one_code() -> None:
-    assert unrepeated("550-5.1.1 no such 550-5.1.1 user 550 5.1.1 here", "550") == "550-5.1.1 no such user here"
+    assert (
+        unrepeated("550-5.1.1 no such 550-5.1.1 user 550 5.1.1 here", "550") == "550-5.1.1 no such user here"
+    )
     assert unrepeated("550 550 5.1.1 no", "550") == "550 5.1.1 no"
     assert unrepeated("see 550 and 550", "550") == "see 550 and 550"
     assert folded(" a\r\n  b ", 2) == "a"

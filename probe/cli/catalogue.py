@@ -94,7 +94,8 @@ def page(rule: Rule, entry: Entry | None) -> Iterator[str]:
     after = rule.answer("retry_after")
     yield f"- **Cause** {rule.cause.value} ({rule.cause.family}), acts: {answers.acts}"
     yield f"- **Retry** {rule.answer('retry')}{f', {after}' if after else ''}"
-    yield f"- **Permanent** {_yes(rule.answer('permanent'))}, recipient bad: {_yes(rule.answer('recipient_bad'))}"
+    yield f"- **Permanent** {_yes(rule.answer('permanent'))}"
+    yield f"- **Recipient bad** {_yes(rule.answer('recipient_bad'))}"
     yield f"- **Priority** {rule.answer('priority')}"
     if entry is not None:
         yield from _conditions(entry)

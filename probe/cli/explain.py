@@ -35,10 +35,10 @@ With -o FILE.csv the addresses to suppress are written there."""
 _MANY = 20  # reports after which the pile is told as well
 
 
-def command(  # noqa: PLR0917  # typer reads options from parameters
+def command(  # typer reads options from parameters
     what: Annotated[
         list[str], typer.Argument(metavar="[TEXT...|FILE|-]", help="A reply, a file, a folder; - is stdin.")
-    ] = [],  # noqa: B006  # typer copies it
+    ] = [],  # typer copies it
     stage: Annotated[
         str,
         typer.Option(metavar="STAGE", help="The command it answered: connect, auth, mail, rcpt, data, ..."),
@@ -176,7 +176,7 @@ def _writable(files: Sequence[str]) -> None:
 
 
 def _suppress(file: str, asked: Asked) -> None:
-    """Addresses that do not exist (any more) and those that complained; only what was read with confidence."""
+    """Addresses that do not exist (any more) and those that complained; never on a guess."""
     from probe.cli._output import _write_whole
 
     text = io.StringIO(newline="")

@@ -10,12 +10,16 @@ import typer
 from probe.cli._output import refuse
 
 if TYPE_CHECKING:
-    from probe.catalogue import Provider
+    from probe.catalogue import Provider, Submission
 
 
 def command(
     ids: Annotated[
-        list[str] | None, typer.Argument(metavar="[ID...]", help="Show these in full; default: list all.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[WHO...]",
+            help="Show these in full: an id, a name, a domain or a mail exchanger. Default: list all.",
+        ),
     ] = None,
     format: Annotated[str, typer.Option("-f", "--format", metavar="FORMAT", help="text or json.")] = "text",
 ) -> None:
@@ -23,10 +27,10 @@ def command(
     from probe import catalogue
 
     every = {one.id: one for one in catalogue.providers()}
-    for id in ids or ():
-        if id not in every:
-            refuse(f"no provider is called {id!r}; `probe providers` lists {len(every)}")
-    chosen = [every[id] for id in ids or every]
+    for name in ids or ():
+        if name not in every:
+            refuse(f"no provider is called {name!r}; `probe providers` lists {len(every)}")
+    chosen = [every[name] for name in ids or every]
     if format == "json":
         typer.echo(json.dumps([_as_json(one) for one in chosen], indent=2))
     elif format != "text":
@@ -41,12 +45,28 @@ def command(
             typer.echo(f"{one.id:{width}}  {one.name:36}  {where}")
 
 
+def _found(who: str) -> Provider:
+    """The provider somebody means; exit 2 where there is none."""
+    from probe import catalogue
+
+    for asked in (
+        catalogue.provider_named,
+        catalogue.provider_of_domain,
+        catalogue.provider_of_host,
+    ):
+        if (one := asked(who)) is not None:
+            return one
+    refuse(f"no provider is known as {who!r}; `probe providers` lists {len(catalogue.providers())}")
+
+
 def _told(one: Provider) -> str:
     known = {
-        "log in at": ", ".join(f"{each.host}:{each.port} ({each.tls})" for each in one.submission),
+        "log in at": f"\n{' ' * 16}".join(map(_served, one.submission)),
         "password": one.password,
         "app password": one.app_password_url,
         "mechanisms": ", ".join(one.mechanisms),
+        "bears": f"{one.at_once} sessions at once",
+        "note": one.note,
         "MX": ", ".join(one.mx),
         "domains": ", ".join(one.domains),
         "source": str(one.source) if one.source.url else "",
@@ -55,15 +75,25 @@ def _told(one: Provider) -> str:
     return "\n".join((f"{one.id}  {one.name}", *lines))
 
 
+def _served(one: Submission) -> str:
+    shown = ", ".join(one.only[:3]) + (", ..." if len(one.only) > 3 else "")
+    return f"{one.host}:{one.port} ({one.tls})" + (f" for {shown}" if shown else "")
+
+
 def _as_json(one: Provider) -> dict[str, object]:
     source = one.source
     return {
         "id": one.id,
         "name": one.name,
-        "submission": [{"host": each.host, "port": each.port, "tls": each.tls} for each in one.submission],
+        "submission": [
+            {"host": each.host, "port": each.port, "tls": each.tls, "only": list(each.only)}
+            for each in one.submission
+        ],
         "mechanisms": list(one.mechanisms),
         "password": one.password,
         "app_password_url": one.app_password_url,
+        "at_once": one.at_once,
+        "note": one.note,
         "mx": list(one.mx),
         "domains": list(one.domains),
         "source": {"url": source.url, "kind": source.kind, "read": source.read} if source.url else None,

@@ -1,7 +1,8 @@
 """How to read a bounce mail: one `Delivery` for each recipient that failed, was delayed or complained.
 
-First what is meant for programs (RFC 3464 delivery status, RFC 5965 feedback, X-Failed-Recipients, a JSON event),
-then what is meant for people; the second fills the gaps of the first. A mail that is no bounce gives nothing.
+First what is meant for programs (RFC 3464 delivery status, RFC 5965 feedback, X-Failed-Recipients, a JSON
+event), then what is meant for people; the second fills the gaps of the first. A mail that is no bounce gives
+nothing.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ __all__ = ["bounces", "pasted_bounce"]
 _STATUS = frozenset({"message/delivery-status", "message/global-delivery-status"})
 _COPIES = frozenset({"message/rfc822", "message/global", "text/rfc822-headers", "message/partial"})
 _DAEMON = re.compile(
-    r"mailer-?daemon|mail-?daemon|mdaemon|mail delivery|delivery subsystem|mail ?system|postmaster|post_master|"
-    r"bounce|no-?reply|interscan",
+    r"mailer-?daemon|mail-?daemon|mdaemon|mail delivery|delivery subsystem|mail ?system|postmaster|"
+    r"post_master|bounce|no-?reply|interscan",
     re.IGNORECASE,
 )
 _SUBJECT = re.compile(
@@ -53,7 +54,7 @@ def bounces(data: bytes, *, depth: int = 0) -> list[Delivery]:
 
 
 def pasted_bounce(text: str) -> list[Delivery]:
-    """The failures in the body of a bounce that somebody pasted, text or HTML; empty where nobody is named."""
+    """The failures in the pasted body of a bounce, text or HTML; empty where nobody is named."""
     words = plain(text) if "<" in text and _MARKUP.search(text[:65536]) else text
     found = status(words) if _is_status(words) else notice(words)
     told = [one for one in found if "@" in one.recipient and one.reply]

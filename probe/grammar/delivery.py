@@ -69,7 +69,7 @@ _STAGES = (
     (Stage.AUTH, r"\bauth command"),
     (
         Stage.GREETING,
-        r"initial connection|server greeting|while (?:receiving|performing) the (?:initial )?(?:server )?greeting",
+        r"initial connection|server greeting|(?:receiving|performing) the (?:initial )?greeting",
     ),
     (Stage.CONNECT, r"^connect\b|connect to "),
 )

@@ -33,10 +33,11 @@ _POSTFIX_LINE = re.compile(
 )
 _EXIM = re.compile(rb"^[^\n]{10,60} \w{4,16}-\w{4,16}-\w{2,8} (?:\*\*|==|=>|->|<=|Completed)", re.MULTILINE)
 _FIELDS = re.compile(
-    rb"(?:>?From [^\n]{1,300}\n)?(?:[A-Za-z][A-Za-z0-9-]{1,60}:[^\n]{0,4000}\n(?:[ \t][^\n]{0,4000}\n){0,100}){2,200}"
+    rb"(?:>?From [^\n]{1,300}\n)?"
+    rb"(?:[A-Za-z][A-Za-z0-9-]{1,60}:[^\n]{0,4000}\n(?:[ \t][^\n]{0,4000}\n){0,100}){2,200}"
 )
 _MAIL_FIELD = re.compile(
-    rb"^(?:received|return-path|from|to|subject|date|message-id|mime-version|content-type|delivered-to)[ \t]*:",
+    rb"^(?:received|return-path|from|to|subject|date|message-id|mime-version|content-type|delivered-to)\s?:",
     re.IGNORECASE | re.MULTILINE,
 )
 _REPLY_KEY = re.compile(rb'"reply"\s*:')

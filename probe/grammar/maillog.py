@@ -223,7 +223,7 @@ def powermta(batches: Iterable[list[bytes]]) -> Iterator[Logged]:
 
 
 def _row(line: bytes) -> list[str]:
-    """The cells of one line; a record is a line, so that a lost quotation mark costs one record and no more."""
+    """The cells of one line: a record is a line, so a lost quotation mark costs no more than one."""
     text = " ".join(line.decode("utf-8", "replace").replace("\0", "").splitlines())
     try:
         return next(csv.reader((text,)), [])
@@ -255,6 +255,8 @@ _ACTION = {
     b"deferred": "delayed",
     b"complaint": "complaint",
 }
+
+
 def delivery(logged: Logged) -> Delivery:
     """A logged line as a `Delivery`."""
     reply, stage = spoken(logged.said.decode("utf-8", "replace"))

@@ -162,15 +162,15 @@ def _heads(lines: list[str], own: set[str], told: set[str]) -> Iterator[tuple[in
 
 
 def _weak(lines: list[str], own: set[str]) -> list[str]:
-    found = []
-    for line in lines:
-        for hit in wording.ADDRESS.finditer(line) if "@" in line else ():
-            if (
-                hit[1].lower() not in own
-                and not wording.OTHER.search(line[: hit.start()])
-                and not wording.ROLE.match(hit[1])
-            ):
-                found.append(hit[1])
+    found = (
+        hit[1]
+        for line in lines
+        if "@" in line
+        for hit in wording.ADDRESS.finditer(line)
+        if hit[1].lower() not in own
+        and not wording.OTHER.search(line[: hit.start()])
+        and not wording.ROLE.match(hit[1])
+    )
     return list(dict.fromkeys(found))
 
 
@@ -217,20 +217,18 @@ def _after(lines: list[str], at: int, rest: str, heads: dict[int, list[str]], *,
         line = lines[after]
         if after in heads and wording.ADDRESS.search(line) and not kept:
             return ""
-        if (
-            after in heads
-            and (first := wording.ADDRESS.search(line))
-            and wording.HEAD.match(line[: first.start()])
-        ):
-            if heads[after] != heads.get(at) or not _open(kept):  # else a reply folded before its address
-                break
+        if after in heads and _leads(line) and (heads[after] != heads.get(at) or not _open(kept)):
+            break  # the next recipient; else a reply was folded before its own address
         if not line.strip():
             gaps += 1
             if (kept and not kept[-1].rstrip().endswith(":")) or gaps > 3:
                 break
-        elif wording.RULE.match(line) or wording.SPOKEN.match(line) or wording.STATUS_FIELD.match(line):
-            break
-        elif own and wording.REPLY_LINE.match(line):
+        elif (
+            wording.RULE.match(line)
+            or wording.SPOKEN.match(line)
+            or wording.STATUS_FIELD.match(line)
+            or (own and wording.REPLY_LINE.match(line))
+        ):
             break
         elif not wording.LISTED.match(line):
             kept.append(line.strip())
@@ -249,6 +247,12 @@ def _cause(lines: list[str], at: int) -> str:
     ):
         return ""
     return before if wording.FAILURE.search(before) and not before.lower().startswith("while talking") else ""
+
+
+def _leads(line: str) -> bool:
+    """Whether a line begins with an address."""
+    first = wording.ADDRESS.search(line)
+    return first is not None and wording.HEAD.match(line[: first.start()]) is not None
 
 
 def _open(kept: list[str]) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from probe.grammar.delivery import MAX_REPLY, Delivery, codes, folded, spoken, unrepeated
 
-__all__ = ["MAX_RECIPIENTS", "MARKS", "address", "feedback", "status"]
+__all__ = ["MARKS", "MAX_RECIPIENTS", "address", "feedback", "status"]
 
 MAX_RECIPIENTS = 10_000  # of one mail
 

@@ -8,7 +8,7 @@ read this way.
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -24,8 +24,8 @@ MAX_NESTED = 1024 * 1024  # characters of JSON inside a JSON string
 # Names, reduced to lower-case letters and digits, by what they hold; the first that is there counts.
 _NAMES: Mapping[str, tuple[str, ...]] = {
     "recipient": (
-        "emailaddress", "recipient", "rcptto", "rcpt", "toemail", "leademail", "originalrecipient", "email", "to",
-        "recipients", "address", "destination",
+        "emailaddress", "recipient", "rcptto", "rcpt", "toemail", "leademail", "originalrecipient", "email",
+        "to", "recipients", "address", "destination",
     ),
     "text": (
         "diagnosticcode", "dsndiag", "smtpresponse", "content", "diag", "rawreason", "details", "reason",
@@ -114,19 +114,13 @@ def _children(node: dict[str, object]) -> Iterator[object]:
 
 def _collect(node: dict[str, object], own: dict[str, tuple[int, object]], depth: int) -> None:
     """The fields of an object and of the children that describe it; names that mean more win."""
-    for name, what in node.items():
+    for name, held in node.items():
         plain = _plain(name)
         field, rank = _FIELD.get(plain, ("", 0))
-        if isinstance(what, dict) and plain == "enhancedcode":
-            what = ".".join(str(what.get(part, 0)) for part in ("class", "subject", "detail"))
-        elif isinstance(what, dict) and plain in _INNER and depth < 3:
-            if plain == "peeraddress":
-                what = what.get("name") or what.get("addr")
-            else:
-                _collect(what, own, depth + 1)
-                continue
-        elif isinstance(what, list) and field == "recipient":
-            what = ", ".join(one for one in what[:MAX_EVENTS] if isinstance(one, str))
+        if isinstance(held, dict) and plain in _INNER and plain != "peeraddress" and depth < 3:
+            _collect(held, own, depth + 1)
+            continue
+        what = _flat(held, plain)
         if not field or not isinstance(what, (str, int, float)) or isinstance(what, bool) or what == "":
             continue
         if field in {"recipient", "sender"} and "@" not in str(what):
@@ -140,6 +134,17 @@ def _collect(node: dict[str, object], own: dict[str, tuple[int, object]], depth:
         )
         if field not in own or rank < own[field][0]:
             own[field] = rank, what
+
+
+def _flat(held: object, name: str) -> object:
+    """A structured code, host or list of recipients as one value."""
+    if isinstance(held, dict) and name == "enhancedcode":
+        return ".".join(str(held.get(part, 0)) for part in ("class", "subject", "detail"))
+    if isinstance(held, dict) and name == "peeraddress":
+        return held.get("name") or held.get("addr")
+    if isinstance(held, list) and _FIELD.get(name, ("", 0))[0] == "recipient":
+        return ", ".join(one for one in held[:MAX_EVENTS] if isinstance(one, str))
+    return held
 
 
 def _plain(name: str) -> str:
@@ -202,6 +207,6 @@ def _seconds(value: object) -> float:
     if re.fullmatch(r"[0-9]{9,13}(?:\.[0-9]{1,9})?", text):
         return _seconds(float(text))
     try:
-        return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+        return dt.datetime.fromisoformat(text).timestamp()
     except ValueError:
         return 0.0

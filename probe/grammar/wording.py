@@ -74,9 +74,9 @@ WHOM = _any(
     after=r"\s*[<\"'(]*$",
 )
 OTHER = _any(
-    "mail from:?", r"\bfrom:?", "reply-to:?", "contact", "sender:?", "return-path:?", "message-?id:?", "mail to",
-    "write to", "e-?mail us at", "assistance", "envelope-from", "postmaster at", "helpdesk", "support", "report",
-    "cc:", after=r"[^@]{0,24}$",
+    "mail from:?", r"\bfrom:?", "reply-to:?", "contact", "sender:?", "return-path:?", "message-?id:?",
+    "mail to", "write to", "e-?mail us at", "assistance", "envelope-from", "postmaster at", "helpdesk",
+    "support", "report", "cc:", after=r"[^@]{0,24}$",
 )  # fmt: skip
 ROLE = _any(
     "mailer-daemon", "postmaster", "abuse", "support", "noreply", "no-reply", "helpdesk", "double-bounce",
@@ -87,8 +87,9 @@ ROLE = _any(
 
 LISTED = _any(
     "subject", "date", "sent(?: date)?", "from", "to", "cc", "bcc", "message-?id", "mail from", "rcpt to",
-    r"size(?: \([\w ]{1,20}\))?", "number of lines", r"number of attempts[\w ]{0,20}", r"the mts-id[\w ]{0,40}",
-    "last-attempt-date", "received-from-mta", "arrival-date", before=r"^\W{0,6}", after=r"\s*:",
+    r"size(?: \([\w ]{1,20}\))?", "number of lines", r"number of attempts[\w ]{0,20}",
+    r"the mts-id[\w ]{0,40}", "last-attempt-date", "received-from-mta",
+    "arrival-date", before=r"^\W{0,6}", after=r"\s*:",
 )  # fmt: skip
 STATUS_FIELD = _any(
     "final-recipient", "original-recipient", "reporting-mta", "action", "status", "x-actual-recipient",
@@ -180,8 +181,8 @@ FAILURE = _any(
     "disabled", "inactive", "invalid", "unable", "could ?n[o']t", "cannot", "can't", "fail", "expired",
     "timed? ?out", "deferred", "delayed", "undeliver", "unroute", "loop", "spam", "virus",
     "too (?:large|big|many|long)", "gateway", "doesn't have", "discontinued", "moved", "no longer", "problem",
-    "error", "inconnu", "plein", "n'existe", "unbekannt", "voll", "abgelehnt", "desconocid", "no existe", "llen",
-    "lleno", "non esiste", "pieno", "não existe", "onbekend", "nie istnieje", "ありません", "見つかりません",
+    "error", "inconnu", "plein", "n'existe", "unbekannt", "voll", "abgelehnt", "desconocid", "no existe",
+    "llen", "non esiste", "pieno", "não existe", "onbekend", "nie istnieje", "ありません", "見つかりません",
     "できません", "不存在", "失败", "не (?:существует|найден)",
 )  # fmt: skip
 
@@ -190,7 +191,7 @@ FAILURE = _any(
 REMOTE = (
     re.compile(r"\bwhile talking to ([\w.-]{3,255})", re.IGNORECASE),
     re.compile(
-        rf"\b(?:host|server|mx):? {_HOST}\.?(?: ?[\[(][^\])]{{0,50}}[\])])?(?: said| failed| replied| smtp|:|$|\s)",
+        rf"\b(?:host|server|mx):? {_HOST}\.?(?: ?[\[(][^\])]{{0,50}}[\])])?(?: said| failed| smtp|:|$|\s)",
         re.IGNORECASE,
     ),
     re.compile(rf"\b{_HOST} ?\[{_IP}\](?::[0-9]{{1,5}})?[: ]", re.IGNORECASE),

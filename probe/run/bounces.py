@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from probe import catalogue
@@ -13,8 +13,8 @@ from probe.grammar import maillog, pasted
 from probe.grammar.delivery import Delivery
 from probe.grammar.maillog import Logged
 from probe.grammar.template import masked, template
-from probe.run.explain import explain_reply
 from probe.rules import Cause, Confidence, Family, Finding, Report, Verdict
+from probe.run.explain import explain_reply
 
 __all__ = ["Pile", "explain_delivery", "nothing_found"]
 

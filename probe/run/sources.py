@@ -1,4 +1,4 @@
-"""Whatever somebody hands over, explained as it streams: replies, JSON lines, mails, mailboxes, logs, webhooks."""
+"""Whatever somebody hands over, explained as it streams: replies, mails, mailboxes, logs, webhooks."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from probe.fleet import PRESETS, Thresholds
 from probe.grammar import maillog
 from probe.grammar.intake import HEAD, Kind, kind_of
 from probe.grammar.maillog import Logged
+from probe.rules import Report
 from probe.run.bounces import Pile, nothing_found
 from probe.run.explain import explain_reply
-from probe.rules import Report
 
 __all__ = ["Asked", "explain_folder", "explain_stream", "explain_text"]
 
@@ -44,9 +44,9 @@ def _silent(_note: str) -> None:
 class Asked:
     """What the caller knows (`stage`, `provider`, `mx`), and what is wanted.
 
-    `every`: a report for each failed line of a log, too, however many (else the pile alone when they are many).
-    `note` hears of what was left out. `pile` counts everything that passes; `wants_pile` becomes true when what came is a
-    log, which is understood as a whole.
+    `every`: a report for each failed line of a log, however many (else the pile alone when they are many).
+    `note` hears of what was left out. `pile` counts everything that passes; `wants_pile` becomes true when
+    what came is a log, which is understood as a whole.
     """
 
     stage: Stage | None = None
@@ -126,7 +126,7 @@ class _Joined:
 
 
 def _beginning(stream: BinaryIO) -> bytes:
-    """Enough to tell what it is; of a pipe not more than it takes, so that whoever waits for an answer gets one."""
+    """Enough to tell what it is; of a pipe no more than that: somebody may be waiting for an answer."""
     read = getattr(stream, "read1", stream.read)
     head = b""
     while len(head) < HEAD and b"\n" not in head:
@@ -161,8 +161,7 @@ _TELLS = re.compile(
 
 def _pasted(source: BinaryIO, name: str, asked: Asked) -> Iterator[Report]:
     text = _all(source, _MAX_PASTED, name, asked).decode("utf-8", "replace").removeprefix("\ufeff")
-    for one in _notice(text, asked) or (_reply(reply, asked) for reply in _replies(text)):
-        yield one
+    yield from _notice(text, asked) or (_reply(reply, asked) for reply in _replies(text))
 
 
 def _reply(text: str, asked: Asked, **told: str) -> Report:
@@ -244,10 +243,10 @@ _KEYS = frozenset({"reply", "mx", "stage", "provider", "recipient", "sender"})
 
 
 def _seconds(text: str) -> float:
-    import datetime  # noqa: PLC0415 -- few lines say when
+    import datetime as dt  # noqa: PLC0415 -- few lines say when
 
     try:
-        return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+        return dt.datetime.fromisoformat(text).timestamp()
     except ValueError:
         return 0.0
 

@@ -23,7 +23,12 @@ REPLIES = (
     "550 5.7.1 Client host [203.0.113.{n}] blocked using Spamhaus (AS3130). [{id}.outlook.com]",
     "452 4.2.2 The email account that you tried to reach is over quota. {id} - gsmtp",
 )
-HOSTS = ("aspmx.l.google.com", "corp-example.mail.protection.outlook.com", "mta5.am0.yahoodns.net", "mx.corp.example")
+HOSTS = (
+    "aspmx.l.google.com",
+    "corp-example.mail.protection.outlook.com",
+    "mta5.am0.yahoodns.net",
+    "mx.corp.example",
+)
 
 
 def log(lines: int, failing: float, seed: int = 1) -> Iterator[bytes]:
