@@ -64,8 +64,8 @@ space at an end, quotes or an app password typed in groups are said as findings 
   --  what happened without words: connect, TLS, a fault
 """,
     "providers": """\
-The submission server of an inbox is found by its domain, its MX, or an SRV record (RFC 6186, RFC 8314), from a
-table of providers in the catalogue; --host, --port and --tls overrule it, --provider names one.
+The submission server of an inbox is found by its domain, its MX, or an SRV record (RFC 6186, RFC 8314), from
+a table of providers in the catalogue; --host, --port and --tls overrule it, --provider names one.
 
   probe providers              the table
   probe catalogue list         every reply that is known, by provider
