@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from probe import catalogue
+from probe.cli import app
 from probe.facts import Reply, Stage
 from probe.grammar import pasted
 from probe.rules import Cause, Outcome, Verdict
@@ -213,6 +215,23 @@ def test_a_provider_with_many_servers_says_which_serves_whom(
     id: str, names: tuple[str, ...], host: str
 ) -> None:
     assert catalogue.provider(id).servers(*names)[0].host == host
+
+
+@pytest.mark.parametrize(
+    ("who", "id"),
+    [("google", "google"), ("iCloud", "apple"), ("web.de", "gmx"), ("mx1.titan.email", "titan")],
+)
+def test_the_command_finds_a_provider_by_what_the_user_has(who: str, id: str) -> None:
+    told = CliRunner().invoke(app, ["providers", who, "-f", "json"])
+    assert told.exit_code == 0
+    assert [one["id"] for one in json.loads(told.stdout)] == [id]
+
+
+def test_the_command_lists_every_provider_and_refuses_a_stranger() -> None:
+    told = CliRunner().invoke(app, ["providers"])
+    assert told.exit_code == 0
+    assert len(told.stdout.splitlines()) == len(PROVIDERS)
+    assert CliRunner().invoke(app, ["providers", "nobody.example"]).exit_code == 2
 
 
 # -- what a refused login proves --------------------------------------------------------------------

@@ -26,11 +26,7 @@ def command(
     """List the providers with their submission servers, or show what is known of some."""
     from probe import catalogue
 
-    every = {one.id: one for one in catalogue.providers()}
-    for name in ids or ():
-        if name not in every:
-            refuse(f"no provider is called {name!r}; `probe providers` lists {len(every)}")
-    chosen = [every[name] for name in ids or every]
+    chosen = [_found(who) for who in ids] if ids else list(catalogue.providers())
     if format == "json":
         typer.echo(json.dumps([_as_json(one) for one in chosen], indent=2))
     elif format != "text":
@@ -49,14 +45,11 @@ def _found(who: str) -> Provider:
     """The provider somebody means; exit 2 where there is none."""
     from probe import catalogue
 
-    for asked in (
-        catalogue.provider_named,
-        catalogue.provider_of_domain,
-        catalogue.provider_of_host,
-    ):
-        if (one := asked(who)) is not None:
-            return one
-    refuse(f"no provider is known as {who!r}; `probe providers` lists {len(catalogue.providers())}")
+    ways = (catalogue.provider_named, catalogue.provider_of_domain, catalogue.provider_of_host)
+    found = next((one for way in ways if (one := way(who)) is not None), None)
+    return found or refuse(
+        f"no provider is known as {who!r}; `probe providers` lists {len(catalogue.providers())}"
+    )
 
 
 def _told(one: Provider) -> str:
@@ -65,7 +58,6 @@ def _told(one: Provider) -> str:
         "password": one.password,
         "app password": one.app_password_url,
         "mechanisms": ", ".join(one.mechanisms),
-        "bears": f"{one.at_once} sessions at once",
         "note": one.note,
         "MX": ", ".join(one.mx),
         "domains": ", ".join(one.domains),
