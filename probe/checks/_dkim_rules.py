@@ -48,6 +48,14 @@ RULES: tuple[Rule, ...] = (
         rfc(7208, "10.1.2"),
     ),
     _rule(
+        "parent-key",
+        _NOTE,
+        "The name has no DKIM key of its own, its organizational domain has",
+        "Mail from here can be signed with a key of the organizational domain, which aligns unless adkim=s.",
+        "Look at the organizational domain for the key that signs.",
+        rfc(9989, "4.4"),
+    ),
+    _rule(
         "selector-missing",
         _FAIL,
         "There is no key at this selector",
@@ -79,6 +87,14 @@ RULES: tuple[Rule, ...] = (
         "A wildcard stands below _domainkey: it hides which selectors exist, and no key can be retired.",
         "Publish each key at its selector and delete the wildcard.",
         rfc(6376, "3.6.2.1"),
+    ),
+    _rule(
+        "wildcard-revoked",
+        _NOTE,
+        "Selectors that are not published answer as revoked",
+        "A wildcard below _domainkey holds an empty key. Keys published beside it are not touched by it.",
+        "Nothing.",
+        rfc(6376, "3.6.1"),
     ),
     _rule(
         "dangling-alias",

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from probe.checks import Domain, _providers
+from probe.checks import Domain, _providers, _suffixes
 from probe.checks._dkim_keys import Assessment, assess
 from probe.checks._evidence import seen_answer
 from probe.checks._providers import Provider
@@ -78,7 +78,7 @@ class Ladder:
         domain = self.domain
         first = [self._control, domainkey(domain), *map(self._question, self.given)]
         rung = _askable((*first, Question(domain.name, "MX"), Question(domain.name, "TXT")))
-        yield rung
+        yield rung if self.parent is None else (*rung, self.parent)
         if self._open(rung) or not self._worth_searching:
             return
         for names in (self._of_providers, self._of_aliases):
@@ -89,6 +89,14 @@ class Ladder:
         # Whoever named selectors is not searched for more than his providers use.
         if not self.given and not any(each.key for each in self.selectors):
             yield _askable(map(self._question, COMMON))
+
+    @cached_property
+    def parent(self) -> Question | None:
+        """The node above all keys of the organizational domain, for a name below it."""
+        if self.domain.name.count(".") < 2:
+            return None
+        home = _suffixes.organizational(self.domain.name)
+        return Question(f"_domainkey.{home}", "TXT") if home != self.domain.name else None
 
     @cached_property
     def selectors(self) -> tuple[Selector, ...]:
@@ -152,9 +160,12 @@ class Ladder:
     @cached_property
     def _worth_searching(self) -> bool:
         """Whether a guess can find anything: some key may exist, and not every name has an answer."""
-        if seen_answer(self.seen, self._control).status not in {Status.NXDOMAIN, Status.NODATA}:
+        below, above = seen_answer(self.seen, self._control), seen_answer(self.seen, domainkey(self.domain))
+        if not below.known or above.status is Status.NXDOMAIN:
             return False
-        return seen_answer(self.seen, domainkey(self.domain)).status is not Status.NXDOMAIN
+        if self.echoes:  # a wildcard of text or of a revoked key still lets keys stand beside it
+            return above.status is Status.NODATA and not (self.wildcard and self.wildcard.usable)
+        return True
 
     @cached_property
     def _of_providers(self) -> list[str]:

@@ -99,6 +99,8 @@ def _dkim(domain: Domain, signs: Judgement) -> Seen:
     first = next((finding for finding in signs.findings if finding.verdict is Verdict.UNKNOWN), None)
     if status == "unknown" and first is not None and first.rule.id == "dkim/selector-unknown":
         return Seen("unseen", asked)  # there is a key, and only a message tells its selector
+    if any(finding.rule.id == "dkim/parent-key" for finding in signs.findings):
+        return Seen("unseen", asked)  # the organizational domain may sign
     if first is not None and (name := first.evidence.get("question", "").partition(" ")[0]):
         asked = Question(name, "TXT")
     return Seen(status, asked, *_reason("DKIM", signs))

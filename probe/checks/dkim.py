@@ -14,12 +14,14 @@ from probe.checks._dkim_rules import RULE, RULES
 from probe.checks._dkim_search import Ladder, Selector, control, domainkey
 from probe.checks._dmarc_discovery import exists
 from probe.checks._evidence import evidence, printable, seen_answer, state, unknown, zone_line
-from probe.facts import Question, Records
+from probe.facts import Question, Records, Status
 from probe.grammar import dkim as grammar
 from probe.rules import Finding, State, Verdict
 
 __all__ = ["RULES", "ask", "judge"]
 
+_OTHERWISE = {"dkim/not-sending": State.NOT_APPLICABLE, "dkim/parent-key": State.MISSING}
+_THERE = frozenset({Status.OK, Status.NODATA})
 _MISSING = frozenset({"dkim/missing", "dkim/selector-missing"})
 
 
@@ -35,8 +37,7 @@ def judge(domain: Domain, seen: Records) -> Judgement:
     findings = tuple(_findings(ladder))
     failed = {finding.rule.id for finding in findings if finding.verdict is Verdict.FAIL}
     verdict = State.MISSING if failed and failed <= _MISSING else state(findings)
-    if any(finding.rule.id == "dkim/not-sending" for finding in findings):
-        verdict = State.NOT_APPLICABLE
+    verdict = next((_OTHERWISE[each.rule.id] for each in findings if each.rule.id in _OTHERWISE), verdict)
     return Judgement(verdict, findings, _evaluation(ladder))
 
 
@@ -61,14 +62,16 @@ def _findings(ladder: Ladder) -> Iterator[Finding]:
             yield from _guessed(each, ladder.usable)
     yield from _rotation(ladder)
     usable, unused = ladder.usable, control(ladder.domain)
-    if usable and ladder.wildcard is not None:
+    if ladder.wildcard is not None and ladder.wildcard.revoked:
+        yield _finding("wildcard-revoked", unused, ladder)
+    elif usable and ladder.wildcard is not None:
         yield _finding("wildcard", unused, ladder, f"an unused selector has a key: {unused.name}")
     if usable and all(key.type == "ed25519" for key in usable.values()):
         name = next(iter(usable))
         asked = unused if name == "*" else Question(grammar.key_name(name, ladder.domain.name), "TXT")
         yield _finding("ed25519-only", asked, ladder, ", ".join(usable))
     if not usable and not ladder.given and not any(each.key or each.dangling for each in ladder.selectors):
-        yield _undecided(ladder)
+        yield _none(ladder) if ladder.wildcard is not None and _sends_nothing(ladder) else _undecided(ladder)
 
 
 def _names(domain: Domain) -> Iterator[Finding]:
@@ -80,14 +83,20 @@ def _names(domain: Domain) -> Iterator[Finding]:
 def _none(ladder: Ladder) -> Finding:
     """Proven: nothing is there. Right for a domain that says it sends nothing."""
     domain, seen = ladder.domain, ladder.seen
-    spf = [
-        value.lower().split() for value in seen.of(domain.name, "TXT") if value.lower().startswith("v=spf1")
-    ]
-    if spf == [["v=spf1", "-all"]] and not ladder.given and not domain.sending_ips:
+    if _sends_nothing(ladder):
         return _finding("not-sending", domainkey(domain), ladder)
+    if ladder.parent is not None and not ladder.given and seen_answer(seen, ladder.parent).status in _THERE:
+        return _finding("parent-key", ladder.parent, ladder, ladder.parent.name.partition(".")[2])
     detail = f"asked for: {', '.join(ladder.given)}" if ladder.given else ""
     detail = "the domain does not exist" if exists(domain.name, seen) is False else detail
     return _finding("missing", domainkey(domain), ladder, detail, _advice(ladder))
+
+
+def _sends_nothing(ladder: Ladder) -> bool:
+    """Whether the domain says so: its SPF record is ``v=spf1 -all``, and nobody told otherwise."""
+    texts = (value.lower().split() for value in ladder.seen.of(ladder.domain.name, "TXT")[:100])
+    spf = [terms for terms in texts if terms[:1] == ["v=spf1"]]
+    return spf == [["v=spf1", "-all"]] and not ladder.given and not ladder.domain.sending_ips
 
 
 def _advice(ladder: Ladder) -> str:
