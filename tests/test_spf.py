@@ -292,6 +292,23 @@ def test_glued_strings_are_taken_apart() -> None:
     assert published(finding) == "v=spf1 include:a.test ip4:192.0.2.1 -all"
 
 
+@pytest.mark.parametrize(
+    "strings",
+    [
+        ("v=spf1 ip6:2001:db8:", "a:1::/64 -all"),
+        ("v=spf1 ip4:192.", "0.2.0/24 -all"),
+        ("v=spf1 include:exa", "mple.test -all"),
+        ("v=spf1 ip4:192.0.2.0/24 ", "-all"),
+        ("v=spf1 ip4:192.0.2.0/24", " -all"),
+    ],
+)
+def test_strings_may_be_cut_anywhere(strings: tuple[str, ...]) -> None:
+    answer = Answer(Status.OK, ("".join(strings),), chunks=(tuple(map(len, strings)),))
+    domain = Domain(NAME)
+    seen = Records({Question(NAME, "TXT"): answer, Question(NAME, "MX"): Answer(Status.NODATA)})
+    assert "glued" not in problems(check.judge(domain, seen))
+
+
 def test_long_records_are_cut_at_spaces_into_strings_of_255_bytes() -> None:
     text = "v=spf1 " + " ".join(f"ip4:192.0.2.{k}" for k in range(60)) + " -all"
     strings = re.findall(r'"([^"]*)"', paste(NAME, text))

@@ -124,7 +124,7 @@ def oracle(world: World, sender: Sender, monkeypatch: pytest.MonkeyPatch) -> tup
     return result, query.lookups, words
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     world=worlds(),
     address=st.sampled_from((*FOUR, *SIX)),
@@ -142,7 +142,7 @@ def test_the_oracle_agrees(world: World, address: str, helo: str) -> None:
         assert ours.lookups == lookups
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(worlds())
 def test_the_addresses_that_are_counted_are_those_that_pass(world: World) -> None:
     domain = Domain("a.test", sending_ips=(*FOUR, *SIX))

@@ -114,11 +114,21 @@ def unglued(text: str, lengths: Sequence[int]) -> tuple[str, tuple[int, ...]]:
     at = 0
     for length in lengths[:-1]:
         at += length
-        if 0 < at < len(text) and " " not in text[at - 1 : at + 1] and _BEGINS_TERM.match(text, at):
+        if 0 < at < len(text) and _BEGINS_TERM.match(text, at) and _two_terms(text, at):
             seams.append(at)
     starts = [0, *seams]
     ends = [*seams, len(text)]
     return " ".join(text[start:end] for start, end in zip(starts, ends, strict=True)), tuple(seams)
+
+
+def _two_terms(text: str, at: int) -> bool:
+    """Whether the word around a place is two terms rather than one (an IPv6 address may hold ``a:``)."""
+    start, end = text.rfind(" ", 0, at) + 1, text.find(" ", at)
+    end = len(text) if end < 0 else end
+    if start >= at or not (_parses(text[start:at]) and _parses(text[at:end])):
+        return False
+    whole = spf.parse(spf.joined((text[start:end],)))
+    return bool(whole.problems) or whole.terms[0].network is None
 
 
 def decoded(text: str) -> str:
