@@ -340,6 +340,22 @@ def test_a_token_at_microsoft_or_a_password_elsewhere_is_not(provider: str, mech
     assert match.entry.id != "microsoft/password-ends"
 
 
+def test_a_421_that_says_never_is_not_taken_for_a_pause() -> None:
+    said = "421 4.7.1 [TS03] All messages from 192.0.2.7 will be permanently deferred; Retrying will NOT succeed."
+    match = catalogue.read(reply(said), provider="yahoo")
+    assert match.rule.verdict is Verdict.FAIL
+    assert match.rule.answer("permanent") is True
+    assert match.rule.cause is Cause.BLOCKLIST
+
+
+def test_the_same_knowledge_in_a_4xx_reply_is_for_now() -> None:
+    said = "421 4.7.23 The sending IP address for this message doesn't have a PTR record"
+    match = catalogue.read(reply(said), provider="google")
+    assert match.rule.verdict is Verdict.WAIT
+    assert match.rule.answer("permanent") is False
+    assert match.rule.answer("sender_must_act") is True
+
+
 # -- the same words elsewhere ---------------------------------------------------------------------
 
 

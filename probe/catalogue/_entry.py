@@ -62,8 +62,11 @@ class Entry:
         return re.compile("|".join(f"(?:{one})" for one in self.words)) if self.words else None
 
     def softened(self) -> Entry:
-        """The same for a 4xx reply: refused for now, so nothing is permanent and nobody is bad."""
-        return _softened(self)
+        """The same for a 4xx reply: refused for now, so nothing is permanent and nobody is bad.
+
+        An entry that calls itself permanent stays as it is: some servers say "never" with a 4xx.
+        """
+        return self if self.rule.permanent else _softened(self)
 
 
 @functools.lru_cache(maxsize=1024)
