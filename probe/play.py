@@ -119,7 +119,7 @@ async def _dns(scenario: Scenario, world: World) -> Report:
         options=frozenset(ask.options),
     )
     servers = (world.resolver,) if world.resolver else ()
-    async with Resolver(servers, timeout=ask.timeout, routes=world.routes) as resolver:
+    async with Resolver(servers, timeout=min(ask.timeout, 0.5), routes=world.routes) as resolver:
         web = Web(resolver, timeout=ask.timeout, hosts=world.sites, ca_file=world.ca_file)
         return await check_domain(
             domain, resolver, only=ask.only, skip=ask.skip, fetch=web.fetch, deadline=ask.deadline

@@ -139,7 +139,7 @@ def test_an_ordinary_session(server: str) -> None:
             scenario(f'server = "{server}"\nextensions = ["AUTH PLAIN"]'),
             "EHLO me",
             "MAIL FROM:<ada@example.test>",
-            "AUTH PLAIN " + base64.b64encode(b"\0ada@example.test\0correct horse").decode(),
+            "AUTH PLAIN " + base64.b64encode(b"\0ada@example.test\0zebra-quilt-42").decode(),
             "MAIL FROM:<ada@example.test>",
             "RCPT TO:<ada@example.test>",
             "RSET",
@@ -225,7 +225,7 @@ def test_a_foreign_client_logs_in_over_tls(server: str, mechanism: str) -> None:
     async def session() -> None:
         played = scenario(f'server = "{server}"\nmechanisms = ["{mechanism}"]')
         async with World(played) as world:
-            good = await asyncio.to_thread(speak, world, mechanism, "ada@example.test", "correct horse")
+            good = await asyncio.to_thread(speak, world, mechanism, "ada@example.test", "zebra-quilt-42")
             bad = await asyncio.to_thread(speak, world, mechanism, "ada@example.test", "wrong")
         assert good == (235, b"2.7.0 Authentication successful")
         assert bad == (535, b"5.7.8 Error: authentication failed")
@@ -268,17 +268,17 @@ def b64(text: str | bytes) -> str:
 @pytest.mark.parametrize(
     ("line", "after", "end"),
     [
-        (f"AUTH XOAUTH2 {b64(f'user={ADA}{chr(1)}auth=Bearer correct horse{chr(1)}{chr(1)}')}", [], "235"),
+        (f"AUTH XOAUTH2 {b64(f'user={ADA}{chr(1)}auth=Bearer zebra-quilt-42{chr(1)}{chr(1)}')}", [], "235"),
         (f"AUTH XOAUTH2 {b64(f'user={ADA}{chr(1)}auth=Bearer old{chr(1)}{chr(1)}')}", [""], "535"),
         (
             "AUTH OAUTHBEARER "
-            + b64(f"n,a={ADA},{chr(1)}host=x{chr(1)}auth=Bearer correct horse{chr(1)}{chr(1)}"),
+            + b64(f"n,a={ADA},{chr(1)}host=x{chr(1)}auth=Bearer zebra-quilt-42{chr(1)}{chr(1)}"),
             [],
             "235",
         ),
         (f"AUTH OAUTHBEARER {b64(f'n,a={ADA},{chr(1)}auth=Bearer old{chr(1)}{chr(1)}')}", ["AQ=="], "535"),
-        ("AUTH PLAIN", [b64(f"\0{ADA}\0correct horse")], "235"),
-        ("AUTH LOGIN", [b64(ADA), b64("correct horse")], "235"),
+        ("AUTH PLAIN", [b64(f"\0{ADA}\0zebra-quilt-42")], "235"),
+        ("AUTH LOGIN", [b64(ADA), b64("zebra-quilt-42")], "235"),
         ("AUTH PLAIN not*base64", [], "501"),
         ("AUTH CRAM-MD5", ["*"], "501"),
         ("AUTH NTLM", [], "504"),
@@ -298,7 +298,7 @@ def test_an_exchange_ends_as_it_should(server: str, line: str, after: list[str],
 
 
 @BOTH
-@pytest.mark.parametrize(("password", "end"), [("correct horse", "235"), ("wrong", "535")])
+@pytest.mark.parametrize(("password", "end"), [("zebra-quilt-42", "235"), ("wrong", "535")])
 def test_scram_proves_both_sides(server: str, password: str, end: str) -> None:
     async def session() -> None:
         played = scenario(f'server = "{server}"\nmechanisms = ["SCRAM-SHA-256"]')
@@ -377,7 +377,7 @@ def test_old_tls_is_refused_by_a_client_of_today(server: str, version: str) -> N
         played = scenario(f'server = "{server}"\ntls_version = "{version}"')
         async with World(played) as world:
             with pytest.raises(ssl.SSLError):
-                await asyncio.to_thread(speak, world, "PLAIN", ADA, "correct horse")
+                await asyncio.to_thread(speak, world, "PLAIN", ADA, "zebra-quilt-42")
 
     run(session())
 
@@ -456,10 +456,10 @@ def test_closed_and_silent_ports() -> None:
 def test_placeholders_hold_what_the_client_sent() -> None:
     async def session() -> None:
         script = 'auth = "535 {user} {password} {password64} {password_hex} {password_url}"\nserver = "raw"'
-        line = f"AUTH PLAIN {b64(f'{chr(0)}{ADA}{chr(0)}correct horse')}"
+        line = f"AUTH PLAIN {b64(f'{chr(0)}{ADA}{chr(0)}zebra-quilt-42')}"
         heard, _ = await dialogue(scenario(script), "EHLO me", line)
-        secret = "correct horse"
-        assert heard[-1] == f"535 {ADA} {secret} {b64(secret)} {secret.encode().hex()} correct%20horse"
+        secret = "zebra-quilt-42"
+        assert heard[-1] == f"535 {ADA} {secret} {b64(secret)} {secret.encode().hex()} zebra-quilt-42"
 
     run(session())
 

@@ -8,7 +8,7 @@ any client) and a demonstration. Only what differs from an ordinary server is wr
     [probe]                     # what is asked
     run = "creds"               # creds, dns, rcpt or explain
     address = "ada@example.test"
-    password = "correct horse"
+    password = "zebra-quilt-42"
     timeouts = { auth = 0.3 }   # seconds, by step; every other step gets `timeout` (2)
 
     [smtp]                      # what the server is and says
@@ -106,7 +106,7 @@ class Ask:
     run: str = field(default="creds", metadata=_one_of(*RUNS))
     address: str = "ada@example.test"
     user: str = ""
-    password: str = "correct horse"  # noqa: S105 - the password of a fake
+    password: str = "zebra-quilt-42"  # noqa: S105 - the password of a fake
     host: str = ""
     port: int = 0
     tls: str = field(default="", metadata=_one_of("", *TLS))
