@@ -31,6 +31,10 @@ _SUBJECT = re.compile(
     r"no entregado|devol|mancata|niet bezorgd|não|配信|送信|エラー|退信|退回|возвра|не доставлен",
     re.IGNORECASE,
 )
+_PLAINLY = re.compile(
+    r"(?:could not|cannot|can't|couldn't|wasn't|was not) (?:be )?deliver|undeliverable|was rejected",
+    re.IGNORECASE,
+)
 _SPEAKS = re.compile(
     r"deliver|recipient|reject|undeliver|mailbox|mail server|could not be|failed|unknown", re.IGNORECASE
 )
@@ -195,10 +199,10 @@ def _is_answer(letter: Mail) -> bool:
 
 
 def _is_bounce(letter: Mail, words: str) -> bool:
-    """Whether a mail without anything for programs speaks like a bounce: at least two of three signs."""
+    """Whether a mail without anything for programs speaks like a bounce: at least two signs of four."""
     sender = letter.header("from").strip()
     robot = sender in {"", "<>"} or bool(_DAEMON.search(sender)) or letter.header("return-path") == "<>"
     subject = bool(_SUBJECT.search(letter.header("subject")))
     head = words[:8192]
     speaks = bool(_SPEAKS.search(head)) or any(codes(head))
-    return robot + subject + speaks >= 2
+    return robot + subject + speaks + bool(_PLAINLY.search(head)) >= 2

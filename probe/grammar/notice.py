@@ -55,6 +55,7 @@ def said(text: str) -> str:
     """A server's own words in a reporter's sentence; the whole sentence where nothing introduces them."""
     if label := wording.LABEL.match(text):
         text = text[label.end() :].strip() or text
+    text = wording.TYPE.sub("", wording.ORIGIN.sub("", text)) or text
     best = text
     for found in wording.SAID.finditer(text[:MAX_TEXT]):
         rest = text[found.end() :].lstrip(" '\"").strip()
@@ -62,7 +63,7 @@ def said(text: str) -> str:
             best = rest
             if wording.REPLY_LINE.match(rest):
                 break
-    return best.rstrip("'\"") if best is not text else text
+    return wording.TYPE.sub("", best.rstrip("'\"")) if best is not text else text
 
 
 @dataclass(slots=True)
@@ -80,25 +81,19 @@ def _lines(text: str) -> tuple[list[str], str]:
     for at, line in enumerate(lines):
         if seen and wording.HEADER.match(line):
             return lines[:at], "\n".join(lines[at:])
-        if (
-            seen
-            and len(line) < 120
-            and wording.COPY.search(line)
-            and _begins(line)
-            and not wording.REPLY_LINE.match(line)
-        ):
+        if seen and len(line) < 120 and wording.COPY.search(line) and _begins(lines, at):
             return lines[:at], "\n".join(lines[at + 1 :])
         seen += bool(line.strip())
     return lines, ""
 
 
-def _begins(line: str) -> bool:
-    bare = line.strip().lower()
-    return (
-        bool(wording.RULED.match(line))
-        or bare.endswith((":", "follows", "follows.", "follow.", "--", "\uff1a"))
-        or len(bare) < 32
-    )
+def _begins(lines: list[str], at: int) -> bool:
+    """Whether a line that speaks of the original message is followed by it."""
+    bare = lines[at].strip().lower()
+    if wording.RULED.match(bare) or bare.endswith((":", "follows", "follows.", "follow.", "--", "\uff1a")):
+        return True
+    after = next((line for line in lines[at + 1 : at + 6] if line.strip()), "")
+    return len(bare) < 32 and wording.FIELD.match(after) is not None
 
 
 def notice(text: str, *, failed: Iterable[str] = (), own: Iterable[str] = ()) -> list[Delivery]:
@@ -226,7 +221,7 @@ def _after(lines: list[str], at: int, rest: str, heads: dict[int, list[str]], *,
         elif (
             wording.RULE.match(line)
             or wording.SPOKEN.match(line)
-            or wording.STATUS_FIELD.match(line)
+            or wording.STATUS_FIELD.match(line.strip())
             or (own and wording.REPLY_LINE.match(line))
         ):
             break
@@ -318,7 +313,8 @@ def _elsewhere(lines: list[str]) -> Iterator[tuple[int, str, Stage | None]]:
     paragraph: list[str] = []
     for line in [*lines, ""]:
         if line.strip() and not wording.RULE.match(line):
-            paragraph.append(line.strip())
+            if not wording.STATUS_FIELD.match(line.strip()):
+                paragraph.append(line.strip())
             continue
         text = folded(" ".join(paragraph))
         if text:
@@ -338,6 +334,8 @@ def _host(lines: list[str], patterns: Iterable[re.Pattern[str]]) -> str:
     head = lines[:200]
     for pattern in patterns:
         for line in head:
+            if patterns is wording.REMOTE and wording.REPORTER[0].search(line):
+                continue
             if found := pattern.search(line):
                 return found[1].rstrip(".").lower()
     return ""

@@ -260,8 +260,11 @@ def _mail(source: BinaryIO, name: str, asked: Asked) -> Iterator[Report]:
 
 def _one_mail(data: bytes, name: str, asked: Asked) -> Iterator[Report]:
     from probe.grammar.bounce import bounces  # noqa: PLC0415 -- only a mail needs the reader of mail
+    from probe.grammar.status import MAX_RECIPIENTS  # noqa: PLC0415
 
     found = bounces(data)
+    if len(found) >= MAX_RECIPIENTS:
+        asked.note(f"{name}: only the first {MAX_RECIPIENTS:,} recipients of this mail are told")
     if not found:
         yield nothing_found(name)
     for told in found:
