@@ -18,7 +18,6 @@ MAX_REPLY = 4096  # characters of a reply that are kept
 # The code may be glued to what follows ("550-5.1.1", "550:", "(#5.1.1)"), never to a digit or a dot.
 _CODE = re.compile(r"(?<![\w.:/@+-])([2-5][0-5][0-9])(?=[ \-:_,;)\]']|$)")
 _ENHANCED = re.compile(r"(?<![\w.])([245]\.[0-9]{1,3}\.[0-9]{1,3})(?![\w]|\.[0-9])")
-_SPACE = re.compile(r"\s+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,7 @@ class Delivery:
 
 def folded(text: str, limit: int = MAX_REPLY) -> str:
     """Text on one line, white space folded, at most `limit` characters."""
-    return _SPACE.sub(" ", text[: 4 * limit]).strip()[:limit].rstrip()
+    return " ".join(text[: 4 * limit].split())[:limit].rstrip()
 
 
 def codes(text: str) -> tuple[str, str]:

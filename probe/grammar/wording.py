@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 
 __all__ = [
-    "ADDRESS", "ALONE", "BESIDE", "BOILER", "COPY", "FAILURE", "FIELD", "HEAD", "HEADER", "HEARD", "LABEL", "LISTED",
-    "ORIGIN", "OTHER", "PREAMBLE", "REMOTE", "REPLY_LINE", "REPORTER", "ROLE", "RULE", "RULED", "SAID", "SENDMAIL",
-    "SPOKEN", "STATUS_FIELD", "TYPE", "VAGUE", "WHOM",
+    "ADDRESS", "ALONE", "BESIDE", "BOILER", "COPY", "FAILURE", "FIELD", "HEAD", "HEADER", "HEARD",
+    "LABEL", "LISTED", "ORIGIN", "OTHER", "PREAMBLE", "REMOTE", "REPLY_LINE", "REPORTER", "ROLE", "RULE",
+    "RULED", "SAID", "SENDMAIL", "SPOKEN", "STATUS_FIELD", "TYPE", "VAGUE", "WHOM",
 ]  # fmt: skip
 
 

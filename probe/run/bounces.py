@@ -212,8 +212,11 @@ class Pile:
     def explained(self, logged: Logged, group: _Group) -> Report:
         """The report of one counted line."""
         told = maillog.delivery(logged)
-        finding = dataclasses.replace(group.report.findings[0], evidence=_evidence(told))
-        return dataclasses.replace(group.report, subject=told.recipient, findings=(finding,), evaluations={})
+        was = group.report.findings[0]
+        finding = Finding(
+            was.rule, _evidence(told), was.detail, was.fix, was.confidence, was.matched, was.alternates
+        )
+        return Report("reply", told.recipient, (finding,), facts=group.report.facts)
 
     def _read(self, key: tuple[str, bytes], logged: Logged) -> _Group:
         if len(self.readings) >= _MAX_READINGS:
