@@ -86,15 +86,19 @@ def test_a_certificate_that_does_not_hold(cert: str, reason: str) -> None:
     ("page", "status"),
     [
         ({"then": "close"}, Status.GARBLED),
-        ({"then": "hang"}, Status.TIMEOUT),
         ({"then": "endless"}, Status.GARBLED),
         ({"body": "x" * 65537}, Status.GARBLED),
         ({"body": "x" * 65536}, Status.OK),
     ],
 )
 def test_what_a_server_may_do(page: Mapping[str, object], status: Status) -> None:
-    (answer,), _ = fetch({URL: page}, URL, timeout=0.5)
+    (answer,), _ = fetch({URL: page}, URL)
     assert answer.status is status
+
+
+def test_a_server_that_hangs() -> None:
+    (answer,), _ = fetch({URL: {"then": "hang"}}, URL, timeout=0.5)
+    assert answer.status is Status.TIMEOUT
 
 
 def test_policies_are_not_looked_for_elsewhere() -> None:
@@ -146,3 +150,23 @@ def test_without_the_extra_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "httpx2", None)
     answer = asyncio.run(Web(Names()).fetch(Question(URL, "HTTP")))
     assert (answer.status, "probe-smtp[http]" in answer.detail) == (Status.SKIPPED, True)
+
+
+def test_a_server_that_speaks_no_tls() -> None:
+    async def run() -> Answer:
+        async with FakeWeb({URL: "x"}) as server:
+            web = Web(
+                Names(), hosts={(HOST, 443): ("127.0.0.1", server.port)}, ca_file=ca_file(), timeout=0.3
+            )
+            return await web.fetch(Question(URL, "HTTP"))
+
+    assert asyncio.run(run()).status is Status.TIMEOUT
+
+
+def test_a_closed_port_is_unreachable() -> None:
+    web = Web(Names(), hosts={(HOST, 443): ("127.0.0.1", 9)}, ca_file=ca_file())
+    assert asyncio.run(web.fetch(Question(URL, "HTTP"))).status is Status.UNREACHABLE
+
+
+def test_only_documents_are_fetched() -> None:
+    assert asyncio.run(Web(Names()).fetch(Question(URL, "TXT"))).status is Status.NOTIMP

@@ -26,7 +26,7 @@ class FakeWeb:
     def __init__(self, pages: Mapping[str, object], context: ssl.SSLContext | None = None) -> None:
         self._pages = dict(pages)
         self._context = context
-        self._open: set[asyncio.StreamWriter] = set()
+        self._talks: set[asyncio.Task[None]] = set()
         self.served: Counter[str] = Counter()
         self.port = 0
 
@@ -41,11 +41,14 @@ class FakeWeb:
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._server.close()
-        for writer in tuple(self._open):
-            writer.transport.abort()
+        for talk in self._talks:
+            talk.cancel()
+        await asyncio.gather(*self._talks, return_exceptions=True)
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._open.add(writer)
+        talk = asyncio.current_task()
+        assert talk is not None
+        self._talks.add(talk)
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
             path = head[0].split(" ")[1]
@@ -55,9 +58,14 @@ class FakeWeb:
             await self._answer(writer, self._pages.get(url, {"status": 404, "body": "not here"}))
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, IndexError):
             pass  # whoever speaks no HTTP gets no answer
+        except asyncio.CancelledError:
+            pass  # the server is closing: asyncio would report a cancelled talk as a failure
         finally:
-            self._open.discard(writer)
-            writer.close()
+            self._talks.discard(talk)
+            if talk.cancelling():
+                writer.transport.abort()
+            else:
+                writer.close()
 
     @staticmethod
     async def _answer(writer: asyncio.StreamWriter, page: object) -> None:

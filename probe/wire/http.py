@@ -89,7 +89,11 @@ class Web:
         if kind is None:
             return Answer(Status.NOTIMP, detail=f"{question.type} is not asked of the web")
         try:
-            async with self._room, asyncio.timeout(self._timeout), _client(self._ca_file) as client:
+            async with (
+                self._room,
+                asyncio.timeout(self._timeout),
+                _client(self._ca_file, self._timeout) as client,
+            ):
                 return await self._followed(client, question.name, kind)
         except ImportError:
             return Answer(Status.SKIPPED, detail="HTTPS needs the extra: pip install 'probe-smtp[http]'")
@@ -158,14 +162,15 @@ def _context(ca_file: str) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=ca_file or None)
 
 
-def _client(ca_file: str) -> httpx2.AsyncClient:
+def _client(ca_file: str, timeout: float) -> httpx2.AsyncClient:
     import httpx2  # noqa: PLC0415 - importing it takes longer than most runs, and it is an extra
 
     return httpx2.AsyncClient(
         verify=_context(ca_file),
         trust_env=False,  # a proxy would resolve names and hide certificates
         follow_redirects=False,
-        timeout=None,  # the whole fetch has its own
+        # Connection and handshake end by themselves: a handshake that is cancelled leaves its socket open.
+        timeout=httpx2.Timeout(timeout, connect=timeout * 0.4),
         headers={"User-Agent": _AGENT, "Accept-Encoding": "identity"},  # nothing to unpack
     )
 
