@@ -154,6 +154,12 @@ def test_any_lines_are_read(lines: list[bytes]) -> None:
 EVENTS: dict[str, tuple[object, dict[str, object]]] = {
     "SES": (SES, {"reply": "550 5.1.1 no such user", "reporting_mta": "out.ses.example"}),
     "SES in SNS": ({"Type": "Notification", "Message": json.dumps(SES)}, {"reply": "550 5.1.1 no such user"}),
+    "SES, a complaint": (
+        {"notificationType": "Complaint", "mail": {"source": "ada@sender.example", "destination": ["bob@corp.example"],
+         "commonHeaders": {"from": ["ada@sender.example"], "to": ["bob@corp.example"]}},
+         "complaint": {"complainedRecipients": [{"emailAddress": "bob@corp.example"}]}},
+        {"action": "complaint"},
+    ),
     "SES, delivered": (
         {"notificationType": "Delivery", "mail": {"source": "ada@sender.example", "destination": ["bob@corp.example"]},
          "delivery": {"recipients": ["bob@corp.example"], "smtpResponse": "250 2.6.0 received"}},
@@ -165,10 +171,10 @@ EVENTS: dict[str, tuple[object, dict[str, object]]] = {
         {"reply": "550 5.7.1 blocked", "source_ip": "192.0.2.1"},
     ),
     "Mailgun": (
-        {"event-data": {"event": "failed", "severity": "permanent", "reason": "bounce", "recipient": "bob@corp.example",
+        {"event-data": {"event": "failed", "severity": "temporary", "reason": "bounce", "recipient": "bob@corp.example",
                         "delivery-status": {"code": 550, "message": "5.1.1 no such user", "mx-host": "mx.corp.example"},
                         "envelope": {"sender": "ada@sender.example"}}},
-        {"reply": "5.1.1 no such user", "code": "550", "enhanced": "5.1.1", "remote_mta": "mx.corp.example"},
+        {"reply": "5.1.1 no such user", "code": "550", "enhanced": "5.1.1", "remote_mta": "mx.corp.example", "action": "delayed"},
     ),
     "Postmark": (
         {"RecordType": "Bounce", "Type": "HardBounce", "Email": "bob@corp.example", "From": "ada@sender.example",
@@ -199,6 +205,11 @@ def test_an_event_names_recipient_sender_and_reply(vendor: str) -> None:
     (found,) = events(value)
     assert (found.recipient, found.sender) == ("bob@corp.example", "ada@sender.example")
     assert {name: getattr(found, name) for name in expected} == expected
+
+
+@pytest.mark.parametrize("event", ["open", "click", "processed", "Reception", "unsubscribe", "Send"])
+def test_what_happens_before_and_after_is_no_delivery(event: str) -> None:
+    assert events({"email": "bob@corp.example", "event": event, "sender": "ada@sender.example"}) == []
 
 
 def test_what_tells_of_no_delivery_gives_nothing() -> None:

@@ -34,6 +34,7 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
     "status": ("dsnstatus", "enhancedcode", "enhancedsmtpcode", "status"),
     "code": ("smtpcode", "errorcode", "code", "smtpstatus"),
     "event": ("notificationtype", "eventtype", "event", "recordtype", "dsnaction", "type", "action"),
+    "degree": ("severity", "bouncetype"),
     "sender": (
         "envelopesender", "mailfrom", "fromemail", "emailaccount", "source", "sender", "orig", "from",
         "friendlyfrom",
@@ -53,10 +54,15 @@ _INNER = frozenset(
 )  # fmt: skip
 _ACTIONS = (
     ("complaint", re.compile(r"complain|spam_?report|feedback|\bfbl\b|spamcomplaint")),
-    ("delivered", re.compile(r"^deliver(?:y|ed)$|^sent$|accepted|reception|^open|^click|^d$")),
+    ("delivered", re.compile(r"^(?:message\.)?deliver(?:y|ed)$|^sent$|^d$")),
     ("delayed", re.compile(r"defer|delay|transient|temporary|soft|^t$|^tq$")),
     ("failed", re.compile(r"bounce|fail|drop|reject|expir|undeliver|hard|block|^b$|^rb$|^r$|invalid")),
 )  # fmt: skip
+# What happens to a message before and after its delivery, and says nothing about it.
+_OTHER = re.compile(
+    r"recept|accept|process|queue|inject|open|click|subscri|render|creat|amp|^send$|link|replied|^r$"
+)
+_DEGREE = re.compile(r"temporary|transient|soft", re.IGNORECASE)
 _PLAIN = re.compile(r"[^a-z0-9]")
 _ADDRESS = re.compile(r"[^\s<>,;\"]{1,250}@[^\s<>,;\"]{1,250}")
 
@@ -79,7 +85,9 @@ def events(value: object) -> list[Delivery]:
     return found
 
 
-def _walk(value: object, above: Mapping[str, object], depth: int) -> Iterator[Delivery]:
+def _walk(
+    value: object, above: Mapping[str, object], depth: int, *, listed: bool = False
+) -> Iterator[Delivery]:
     if depth > MAX_DEPTH:
         return
     if isinstance(value, str):
@@ -87,29 +95,31 @@ def _walk(value: object, above: Mapping[str, object], depth: int) -> Iterator[De
             yield from _walk(inner, above, depth + 1)
     elif isinstance(value, list):
         for one in value:
-            yield from _walk(one, above, depth + 1)
+            yield from _walk(one, above, depth + 1, listed=listed)
     elif isinstance(value, dict):
         own: dict[str, tuple[int, object]] = {}
         _collect(value, own, 0)
         known = {**above, **{field: what for field, (_, what) in own.items()}}
-        below = [one for one in _children(value) if isinstance(one, (dict, list, str))]
         found = False
-        for child in below:
-            for one in _walk(child, known, depth + 1):
+        for name, child in _children(value):
+            for one in _walk(child, known, depth + 1, listed=name.endswith("recipients")):
                 found = True
                 yield one
-        if not found and "recipient" in own and (own.keys() & {"text", "status", "event", "html"}):
+        tells = own.keys() & {"text", "status", "event", "html"} or (listed and "event" in above)
+        if not found and "recipient" in own and tells:
             yield from _deliveries(known)
 
 
-def _children(node: dict[str, object]) -> Iterator[object]:
+def _children(node: dict[str, object]) -> Iterator[tuple[str, object]]:
+    """What stands below an object and may be events of their own, with its name."""
     for name, child in node.items():
+        plain = _plain(name)
         if isinstance(child, list) and any(isinstance(one, dict) for one in child[:4]):
-            yield child
+            yield plain, child
         elif isinstance(child, dict):
-            yield from _children(child) if _plain(name) in _INNER else (child,)
-        elif isinstance(child, str) and child[:1] in "{[" and len(child) > 20:
-            yield child
+            yield from _children(child) if plain in _INNER else ((plain, child),)
+        elif isinstance(child, str) and child[:1] in ("{", "[") and len(child) > 20:
+            yield plain, child
 
 
 def _collect(node: dict[str, object], own: dict[str, tuple[int, object]], depth: int) -> None:
@@ -166,6 +176,10 @@ def _deliveries(known: Mapping[str, object]) -> Iterator[Delivery]:
     html = str(known.get("html", ""))
     event = str(known.get("event", "")).lower()
     action = next((action for action, pattern in _ACTIONS if pattern.search(event)), "")
+    if _OTHER.search(event) and not action:
+        return
+    if action == "failed" and _DEGREE.search(str(known.get("degree", ""))):
+        action = "delayed"
     if not codes(text)[0] and html:
         from probe.grammar.mime import plain  # noqa: PLC0415 -- few events carry a mail
         from probe.grammar.notice import notice  # noqa: PLC0415
