@@ -213,7 +213,7 @@ def _policy(domain: Domain, record: mtasts.Record, seen: Records) -> Judgement:
             return Judgement(State.INVALID, (finding,), {"id": record.id})
         return Judgement(State.UNKNOWN, (unknown(UNKNOWN, seen, question),), {"id": record.id})
     code, kind, _, body = answer.values
-    fact = evidence(question, answer, body[:1000])
+    fact = evidence(question, answer, "; ".join(body[:1000].splitlines()))
     if code != "200":
         if code[:1] == "5":
             return Judgement(State.UNKNOWN, (Finding(UNKNOWN, fact, f"{question.name}: HTTP {code}"),))
