@@ -22,6 +22,7 @@ __all__ = ["MARK", "Redaction"]
 MARK = b"***"
 _SHORTEST = 4  # a shorter secret cannot be told from ordinary text
 _BREAKABLE = 8  # shorter forms are not looked for in pieces
+_POINTS = b" .,:;!?'\"()"
 _JOINT = b"\n"
 
 
@@ -142,13 +143,14 @@ def _occurrences(text: bytes, form: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _fragments(text: bytes, form: bytes) -> Iterator[tuple[int, int]]:
-    """Pieces of a form: a third of it or more, and not mere letters, which would be anybody's words."""
+    """Pieces of a form: a third of it or more, and not mere words or numbers, which are anybody's."""
     size = max(6, -(-len(form) // 3))
     if size >= len(form):
         return
     pieces = {form[at : at + size] for at in range(len(form) - size + 1)}
     for piece in pieces:
-        if piece.isalpha() or piece.isdigit():
+        core = piece.strip(_POINTS).replace(b" ", b"")
+        if not core or core.isalpha() or core.isdigit():
             continue
         yield from _occurrences(text, piece)
 

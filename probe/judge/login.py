@@ -93,8 +93,11 @@ def _after_shift(session: Transcript) -> Outcome:
 
 def _outcome(session: Transcript, refused: Finding | None, decided: Turn | None) -> Outcome:
     auth = session.last(Stage.AUTH)
+    mail = session.last(Stage.MAIL)
+    if mail is not None and not mail.said and isinstance(mail.heard, Fault):
+        return Outcome.NOT_PROVEN  # a second answer to AUTH: which of the two was meant is not known
     if auth is not None and isinstance(auth.heard, Reply) and auth.heard.code == 235:
-        envelope = (session.last(Stage.MAIL), session.last(Stage.RCPT))
+        envelope = (mail, session.last(Stage.RCPT))
         taken = all(turn is not None and turn.accepted for turn in envelope)
         return Outcome.USABLE if taken and not session.stopped else Outcome.CREDS_OK
     definite = decided is not None and isinstance(decided.heard, Reply) and 500 <= decided.heard.code <= 599
