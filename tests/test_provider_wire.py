@@ -32,7 +32,7 @@ def over_the_wire(entry: Entry, sample: str) -> Scenario:
     first = next((one for one in known.submission if "{" not in one.host), None)
     host = first.host if first else "mail.example.test"
     token = bool(entry.mechanism) and not {"PLAIN", "LOGIN"} & {name.upper() for name in entry.mechanism}
-    mechanism = sorted(name.upper() for name in entry.mechanism)[0] if token else "PLAIN"
+    mechanism = min(name.upper() for name in entry.mechanism) if token else "PLAIN"
     return Scenario(
         name=entry.id,
         about=entry.rule.title,

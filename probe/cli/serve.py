@@ -85,7 +85,8 @@ def _told(world: World) -> Iterator[str]:
         assert scenario.smtp is not None
         yield f"  SMTP  127.0.0.1:{world.port}  ({how}, plays {scenario.smtp.host}:{scenario.port})"
         yield f"  CA    {world.ca_file}"
-        yield f"  user  {scenario.probe.user or scenario.probe.address}   password  {scenario.probe.password}"
+        if (ask := scenario.probe).run == "creds":
+            yield f"  user  {ask.user or ask.address}   password  {ask.password}"
     if world.resolver:
         yield f"  DNS   {world.resolver}"
     yield ""
@@ -102,6 +103,14 @@ def _typed(world: World) -> str:
         options += [("--dkim-selector", name) for name in ask.selectors]
         options += [("--sending-ip", address) for address in ask.sending_ips]
         return shlex.join(["probe", "dns", ask.domain, *(word for pair in options for word in pair)])
+    if ask.run == "rcpt":
+        options = [
+            ("--mx", f"127.0.0.1:{world.port}"),
+            ("--mail-from", ask.mail_from),
+            ("--ca-file", world.ca_file),
+        ]
+        named = [word for name, value in options if value for word in (name, value)]
+        return shlex.join(["probe", "rcpt", ask.rcpt_to or ask.address, *named])
     tls = ask.tls or world.scenario.tls
     options = [
         ("--host", "127.0.0.1"),
