@@ -7,6 +7,7 @@ them from files only). They are worth nothing to anybody.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import datetime as dt
 import functools
 import ipaddress
@@ -69,8 +70,13 @@ def _context(cert: str, names: tuple[str, ...], version: str) -> ssl.SSLContext:
 @functools.cache
 def _folder() -> Path:
     path = Path(tempfile.mkdtemp(prefix="probe-fakes-"))
-    atexit.register(shutil.rmtree, path, ignore_errors=True)
+    atexit.register(_remove, path)
     return path
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C pressed twice
+        shutil.rmtree(path, ignore_errors=True)
 
 
 @functools.cache
