@@ -94,7 +94,12 @@ def _after_shift(session: Transcript) -> Outcome:
 def _outcome(session: Transcript, refused: Finding | None, decided: Turn | None) -> Outcome:
     auth = session.last(Stage.AUTH)
     mail = session.last(Stage.MAIL)
-    if mail is not None and not mail.said and isinstance(mail.heard, Fault):
+    if (
+        mail is not None
+        and not mail.said
+        and isinstance(mail.heard, Fault)
+        and mail.heard.ending is Ending.GARBLED
+    ):
         return Outcome.NOT_PROVEN  # a second answer to AUTH: which of the two was meant is not known
     if auth is not None and isinstance(auth.heard, Reply) and auth.heard.code == 235:
         envelope = (mail, session.last(Stage.RCPT))

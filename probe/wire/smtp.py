@@ -212,6 +212,8 @@ class _Line:
         if not isinstance(step, Command):
             return None
         self._readable()
+        if self.fault is not None and not self.replies:
+            return self.fault  # the peer has gone: nothing is said any more
         if self.replies:
             first = self.replies.popleft()
             if first.code == 421:
