@@ -289,6 +289,46 @@ def test_many_domains_share_one_cache_and_keep_their_order() -> None:
     asyncio.run(run())
 
 
+# -- what only shows together ---------------------------------------------------------------------
+
+
+def test_a_domain_that_does_not_exist_is_told_once() -> None:
+    report = audited(Domain("none.test", sending_ips=("203.0.113.25",), selectors=("s1",)))
+    below = [
+        finding.rule.id for finding in report.findings if "none.test" in finding.evidence.get("question", "")
+    ]
+    assert below == ["mx/no-such-domain"]
+    assert report.states["spf"] is State.MISSING
+    assert [finding.rule.id for finding in audited(Domain("none.test"), only=["dmarc"]).findings] == [
+        "dmarc/missing"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("broken", "found", "detail"),
+    [
+        ({"* *": "REFUSED"}, "dns/resolver-silent", "questions: 12 refused"),
+        (
+            {"good.test *": "SERVFAIL", "*.good.test *": "SERVFAIL"},
+            "dns/domain-silent",
+            "questions: 12 servfail",
+        ),
+        ({"* TXT": "REFUSED"}, "dns/type-refused", "8 TXT questions: 8 refused"),
+    ],
+)
+def test_who_does_not_answer_is_told_first(broken: dict[str, str], found: str, detail: str) -> None:
+    report = audited(broken=broken)
+    assert report.findings[0].rule.id == found
+    assert detail in report.findings[0].detail
+    assert report.verdict in {Verdict.UNKNOWN, Verdict.FAIL}
+
+
+def test_one_broken_name_is_not_taken_for_silence() -> None:
+    for broken in ("good.test TXT", "*._domainkey.good.test TXT", "* MX", "* NS"):
+        ids = [finding.rule.id for finding in audited(broken={broken: "SERVFAIL"}).findings]
+        assert not [one for one in ids if one.startswith("dns/")], broken
+
+
 # -- the command ----------------------------------------------------------------------------------
 
 

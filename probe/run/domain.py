@@ -21,6 +21,7 @@ from pathlib import PurePath
 from probe.checks import Check, Domain, Judgement, every, find
 from probe.facts import Answer, Question, Records, Status
 from probe.rules import Cause, Finding, Report, Rule, Source, State, Verdict
+from probe.run import together
 from probe.wire.dns import Resolver
 from probe.wire.http import KINDS, fetcher
 
@@ -100,6 +101,8 @@ async def check_domain(
         audit.learn(answers, len(allowed))
     else:
         audit.learn(dict.fromkeys(audit.questions(), Answer(Status.SKIPPED, detail="too many rounds")), 0)
+    if together.mute(domain.name, audit.seen) and (left := begun + deadline - time.monotonic()) > 0:
+        audit.learn(await resolver.ask([together.ROOT], within=left), 1)
     facts = {"resolver": ", ".join(resolver.servers), "questions": f"{audit.asked} questions"}
     return audit.report(facts, time.monotonic() - begun)
 
@@ -226,10 +229,14 @@ class _Audit:
     def report(self, facts: dict[str, str], took: float) -> Report:
         """What all checks conclude."""
         judgements = {name: self.judged(name, check) for name, check in self.checks.items()}
+        found = [finding for judged in judgements.values() for finding in judged.findings]
         return Report(
             kind="dns",
             subject=self.domain.name,
-            findings=tuple(finding for judged in judgements.values() for finding in judged.findings),
+            findings=(
+                *together.silence(self.domain.name, self.seen),
+                *together.told_once(self.domain.name, self.seen, found),
+            ),
             states={
                 name: judged.state
                 for name, judged in judgements.items()
