@@ -41,9 +41,7 @@ def played(scenario: Scenario) -> Played:
 # Where what is concluded is not yet what is true: the scenario stays true, and the day it is met this
 # table has to lose a line.
 NOT_YET = {
-    "creds-garbled-auth-two-replies": "a 535 on the heels of the 235 leaves the login unproven",
     "creds-greeting-554": "554 instead of a greeting is no refusal for now (RFC 5321 section 3.1)",
-    "creds-hostile-password-of-words": "letters that a refusal shares with the password are taken for its echo",
     "creds-provider-netease-not-enabled": "the sample is not what GBK bytes look like once captured",
 }
 
