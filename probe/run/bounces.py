@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from probe import catalogue
@@ -16,7 +16,7 @@ from probe.grammar.template import masked, template
 from probe.rules import Cause, Confidence, Family, Finding, Report, Verdict
 from probe.run.explain import explain_reply
 
-__all__ = ["Pile", "explain_delivery", "nothing_found"]
+__all__ = ["Pile", "Reading", "explain_delivery", "nothing_found"]
 
 _STAGES = {str(stage): stage for stage in Stage}
 _MAX_READINGS = 20_000
@@ -118,23 +118,34 @@ def _counted(cause: Cause, *, bad: bool) -> Cause:
 
 @dataclass(slots=True)
 class _Group:
-    """Replies of one reading at one receiver: the first of them, and how many."""
+    """Replies of one rule at one receiver: the first of them, and how many."""
 
-    report: Report
-    cause: Cause
-    rule: str
+    first: Finding
     receiver: str
-    bad: bool
-    counted: Cause
-    words: str
     count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one kind of reply means at one receiver, found once and used for all that differ in ids only.
+
+    `finding` is that of the first; `cause` is what patterns count, `bad` whether the address is to be
+    suppressed, `words` the reply's template.
+    """
+
+    finding: Finding
+    facts: Mapping[str, str]
+    cause: Cause
+    bad: bool
+    words: str
+    group: _Group
 
 
 @dataclass(slots=True)
 class Pile:
     """Many deliveries, counted as they pass; memory is bounded, whatever their number.
 
-    `delivery` and `logged` count one and give what was read of it; `report` is the answer to the whole.
+    `delivery` and `logged` count one; `report` is the answer to the whole.
     """
 
     subject: str
@@ -145,7 +156,7 @@ class Pile:
     fleet: Fleet = field(default_factory=Fleet)
     seen: int = 0
     failed: int = 0
-    readings: dict[tuple[str, bytes], _Group] = field(default_factory=dict)
+    readings: dict[tuple[str, bytes], Reading] = field(default_factory=dict)
     groups: dict[tuple[str, str], _Group] = field(default_factory=dict)
     clusters: dict[str, list[object]] = field(default_factory=dict)
     hosts: dict[bytes, str] = field(default_factory=dict)
@@ -153,101 +164,95 @@ class Pile:
 
     # -- counting ---------------------------------------------------------------------------------
 
-    def delivery(self, told: Delivery) -> Report:
-        """Counts a delivery that was told in full; its report."""
-        report = explain_delivery(told, stage=self.stage, provider=self.provider, mx=self.mx)
-        self.count(report, at=told.at)
-        return report
-
     def count(self, report: Report, *, at: float = 0.0) -> None:
         """Counts a report of one reply."""
         finding = report.findings[0]
         evidence = finding.evidence
-        self.seen += 1
+        recipient = evidence.get("recipient", "")
         host = evidence.get("remote_mta") or evidence.get("mx", "")
-        recipient, hour = evidence.get("recipient", ""), int(at) // 3600
         receiver = self._operator(host) or report.facts.get("provider", "") or recipient.rpartition("@")[2]
-        cause = finding.rule.cause
-        if finding.rule.id == "mail/complaint":
-            self.fleet.complaints += 1
-        if cause is Cause.SUCCESS:
-            self.fleet.add(cause, receiver=receiver, sender=evidence.get("sender", ""), hour=hour)
-            self.fleet.accept(recipient.rpartition("@")[2])
-        else:
-            self.failed += 1
-            counted = _counted(cause, bad=self._bad(finding))
-            self.fleet.add(
-                counted, receiver=receiver, sender=evidence.get("sender", ""), rule=finding.rule.id, hour=hour
-            )
-        self._grouped(self._group(report, receiver), evidence.get("reply", ""))
-        if self._bad(finding) and recipient:
-            self.fleet.suppress(recipient, cause, finding.rule.id, evidence.get("reply", "")[:300], hour)
+        self._add(self._reading(report, receiver), recipient, evidence.get("sender", ""), int(at) // 3600)
 
-    def logged(self, logged: Logged) -> _Group | None:
-        """Counts a line of a log, reading each kind of reply once; None where it was accepted."""
+    def delivery(self, told: Delivery) -> Reading:
+        """Counts a delivery that was told in full; how it reads."""
+        receiver = self._operator(told.remote_mta) or told.recipient.rpartition("@")[2]
+        words = told.reply.replace(told.recipient, "") if told.recipient else told.reply
+        known = f"{told.action}|{told.code}|{told.enhanced}|{told.stage}|"
+        key = receiver, known.encode() + masked(words.encode("utf-8", "replace"))
+        reading = self.readings.get(key) or self._read(key, told)
+        self._add(reading, told.recipient, told.sender, int(told.at) // 3600)
+        return reading
+
+    def logged(self, logged: Logged) -> Reading | None:
+        """Counts a line of a log; how it reads, None where it was accepted."""
         action, recipient, relay, said, sent_by, hour = logged
-        self.seen += 1
         receiver = self.hosts.get(relay)
         if receiver is None:
             receiver = self._host(relay)
         sender = self.senders.get(sent_by)
         if sender is None:
             sender = self._sender(sent_by)
-        fleet = self.fleet
         if action == b"sent":
-            fleet.add(Cause.SUCCESS, receiver=receiver, sender=sender, hour=hour)
-            fleet.accept(recipient.rpartition(b"@")[2].decode("latin-1"))
+            self.seen += 1
+            self.fleet.add(Cause.SUCCESS, receiver=receiver, sender=sender, hour=hour)
+            self.fleet.accept(recipient.rpartition(b"@")[2].decode("latin-1"))
             return None
-        self.failed += 1
         key = receiver, masked(said.replace(recipient, b"") if recipient else said)
-        group = self.readings.get(key)
-        if group is None:
-            group = self._read(key, logged)
-        self._grouped(group, "")
-        fleet.add(group.counted, receiver=receiver, sender=sender, rule=group.rule, hour=hour)
-        if group.bad:
-            fleet.suppress(recipient.decode("utf-8", "replace"), group.cause, group.rule, group.words, hour)
-        return group
+        reading = self.readings.get(key) or self._read(key, maillog.delivery(logged))
+        self._add(reading, recipient.decode("utf-8", "replace"), sender, hour)
+        return reading
 
-    def explained(self, logged: Logged, group: _Group) -> Report:
-        """The report of one counted line."""
-        told = maillog.delivery(logged)
-        was = group.report.findings[0]
+    def explained(self, told: Delivery, reading: Reading, *, whole: bool = True) -> Report:
+        """The report of one counted delivery; `whole`: with what can be read out of its words."""
+        was = reading.finding
+        stage = told.stage or _stage(was.evidence.get("stage", ""))
+        told = told if stage is told.stage else dataclasses.replace(told, stage=stage)
         finding = Finding(
             was.rule, _evidence(told), was.detail, was.fix, was.confidence, was.matched, was.alternates
         )
-        return Report("reply", told.recipient, (finding,), facts=group.report.facts)
+        read: dict[str, object] = {"extracts": pasted.extracts(told.reply)} if whole else {}
+        subject = told.recipient or told.reply[:120] or told.action
+        return Report("reply", subject, (finding,), facts=reading.facts, evaluations=read)
 
-    def _read(self, key: tuple[str, bytes], logged: Logged) -> _Group:
+    def _add(self, reading: Reading, recipient: str, sender: str, hour: int) -> None:
+        self.seen += 1
+        reading.group.count += 1
+        rule, fleet = reading.finding.rule, self.fleet
+        fleet.add(reading.cause, receiver=reading.group.receiver, sender=sender, rule=rule.id, hour=hour)
+        if reading.cause is Cause.SUCCESS:
+            fleet.complaints += rule.id == "mail/complaint"
+            fleet.accept(recipient.rpartition("@")[2])
+        else:
+            self.failed += 1
+        if reading.bad and recipient:
+            fleet.suppress(recipient, rule.cause, rule.id, reading.words, hour)
+        if rule.cause is Cause.UNKNOWN:
+            self._cluster(reading)
+
+    def _read(self, key: tuple[str, bytes], told: Delivery) -> Reading:
         if len(self.readings) >= _MAX_READINGS:
             self.readings.clear()
-        report = explain_delivery(
-            maillog.delivery(logged), stage=self.stage, provider=self.provider, mx=self.mx
-        )
-        group = self.readings[key] = self._group(report, key[0])
-        return group
+        report = explain_delivery(told, stage=self.stage, provider=self.provider, mx=self.mx)
+        reading = self.readings[key] = self._reading(report, key[0])
+        return reading
 
-    def _group(self, report: Report, receiver: str) -> _Group:
-        rule = report.findings[0].rule
-        key = rule.id, f"{receiver} {rule.verdict}"
-        if (group := self.groups.get(key)) is None:
-            words = template(report.findings[0].evidence.get("reply", "")[:300])
-            bad = self._bad(report.findings[0])
-            counted = _counted(rule.cause, bad=bad)
-            group = _Group(report, rule.cause, rule.id, receiver, bad, counted, words)
-            if len(self.groups) < _MAX_READINGS:
-                self.groups[key] = group
-        return group
+    def _reading(self, report: Report, receiver: str) -> Reading:
+        finding = report.findings[0]
+        key = finding.rule.id, f"{receiver} {finding.verdict}"
+        group = self.groups.get(key) or _Group(finding, receiver)
+        if len(self.groups) < _MAX_READINGS:
+            self.groups[key] = group
+        bad = self._bad(finding)
+        cause = _counted(finding.rule.cause, bad=bad)
+        words = template(finding.evidence.get("reply", "")[:300])
+        return Reading(finding, report.facts, cause, bad, words, group)
 
-    def _grouped(self, group: _Group, reply: str) -> None:
-        group.count += 1
-        if group.cause is Cause.UNKNOWN:
-            text = reply or group.report.findings[0].evidence.get("reply", "")
-            key = template(text)
-            if (cluster := self.clusters.get(key)) is not None:
-                cluster[0] = int(str(cluster[0])) + 1
-            elif len(self.clusters) < _MAX_READINGS // 10:
-                self.clusters[key] = [1, text[:300]]
+    def _cluster(self, reading: Reading) -> None:
+        cluster = self.clusters.get(reading.words)
+        if cluster is not None:
+            cluster[0] = int(str(cluster[0])) + 1
+        elif len(self.clusters) < _MAX_READINGS // 10:
+            self.clusters[reading.words] = [1, reading.finding.evidence.get("reply", "")[:300]]
 
     @staticmethod
     def _bad(finding: Finding) -> bool:
@@ -302,17 +307,16 @@ class Pile:
         """A finding for each kind of reply, the most frequent of the worst first."""
         kinds: dict[str, list[_Group]] = {}
         for group in self.groups.values():
-            if group.cause is not Cause.SUCCESS or group.rule == "mail/complaint":
-                kinds.setdefault(group.rule, []).append(group)
-        ranked = sorted(
-            kinds.values(), key=lambda groups: (-sum(one.count for one in groups), groups[0].rule)
-        )
-        for groups in ranked[:_GROUPS]:
+            rule = group.first.rule
+            if rule.cause is not Cause.SUCCESS or rule.id == "mail/complaint":
+                kinds.setdefault(f"{rule.id} {rule.verdict}", []).append(group)
+        ranked = sorted(kinds.items(), key=lambda kind: (-sum(one.count for one in kind[1]), kind[0]))
+        for _, groups in ranked[:_GROUPS]:
             groups.sort(key=lambda one: (-one.count, one.receiver))
             count = sum(one.count for one in groups)
             where = ", ".join(f"{one.count:,} at {one.receiver or 'unknown'}" for one in groups[:4])
             more = f" and {len(groups) - 4} more" if len(groups) > 4 else ""
-            first = groups[0].report.findings[0]
+            first = groups[0].first
             evidence = {**first.evidence, "count": str(count)}
             yield dataclasses.replace(first, evidence=evidence, detail=f"{count:,} replies: {where}{more}.")
 

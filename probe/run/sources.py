@@ -14,6 +14,7 @@ from typing import BinaryIO, cast
 from probe.facts import Stage
 from probe.fleet import PRESETS, Thresholds
 from probe.grammar import maillog
+from probe.grammar.delivery import Delivery
 from probe.grammar.intake import HEAD, Kind, kind_of
 from probe.grammar.maillog import Logged
 from probe.rules import Report
@@ -203,7 +204,11 @@ def _notice(text: str, asked: Asked) -> list[Report]:
         return []
     from probe.grammar.bounce import pasted_bounce  # noqa: PLC0415 -- a reply needs no reader of mail
 
-    return [asked.pile.delivery(told) for told in pasted_bounce(text)]
+    return [_told(told, asked) for told in pasted_bounce(text)]
+
+
+def _told(told: Delivery, asked: Asked) -> Report:
+    return asked.pile.explained(told, asked.pile.delivery(told))
 
 
 def _lines(source: BinaryIO, name: str, asked: Asked) -> Iterator[Report]:
@@ -268,7 +273,7 @@ def _one_mail(data: bytes, name: str, asked: Asked) -> Iterator[Report]:
     if not found:
         yield nothing_found(name)
     for told in found:
-        yield asked.pile.delivery(told)
+        yield _told(told, asked)
 
 
 def _mbox(source: BinaryIO, name: str, asked: Asked) -> Iterator[Report]:
@@ -303,7 +308,7 @@ def _webhook(source: BinaryIO, name: str, asked: Asked) -> Iterator[Report]:
     if not found:
         yield nothing_found(name)
     for told in found:
-        yield asked.pile.delivery(told)
+        yield _told(told, asked)
 
 
 def _events(source: BinaryIO, name: str, asked: Asked) -> Iterator[Report]:
@@ -319,9 +324,9 @@ def _events(source: BinaryIO, name: str, asked: Asked) -> Iterator[Report]:
             continue
         for told in found:
             any_found = True
-            report = asked.pile.delivery(told)
-            if asked.every or asked.pile.failed <= _FEW or told.action == "complaint":
-                yield report
+            reading = asked.pile.delivery(told)
+            if asked.every or asked.pile.seen <= _FEW:
+                yield asked.pile.explained(told, reading)
     asked.wants_pile = any_found
     if broken:
         asked.note(f"{name}: {broken:,} lines are no JSON")
@@ -339,13 +344,13 @@ def _log(deliveries: Iterator[Logged], name: str, asked: Asked) -> Iterator[Repo
     before = pile.seen
     few: list[Report] = []
     for logged in deliveries:
-        group = count(logged)
-        if group is None:
+        reading = count(logged)
+        if reading is None:
             continue
         if asked.every:
-            yield pile.explained(logged, group)
+            yield pile.explained(maillog.delivery(logged), reading, whole=False)
         elif len(few) <= _FEW:
-            few.append(pile.explained(logged, group))
+            few.append(pile.explained(maillog.delivery(logged), reading))
     if pile.seen == before:
         yield nothing_found(name, "no line tells of a delivery to another server")
         return
