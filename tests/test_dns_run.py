@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -307,19 +308,19 @@ def test_a_domain_that_does_not_exist_is_told_once() -> None:
 @pytest.mark.parametrize(
     ("broken", "found", "detail"),
     [
-        ({"* *": "REFUSED"}, "dns/resolver-silent", "questions: 12 refused"),
+        ({"* *": "REFUSED"}, "dns/resolver-silent", r"(\d+) DNS questions: \1 refused"),
         (
             {"good.test *": "SERVFAIL", "*.good.test *": "SERVFAIL"},
             "dns/domain-silent",
-            "questions: 12 servfail",
+            r"(\d+) DNS questions: \1 servfail",
         ),
-        ({"* TXT": "REFUSED"}, "dns/type-refused", "8 TXT questions: 8 refused"),
+        ({"* TXT": "REFUSED"}, "dns/type-refused", r"(\d+) TXT questions: \1 refused"),
     ],
 )
 def test_who_does_not_answer_is_told_first(broken: dict[str, str], found: str, detail: str) -> None:
     report = audited(broken=broken)
     assert report.findings[0].rule.id == found
-    assert detail in report.findings[0].detail
+    assert re.fullmatch(detail, report.findings[0].detail)
     assert report.verdict in {Verdict.UNKNOWN, Verdict.FAIL}
 
 
