@@ -425,6 +425,21 @@ def test_the_raw_server_plays_byte_by_byte(script: str, said: list[str], heard: 
     assert got.replace(b"220 hi\r\n<reset>", b"<reset>") == greeting + heard
 
 
+@BOTH
+def test_hundreds_may_come_at_once(server: str) -> None:
+    async def session() -> int:
+        async with World(scenario(f'server = "{server}"')) as world:
+
+            async def greeted() -> None:
+                async with talk(world) as (reader, _):
+                    assert (await reader.readline()).startswith(b"220 ")
+
+            await asyncio.gather(*(greeted() for _ in range(300)))
+            return world.tally.connections
+
+    assert run(session()) == 300
+
+
 def test_a_flood_ends_when_the_client_leaves() -> None:
     async def session() -> int:
         flood = scenario('greeting = { reply = "220-more", times = 1000000 }')

@@ -31,7 +31,8 @@ rset noop quit`` and ``connect`` (bytes instead of everything). ``ehlo_tls`` is 
 what the server says unasked once TLS stands, ``auth_cram_md5`` answers one mechanism only, ``rcpt_other``
 recipients that were not asked about. A stage holds
 
-- a string: the reply, line by line. Each line is ended by CRLF; ``\xNN`` in it is that byte;
+- a string: the reply, line by line. Each line is ended by CRLF; ``\xNN`` in it is that byte, ``\uNNNN`` that
+  character, ``\\`` a backslash (in a TOML literal string, where none of it means anything to TOML);
 - a table: ``reply`` (or ``raw``, sent exactly as written), ``delay`` (seconds before it), ``drip`` (seconds
   between its bytes), ``times`` (how often it is sent), ``pause`` (seconds after it) and ``then``: what
   follows, one of ``close reset hang tls`` or a further string, table or array;

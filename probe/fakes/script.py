@@ -34,7 +34,7 @@ STAGES = (
 )
 
 _WELL_FORMED = re.compile(rb"(?:[2-5][0-9]{2}-[^\r\n]*\r\n)*[2-5][0-9]{2}(?: [^\r\n]*)?\r\n\Z")
-_BYTE = re.compile(r"\\x([0-9a-fA-F]{2})")
+_ESCAPED = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|\\)")
 
 
 class ScenarioError(ValueError):
@@ -147,14 +147,20 @@ def _lines(text: str) -> bytes:
 
 
 def _bytes(text: str) -> bytes:
-    r"""Text as UTF-8, with ``\xNN`` for a byte."""
+    r"""Text as UTF-8; ``\xNN`` is a byte, ``\uNNNN`` and ``\UNNNNNNNN`` a character, ``\\`` a backslash."""
     out = bytearray()
     end = 0
-    for found in _BYTE.finditer(text):
-        out += text[end : found.start()].encode()
-        out.append(int(found[1], 16))
+    for found in _ESCAPED.finditer(text):
+        byte, short, long = found.groups()
+        out += text[end : found.start()].encode("utf-8", "surrogatepass")
+        if byte:
+            out.append(int(byte, 16))
+        elif short or long:
+            out += chr(min(int(short or long, 16), 0x10FFFF)).encode("utf-8", "surrogatepass")
+        else:
+            out += b"\\"
         end = found.end()
-    return bytes(out + text[end:].encode())
+    return bytes(out + text[end:].encode("utf-8", "surrogatepass"))
 
 
 def _replaced(act: Act, **changes: Any) -> Act:

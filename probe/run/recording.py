@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 
-from probe.facts import Ending, Fault, Inbox, Reply, Stage, Transcript, Turn
+from probe.facts import Ending, Fault, Inbox, Reply, Stage, Transcript, Turn, unescape
 
 __all__ = ["recorded"]
 
@@ -83,13 +83,27 @@ def _script(turns: list[Turn]) -> str:
 def _acts(turns: list[Turn]) -> Iterator[str]:
     for turn in turns:
         if isinstance(turn.heard, Fault):
-            half = "\n".join(turn.heard.lines)
+            half = "".join(_raw(line) for line in turn.heard.lines[:-1]) + "".join(turn.heard.lines[-1:])
             yield f'{{ raw = {_text(half)}, then = "{_THEN[turn.heard.ending]}" }}'
-        elif turn.unasked:
-            late = _text("\n".join(turn.unasked))
-            yield f"{{ reply = {_text(str(turn.heard))}, pause = 0.05, then = {late} }}"
+            continue
+        said = _said(turn.heard.lines if turn.heard else ())
+        if turn.unasked:
+            yield f"{{ {said}, pause = 0.05, then = {{ {_said(turn.unasked)} }} }}"
         else:
-            yield _text(str(turn.heard))
+            yield said.removeprefix("reply = ") if said.startswith("reply = ") else f"{{ {said} }}"
+
+
+def _said(lines: tuple[str, ...]) -> str:
+    """Lines as ``reply``; as ``raw`` where one of them ended in a bare LF."""
+    if any(unescape(line).endswith(b"\n") for line in lines):
+        return f"raw = {_text(''.join(_raw(line) for line in lines))}"
+    return f"reply = {_text(chr(10).join(lines))}"
+
+
+def _raw(line: str) -> str:
+    r"""A line with its own end: LF where it was marked ``\n``, else CR LF."""
+    bare = unescape(line).endswith(b"\n")
+    return f"{line[:-2]}\\x0a" if bare else f"{line}\\x0d\\x0a"
 
 
 def _text(words: str) -> str:

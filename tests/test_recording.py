@@ -1,0 +1,49 @@
+"""A recorded session is a scenario whose server says the same bytes again."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from probe.facts import Ending, Fault, Reply, Stage, Transcript, Turn, escape
+from probe.fakes.scenario import parse
+from probe.fakes.script import Script, Then
+from probe.run.recording import recorded
+
+LINES = st.lists(st.binary(max_size=40).filter(lambda line: not {10, 13} & set(line)), min_size=1, max_size=4)
+
+
+def script(*turns: Turn) -> Script:
+    smtp = parse(recorded(Transcript(turns), about="Recorded."), "recorded").smtp
+    assert smtp is not None
+    (only,) = smtp.script.values()
+    return only
+
+
+@given(LINES, st.lists(st.booleans(), min_size=4, max_size=4))
+@settings(max_examples=150, deadline=None)
+def test_every_byte_of_a_reply_is_said_again(lines: list[bytes], bare: list[bool]) -> None:
+    marks = [b"-"] * (len(lines) - 1) + [b" "]
+    sent = [b"550" + mark + line for mark, line in zip(marks, lines, strict=True)]
+    ends = [b"\n" if one else b"\r\n" for one in bare]
+    reply = Reply(
+        550, tuple(escape(line) + "\\n" * (end == b"\n") for line, end in zip(sent, ends, strict=False))
+    )
+    played = script(Turn(Stage.MAIL, "MAIL FROM:<>", reply))
+    assert b"".join(act.send for act in played) == b"".join(map(b"".join, zip(sent, ends, strict=False)))
+
+
+def test_endings_and_what_came_unasked() -> None:
+    half = Fault(Ending.CLOSED, "the server closed the connection", ("535-first", "535 sec"))
+    assert [(act.send, act.then) for act in script(Turn(Stage.MAIL, "MAIL FROM:<>", half))] == [
+        (b"535-first\r\n535 sec", Then.CLOSE)
+    ]
+    late = Turn(Stage.QUIT, "QUIT", Reply(221, ("221 bye",)), unasked=("421 late",))
+    assert [act.send for act in script(late)] == [b"221 bye\r\n", b"421 late\r\n"]
+
+
+def test_what_no_server_does_is_left_out() -> None:
+    refused = Turn(Stage.CONNECT, "", Fault(Ending.REFUSED, "127.0.0.1:25: Connection refused"))
+    smtp = parse(recorded(Transcript((refused,)), about='Quotes " and \\ too.'), "recorded").smtp
+    assert smtp is not None
+    assert not smtp.script
