@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from probe.cli import app
@@ -60,8 +62,8 @@ def reply(report: dict[str, Any]) -> dict[str, Any]:
     ],
 )
 def test_a_reply_is_explained_however_it_was_pasted(text: str) -> None:
-    for given in ((lines(text)), lines("-", stdin=text)):
-        (report,) = given
+    for reports in (lines(text), lines("-", stdin=text)):
+        (report,) = reports
         assert report["findings"][0]["cause"] == "recipient_unknown"
         assert report["findings"][0]["family"] == "suppress"
 
@@ -299,6 +301,29 @@ def test_explaining_opens_no_window() -> None:
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", script], check=True, stdout=subprocess.DEVNULL)
+
+
+@given(
+    st.binary(max_size=300),
+    st.sampled_from(
+        [
+            b"",
+            b"{",
+            b"[",
+            b"From x\n",
+            BOUNCE[:500].encode(),
+            POSTFIX.encode(),
+            EXIM.encode(),
+            b"\x1f\x8b",
+            b"type,rcpt\n",
+        ]
+    ),
+)
+@settings(max_examples=150, deadline=None)
+def test_anything_gets_an_answer(junk: bytes, before: bytes) -> None:
+    asked = Asked()
+    reports = list(explain_stream(io.BytesIO(before + junk), "x", asked))
+    assert all(report.findings for report in [*reports, asked.pile.report()])
 
 
 HOSTILE = {

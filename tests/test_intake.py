@@ -79,6 +79,9 @@ SES = {
         (POSTFIX, Kind.POSTFIX),
         (EXIM, Kind.EXIM),
         (POWERMTA, Kind.POWERMTA),
+        ("Nov 21 09:00:00 mx dovecot: imap-login: Login: user=<x>\n" * 4, Kind.POSTFIX),
+        ("2026-11-21T09:00:00.123456+01:00 mx systemd[1]: Started it.\n" * 4, Kind.POSTFIX),
+        ("2026-11-21 09:00:00 no host name found for IP address 192.0.2.1\n" * 4, Kind.EXIM),
     ],
 )
 def test_kinds_are_told_apart(text: str, kind: Kind) -> None:

@@ -31,6 +31,14 @@ _POSTFIX = re.compile(
 _POSTFIX_LINE = re.compile(
     rb"^[^\n]{0,300}\]: (?:\w{4,20}: |NOQUEUE|warning|connect from|disconnect from|statistics)", re.MULTILINE
 )
+# Lines of syslog, and of Exim's own log, whatever program wrote them: the mail may come later.
+_SYSLOG = re.compile(
+    rb"^(?:[A-Z][a-z]{2} [ 0-9][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2}|"
+    rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,16}\S{0,6}) "
+    rb"[\w.-]{1,255} [^\n:]{1,100}: ",
+    re.MULTILINE,
+)
+_EXIM_TIME = re.compile(rb"^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2} ", re.MULTILINE)
 _EXIM = re.compile(rb"^[^\n]{10,60} \w{4,16}-\w{4,16}-\w{2,8} (?:\*\*|==|=>|->|<=|Completed)", re.MULTILINE)
 _FIELDS = re.compile(
     rb"(?:>?From [^\n]{1,300}\n)?"
@@ -58,8 +66,11 @@ def kind_of(head: bytes) -> Kind:
         return Kind.MBOX if text.startswith((b"From ", b">From ")) else Kind.MAIL
     if _POSTFIX.search(text) and _POSTFIX_LINE.search(text):
         return Kind.POSTFIX
-    if _EXIM.search(text):
+    lines = text[:8192].count(b"\n")
+    if _EXIM.search(text) or (lines > 2 and len(_EXIM_TIME.findall(text[:8192])) >= lines):
         return Kind.EXIM
+    if lines > 2 and len(_SYSLOG.findall(text[:8192])) >= lines:
+        return Kind.POSTFIX
     return Kind.REPLY
 
 

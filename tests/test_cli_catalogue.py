@@ -1,0 +1,70 @@
+"""`probe catalogue` and `probe providers`: the knowledge, with its sources."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from probe import catalogue
+from probe.cli import app
+
+
+def run(*arguments: str) -> tuple[int, str, str]:
+    ran = CliRunner().invoke(app, list(arguments))
+    assert ran.exception is None or isinstance(ran.exception, SystemExit), ran.exception
+    return ran.exit_code, ran.stdout, ran.stderr
+
+
+def test_list_names_rules_by_glob_and_by_cause() -> None:
+    _, out, _ = run("catalogue", "list", "fleet/*")
+    assert out.splitlines()[0].startswith("fleet/")
+    assert len(run("catalogue", "list")[1].splitlines()) == len(catalogue.rules())
+    told = [
+        json.loads(line)
+        for line in run("catalogue", "list", "--cause", "greylist", "-f", "jsonl")[1].splitlines()
+    ]
+    assert {each["cause"] for each in told} == {"greylist"}
+
+
+def test_show_prints_the_page_of_a_rule() -> None:
+    rule = catalogue.rule("google/app-password-required")
+    code, out, _ = run("catalogue", "show", rule.id)
+    assert code == 0
+    for part in (rule.title, rule.meaning, rule.fix, rule.source.url, rule.id, "credentials"):
+        assert part in out
+    assert json.loads(run("catalogue", "show", rule.id, "-f", "json")[1])["id"] == rule.id
+
+
+def test_export_writes_the_same_rules_as_json_and_as_pages(tmp_path: Path) -> None:
+    rules = json.loads(run("catalogue", "export")[1])["rules"]
+    assert [each["id"] for each in rules] == [rule.id for rule in catalogue.rules()]
+    code, _, err = run("catalogue", "export", str(tmp_path / "pages"))
+    assert (code, "pages are in" in err) == (0, True)
+    assert len(list((tmp_path / "pages").rglob("*.md"))) == len(rules) + 1
+
+
+def test_providers_are_listed_and_shown() -> None:
+    assert len(run("providers")[1].splitlines()) == len(catalogue.providers())
+    assert "smtp.gmail.com:587" in run("providers", "google")[1]
+    (told,) = json.loads(run("providers", "google", "-f", "json")[1])
+    assert told["submission"][0]["host"] == "smtp.gmail.com"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("catalogue", "show", "no/such"),
+        ("catalogue", "list", "no-such-*"),
+        ("catalogue", "list", "--cause", "weather"),
+        ("catalogue", "show", "google/*", "-f", "yaml"),
+        ("providers", "nobody"),
+        ("providers", "-f", "yaml"),
+    ],
+)
+def test_wrong_use_is_told_in_a_sentence(arguments: tuple[str, ...]) -> None:
+    code, out, err = run(*arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("probe: ")
