@@ -185,8 +185,10 @@ class Library:
             return self._nothing(heard.provider)
         best = readings[0]
         alternates = self._alternates(best, (*worded[1:], *bare[: 1 if worded else 2]))
-        sure = best.entry.confidence or _confidence(best, worded, bare)
         entry = best.entry
+        sure = entry.confidence or _confidence(best, worded, bare)
+        if sure is Confidence.CERTAIN and (entry.also or _contradicted(best, worded)):
+            sure = Confidence.LIKELY
         if 400 <= heard.code < 500:
             entry = entry.softened()
         return Match(entry, best.matched, alternates, sure, heard.provider)
@@ -300,6 +302,16 @@ def _fits(wanted: Sequence[str], given: Sequence[str]) -> bool:
 
 
 # -- how sure -------------------------------------------------------------------------------------
+
+
+def _contradicted(best: Reading, worded: list[Reading]) -> bool:
+    """Whether other words of the same reply speak of another cause, nearly as plainly."""
+    return any(
+        other.entry.rule.cause is not best.entry.rule.cause
+        and other.score.rank >= max(1, best.score.rank - 1)
+        and other.matched not in best.matched
+        for other in worded
+    )
 
 
 def _confidence(best: Reading, worded: list[Reading], bare: list[Reading]) -> Confidence:

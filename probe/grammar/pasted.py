@@ -45,7 +45,8 @@ _ESC = re.compile(r"\x1b?\$[@B]([!-~]{2,400}?)\x1b?\([BJ]")
 _QUOTED = re.compile(r"=([0-9A-F]{2})")
 _LEAD = re.compile(r"\s{0,9}[\"'<\[(]{0,2}(?:smtp;\s{0,9})?([2-5][0-9]{2})(?=[-\s:;,#)\]\"']|$)")
 _SAID = re.compile(
-    r"(?:said|says|responded|replied|returned|response|responded with|rejected|reply|answer(?:ed)?|error|reason|"
+    r"(?:said|says|responded|replied|returned|response|responded with|rejected|reply|answer(?:ed)?|"
+    r"error|reason|"
     r"code|status|diagnostic|smtp|rcpt to|mail from|data|command|connection|transaction|text)"
     r"[^\n0-9]{0,80}?(?<![0-9.])([245][0-57][0-9])(?=[-\s:;,#)\]\"'])",
     re.IGNORECASE,
@@ -154,14 +155,16 @@ _DOMAIN = re.compile(
     r"(?<![\w@./-])((?:[a-z0-9_](?:[a-z0-9-]{0,62})\.){1,8}[a-z]{2,24})(?![\w/-])", re.IGNORECASE
 )
 _LIST = re.compile(
-    r"(?:blocked (?:using|by|at)|listed (?:in|on|at|by|with)|blacklisted (?:at|by|in|on|using)|found (?:in|on)|"
+    r"(?:blocked (?:using|by|at)|listed (?:in|on|at|by|with)|"
+    r"blacklisted (?:at|by|in|on|using)|found (?:in|on)|"
     r"(?:dns)?[br]l:?|rejected by|see|query)\s{1,3}(?:the\s{1,3})?((?:[a-z0-9-]{1,40}\.){1,6}[a-z]{2,12})",
     re.IGNORECASE,
 )
 _KNOWN_LISTS = (
     "spamhaus", "barracudacentral", "spamcop", "sorbs", "uceprotect", "surbl", "uribl", "psbl", "mailspike",
     "abusix", "spamrats", "invaluement", "abuseat", "manitu", "nixspam", "senderscore", "backscatterer",
-    "hostkarma", "cloudmark", "trendmicro", "proofpoint", "sophos", "cyren", "trustedsource", "0spam", "gbudb",
+    "hostkarma", "cloudmark", "trendmicro", "proofpoint", "sophos", "cyren", "trustedsource", "0spam",
+    "gbudb",
 )  # fmt: skip
 _SUBCODE = re.compile(
     r"(?<![\w.-])(S[0-9]{3,4}|S[0-9]{6,12}|AS\([0-9]{3,6}\)|TSS?[0-9]{2}|BL[0-9]{2}|AU[0-9]{2}|PH[0-9]{2}|IPTS[0-9]{2}|"
@@ -170,16 +173,18 @@ _SUBCODE = re.compile(
     r"R[0-9]{4,7}|GU_EIB_[0-9]{2}|[A-Z]{2,4}_[0-9]{2,4})(?![\w-])"
 )
 _WAIT = re.compile(
-    r"(?:greylist(?:ed|ing)?(?: for| in effect for)?|try again(?: later)? (?:in|after)|retry(?:ing)? (?:in|after|timeout)|"
+    r"(?:greylist(?:ed|ing)?(?: for| in effect for)?|try again(?: later)? (?:in|after)|"
+    r"retry(?:ing)? (?:in|after|timeout)|"
     r"resend (?:in|after)|come back in|please wait|wait(?: at least| for)?|again in|unblocked in|expires? in)"
-    r"\s{1,3}(?:about |at least |approximately |around )?([0-9]{1,6}|[0-9]{1,2}(?::[0-9]{2}){1,2})\s{0,2}"
+    r"\s{1,3}(?:about |at least |approximately |around )?([0-9]{1,2}(?::[0-9]{2}){1,2}|[0-9]{1,6})\s{0,2}"
     r"(seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h|days?|d)?(?![a-z])",
     re.IGNORECASE,
 )
 _WAITING = ("list", "again", "retry", "resend", "back in", "wait", "unblocked", "expire")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _QUEUE = re.compile(
-    r"(?:queued as|queue id|queue-id|message[ -]id|(?<![\w-])id)[\s:=]{1,3}<?([A-Za-z0-9][A-Za-z0-9._@-]{4,80})"
+    r"(?:queued as|queue id|queue-id|message[ -]id|(?<![\w-])id)[\s:=]{1,3}"
+    r"<?([A-Za-z0-9][A-Za-z0-9._@-]{4,80})"
     r"|([a-z0-9]{6,40}(?:-[a-z0-9]{4,40})?\.[0-9]{1,4}) - gsmtp",
     re.IGNORECASE,
 )

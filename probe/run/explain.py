@@ -41,7 +41,7 @@ def explain_reply(
     }
     finding = Finding(
         rule=match.rule,
-        evidence={key: value for key, value in evidence.items() if value},
+        evidence={key: value for key, value in evidence.items() if value or key == "reply"},
         detail=_detail(match),
         confidence=match.confidence,
         matched=match.matched,
