@@ -152,5 +152,5 @@ def _check_login(user: str, provider: str) -> None:
 
     if any(char in "\r\n\0" for char in user):
         refuse("--user holds a line break or a NUL")
-    if provider and provider not in {one.id for one in catalogue.providers()}:
+    if provider and catalogue.provider_named(provider) is None:
         refuse(f"there is no provider {provider!r}; `probe providers` lists them")

@@ -33,22 +33,26 @@ class Server:
 
 
 async def submission_server(inbox: Inbox, network: Network) -> Server:
-    """The server of an inbox. What was told is never overruled, and DNS is asked only where it must be."""
+    """The server of an inbox. What was told is never overruled, and DNS is asked only where it must be.
+
+    ValueError for a provider that the catalogue does not know.
+    """
+    told = _named(inbox.provider)
     if inbox.host:
-        return _told(inbox, inbox.provider or _id(catalogue.provider_of_host(inbox.host)), "as told")
-    if inbox.provider:
-        return _served(inbox, catalogue.provider(inbox.provider), "as told")
+        return _told(inbox, _id(told or catalogue.provider_of_host(inbox.host)), "as told")
     domain = address(inbox.address).domain
+    if told is not None and told.submission:
+        return _served(inbox, told, "as told", domain)
     known = catalogue.provider_of_domain(domain)
     if known is not None and known.submission:
-        return _served(inbox, known, "by domain")
+        return _served(inbox, known, "by domain", domain)
     services = [Question(f"{service}.{domain}", "SRV") for service, _ in _SERVICES]
     mx = Question(domain, "MX")
     answers = await network.ask((mx, *services))
     hosts = [value.partition(" ")[2] for value in sorted(answers[mx].values, key=_preference)]
     known = catalogue.provider_of_mx(hosts)
     if known is not None and known.submission:
-        return _served(inbox, known, "by MX")
+        return _served(inbox, known, "by MX", domain, *hosts)
     for question, (_, tls) in zip(services, _SERVICES, strict=True):
         if answers[question].status is Status.OK and answers[question].values:
             return _by_srv(inbox, domain, question, answers[question], tls)
@@ -71,13 +75,24 @@ def _told(inbox: Inbox, provider: str, how: str) -> Server:
     return Server(inbox.host, port, tls, provider, how)
 
 
-def _served(inbox: Inbox, provider: catalogue.Provider, how: str) -> Server:
+def _named(label: str) -> catalogue.Provider | None:
+    if not label:
+        return None
+    found = catalogue.provider_named(label)
+    if found is None:
+        raise ValueError(f"there is no provider {label!a} in the catalogue")
+    return found
+
+
+def _served(inbox: Inbox, provider: catalogue.Provider, how: str, *names: str) -> Server:
+    """The server of a provider that serves these names (the domain, its mail exchangers) first."""
+    servers = provider.servers(*names)
     fits = [
         one
-        for one in provider.submission
+        for one in servers
         if (not inbox.port or one.port == inbox.port) and (inbox.tls is None or one.tls == inbox.tls)
     ]
-    first = (fits or provider.submission)[0]
+    first = (fits or servers)[0]
     port = inbox.port or first.port
     return Server(first.host, port, inbox.tls or TlsMode(first.tls), provider.id, how)
 
