@@ -348,3 +348,8 @@ def test_hostile_input_gets_an_answer(name: str) -> None:
     code, _, err = explain("-f", "jsonl", "-", stdin=HOSTILE[name])
     assert code in {0, 1, 3}
     assert "bug" not in err
+
+
+def test_a_sentence_that_begins_with_from_ends_no_mail() -> None:
+    notice = TOP + "bob@corp.example: mailbox is full\n\nFrom now on nothing is delivered.\n"
+    assert len(lines("-", stdin="From x@y.example Sat Nov 21 10:00:00 2026\n" + notice)) == 1

@@ -276,13 +276,17 @@ def _one_mail(data: bytes, name: str, asked: Asked) -> Iterator[Report]:
         yield _told(told, asked)
 
 
+# The line between two mails of an mbox; a sentence may begin with "From", too.
+_FROM = re.compile(rb"From \S{1,320} {1,2}(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\b")
+
+
 def _mbox(source: BinaryIO, name: str, asked: Asked) -> Iterator[Report]:
     """A mailbox, mail by mail; a mail beyond the limit loses its end."""
     kept: list[bytes] = []
     size = number = 0
     blank = True
     while line := source.readline(_MAX_LINE):
-        if blank and line.startswith(b"From ") and kept:
+        if blank and kept and _FROM.match(line):
             number += 1
             yield from _one_mail(b"".join(kept), f"{name} #{number}", asked)
             kept, size = [], 0
