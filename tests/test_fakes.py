@@ -61,7 +61,7 @@ async def dialogue(played: Scenario, *said: str) -> tuple[list[str], World]:
     [
         ("about = 1", "about: a sentence is wanted"),
         ("about = ", "not TOML"),
-        ('about = "x"\nsmpt = 1', "unknown key 'smpt'; allowed: about, probe, smtp, dns, expect"),
+        ('about = "x"\nsmpt = 1', "unknown key 'smpt'; allowed: about, probe, smtp, more, dns, expect"),
         ('about = "x"\n[smtp]\ngretting = "220 x"', "unknown key 'gretting'"),
         ('about = "x"\n[smtp]\ncert = "bad"', "'bad' is not one of good,"),
         ('about = "x"\n[smtp]\ngreeting = 220', "greeting: a string, a table or an array"),

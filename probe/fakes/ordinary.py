@@ -79,9 +79,11 @@ class Part:
     server: Server
     recipient: str = ""
 
-    def rcpt(self, address: str) -> str:
-        """The stage that answers RCPT for an address."""
-        return "rcpt_other" if self.recipient and address.lower() != self.recipient.lower() else "rcpt"
+    def rcpt(self, address: str, *, again: bool = False) -> str:
+        """The stage that answers RCPT for an address; `again` from the second connection on."""
+        if self.recipient and address.lower() != self.recipient.lower():
+            return "rcpt_other"
+        return "rcpt_again" if again and "rcpt_again" in self.server.script else "rcpt"
 
     def script(self, stage: str) -> Script | None:
         """The script of a stage; an AUTH mechanism falls back on that of AUTH, EHLO under TLS on none."""
@@ -137,9 +139,9 @@ class Part:
         return bool(password) and any(form in line for form in forms)
 
 
-def part_of(scenario: Scenario) -> Part:
-    """The part that a scenario's SMTP server plays."""
-    smtp = scenario.smtp or Server()
+def part_of(scenario: Scenario, other: Server | None = None) -> Part:
+    """The part that a scenario's SMTP server plays, or another of its servers."""
+    smtp = other or scenario.smtp or Server()
     asked = Account(scenario.probe.user or scenario.probe.address, scenario.probe.password)
     account = Account(smtp.user or asked.user, smtp.password or asked.password, smtp.impostor)
     receives = scenario.probe.run == "rcpt"

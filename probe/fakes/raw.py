@@ -119,7 +119,8 @@ class _Session:
             await self.send_lines([self.part.reply("auth-wanted")])
         elif command == "RCPT":
             address = self.line.partition(b"<")[2].rpartition(b">")[0].decode("utf-8", "replace")
-            await self.answer(self.part.rcpt(address), self.part.rcpt_reply(address))
+            again = self.tally.connections > 1
+            await self.answer(self.part.rcpt(address, again=again), self.part.rcpt_reply(address))
         elif command in {"HELO", "MAIL", "DATA", "RSET", "NOOP", "QUIT"}:
             await self.answer(stage, self.part.reply(stage))
             if command == "QUIT":

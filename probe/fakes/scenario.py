@@ -26,10 +26,11 @@ any client) and a demonstration. Only what differs from an ordinary server is wr
     findings = ["google/bad-credentials"]
     auth = 1
 
-**Stages.** ``greeting ehlo ehlo_tls helo starttls tls_up auth auth_<mechanism> mail rcpt rcpt_other data
-rset noop quit`` and ``connect`` (bytes instead of everything). ``ehlo_tls`` is EHLO under TLS, ``tls_up``
-what the server says unasked once TLS stands, ``auth_cram_md5`` answers one mechanism only, ``rcpt_other``
-recipients that were not asked about. A stage holds
+**Stages.** ``greeting ehlo ehlo_tls helo starttls tls_up auth auth_<mechanism> mail rcpt rcpt_other
+rcpt_again data rset noop quit`` and ``connect`` (bytes instead of everything). ``ehlo_tls`` is EHLO under
+TLS, ``tls_up`` what the server says unasked once TLS stands, ``auth_cram_md5`` answers one mechanism only,
+``rcpt_other`` recipients that were not asked about, ``rcpt_again`` the recipient from the second connection
+on. A stage holds
 
 - a string: the reply, line by line. Each line is ended by CRLF; ``\xNN`` in it is that byte, ``\uNNNN`` that
   character, ``\\`` a backslash (in a TOML literal string, where none of it means anything to TOML);
@@ -44,7 +45,8 @@ stand for what the client sent.
 
 **Server.** ``server`` is ``aiosmtpd``, ``raw``, ``closed`` (nobody listens) or ``silent`` (connections are
 never accepted); left out, it is aiosmtpd wherever that can play the script. ``tls`` is how the server
-speaks, where it is not what the client was told.
+speaks, where it is not what the client was told. With ``address`` the server stands at that address, and
+names lead there by DNS only. Further servers of the same world are tables ``[more."mx2.example.test"]``.
 """
 
 from __future__ import annotations
@@ -118,6 +120,9 @@ class Ask:
     helo: str = "probe.test"
     discover: bool = False
     control: bool = True
+    wait: float = 0.0
+    allow_private: bool = False
+    verify: bool = False
     allow_plaintext: bool = False
     distrust: bool = False
     timeout: float = 2.0
@@ -143,6 +148,7 @@ class Server:
 
     server: str = field(default="", metadata=_one_of(*SERVERS))
     host: str = "mail.example.test"
+    address: str = ""
     port: int = 0
     tls: str = field(default="", metadata=_one_of("", *TLS))
     user: str = ""
@@ -192,7 +198,8 @@ class Expect:
 
     `findings` are all ids, in any order; `details` the exact detail of some of them. `stage` is the step
     that decided. `auth`, `connections`, `mechanisms` and `commands` are what the server counted.
-    `recipient` and `control` are what was concluded of the recipient and of the made-up one beside it.
+    `recipient` and `control` are what was concluded of the recipient and of the made-up one beside it,
+    `diagnosis` is what the evidence says of the reply.
     """
 
     verdict: str | None = None
@@ -208,6 +215,7 @@ class Expect:
     cause: str | None = None
     recipient: str | None = None
     control: str | None = None
+    diagnosis: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +228,7 @@ class Scenario:
     smtp: Server | None = None
     dns: Zone | None = None
     expect: Expect = Expect()
+    more: Mapping[str, Server] = field(default_factory=dict)
 
     @property
     def tls(self) -> str:
@@ -275,7 +284,7 @@ def parse(text: str, name: str) -> Scenario:
 
 
 def _scenario(name: str, table: Mapping[str, object]) -> Scenario:
-    known(name, "the top", table, ("about", "probe", "smtp", "dns", "expect"))
+    known(name, "the top", table, ("about", "probe", "smtp", "more", "dns", "expect"))
     about = table.get("about")
     if not isinstance(about, str) or not about.strip():
         raise ScenarioError(f"{name}: about: a sentence is wanted")
@@ -283,9 +292,13 @@ def _scenario(name: str, table: Mapping[str, object]) -> Scenario:
     smtp = None
     if "smtp" in table or ("dns" not in table and probe.run in {"creds", "rcpt"}):
         smtp = _server(name, _table(name, "smtp", table.get("smtp", {})))
+    more = {
+        host: _server(name, {**_table(name, f'more."{host}"', value), "host": host})
+        for host, value in _table(name, "more", table.get("more", {})).items()
+    }
     dns = _read(Zone, name, "dns", _table(name, "dns", table["dns"])) if "dns" in table else None
     expect = _read(Expect, name, "expect", _table(name, "expect", table.get("expect", {})))
-    return Scenario(name, about.strip(), probe, smtp, dns, expect)
+    return Scenario(name, about.strip(), probe, smtp, dns, expect, MappingProxyType(more))
 
 
 def _server(name: str, table: Mapping[str, object]) -> Server:

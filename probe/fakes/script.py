@@ -27,6 +27,7 @@ STAGES = (
     "mail",
     "rcpt",
     "rcpt_other",
+    "rcpt_again",
     "data",
     "rset",
     "noop",

@@ -114,7 +114,7 @@ class _Hooks:
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
         self, server: _Scripted, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str | bytes:
-        script = self.part.script(self.part.rcpt(address))
+        script = self.part.script(self.part.rcpt(address, again=self.tally.connections > 1))
         reply = self.part.rcpt_reply(address) if script is None else await server.said(script[0])
         if reply[:1] in {"2", b"2"}:
             envelope.rcpt_tos.append(address)

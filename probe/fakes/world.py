@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from .ordinary import Tally, part_of
 from .raw import RawServer
-from .scenario import Scenario, Zone
+from .scenario import Scenario, Server, Zone
 from .smtp import SmtpServer
 from .tls import ca_file, server_context
 
@@ -23,9 +23,9 @@ class World:
     """The world of one scenario, as long as the context lasts.
 
     `port` is where its SMTP server really listens (0: there is none), `hosts` maps the host and port it
-    plays to that address, `resolver` is ``127.0.0.1:port`` of its DNS (empty: none), `tally` what the
-    SMTP server saw, `ca_file` the authority to trust. `routes` are the name servers that are asked
-    directly, `sites` the web servers, by what they play.
+    plays to that address (those of `others` too), `resolver` is ``127.0.0.1:port`` of its DNS (empty: none),
+    `tally` what the SMTP server saw, `ca_file` the authority to trust. `routes` are the name servers that
+    are asked directly, `sites` the web servers, by what they play.
     """
 
     def __init__(self, scenario: Scenario, port: int = 0) -> None:
@@ -35,14 +35,16 @@ class World:
         self.routes: dict[str, tuple[str, int]] = {}
         self.sites: dict[tuple[str, int], tuple[str, int]] = {}
         self.tally = Tally()
+        self.others: dict[tuple[str, int], tuple[str, int]] = {}
         self.ca_file = ca_file()
         self._open = contextlib.AsyncExitStack()
 
     @property
     def hosts(self) -> dict[tuple[str, int], tuple[str, int]]:
-        """Where to dial instead of the host and port that the SMTP server plays."""
+        """Where to dial instead of the hosts, or addresses, and ports that the SMTP servers play."""
         smtp = self.scenario.smtp
-        return {(smtp.host, self.scenario.port): ("127.0.0.1", self.port)} if smtp else {}
+        first = {(smtp.address or smtp.host, self.scenario.port): ("127.0.0.1", self.port)} if smtp else {}
+        return {**first, **self.others}
 
     async def __aenter__(self) -> Self:
         async with contextlib.AsyncExitStack() as opening:
@@ -64,9 +66,21 @@ class World:
             server = (RawServer if smtp.raw else SmtpServer)(part, self.port)
             await opening.enter_async_context(server)
             self.port, self.tally = server.port, server.tally
+        for other in self.scenario.more.values():
+            await self._start_other(opening, other)
         if dns is not None:
             await self._start_dns(opening, dns)
         await asyncio.sleep(0)
+
+    async def _start_other(self, opening: contextlib.AsyncExitStack, other: Server) -> None:
+        if other.server in {"closed", "silent"}:
+            port = opening.enter_context(_unserved(other.server, 0))
+        else:
+            part = part_of(self.scenario, other)
+            server: RawServer | SmtpServer = RawServer(part) if other.raw else SmtpServer(part)
+            await opening.enter_async_context(server)
+            port = server.port
+        self.others[other.address or other.host, self.scenario.port] = ("127.0.0.1", port)
 
     async def _start_dns(self, opening: contextlib.AsyncExitStack, dns: Zone) -> None:
         from .dns import FakeDns  # noqa: PLC0415 - most scenarios need no DNS

@@ -6,7 +6,7 @@ import functools
 import ipaddress
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -16,6 +16,7 @@ from probe.wire import tls
 
 if TYPE_CHECKING:
     from probe.wire.dns import Resolver
+    from probe.wire.http import Web
 
 __all__ = ["Network"]
 
@@ -26,8 +27,8 @@ _LOOPBACK = ("127.0.0.1", "::1")  # RFC 6761 section 6.3: localhost is never a q
 class Network:
     """The network as one run sees it; an async context manager.
 
-    `hosts` maps (name, port) to the (address, port) that is dialled in its stead, while TLS still has to
-    prove the name: how scenarios stand in for the real world. `ca_file` names the only roots to trust
+    `hosts` maps (name or address, port) to the (address, port) that is dialled in its stead, while TLS still
+    has to prove the name: how scenarios stand in for the real world; `sites` does so for web servers. `ca_file` names the only roots to trust
     (empty: the system's). `resolver` is used as it is, else one is made for `servers` when first
     needed. `allow_plaintext` lets AUTH happen without TLS.
     """
@@ -40,6 +41,7 @@ class Network:
         resolver: Resolver | None = None,
         servers: tuple[str, ...] = (),
         hosts: Mapping[tuple[str, int], tuple[str, int]] | None = None,
+        sites: Mapping[tuple[str, int], tuple[str, int]] | None = None,
         helo: str = "",
         source: str = "",
         allow_plaintext: bool = False,
@@ -48,10 +50,12 @@ class Network:
         self.ca_file = ca_file
         self.servers = servers
         self.hosts = dict(hosts or {})
+        self.sites = dict(sites or {})
         self.source = source
         self.allow_plaintext = allow_plaintext
         self._resolver = resolver
         self._own = resolver is None
+        self._web: Web | None = None
         self._helo = helo
 
     async def __aenter__(self) -> Self:
@@ -86,8 +90,21 @@ class Network:
         """The answers to some questions, through the run's cache."""
         return await (await self.resolver()).ask(questions)
 
-    async def addresses(self, host: str, port: int) -> tuple[tuple[str, int], ...] | Fault:
-        """Where to dial for a name: its addresses, IPv6 first, or why there are none."""
+    async def fetch(self, question: Question) -> Answer:
+        """The answer to one question of type HTTP, through the run's window on the web."""
+        if self._web is None:
+            from probe.wire.http import Web  # noqa: PLC0415  # few runs need the web
+
+            self._web = Web(await self.resolver(), hosts=self.sites, ca_file=self.ca_file)
+        return await self._web.fetch(question)
+
+    async def addresses(
+        self, host: str, port: int, *, allowed: Callable[[str], bool] | None = None
+    ) -> tuple[tuple[str, int], ...] | Fault:
+        """Where to dial for a name: its addresses, IPv6 first, or why there are none.
+
+        Where `allowed` is given, only addresses that it allows; those are never dialled that it does not.
+        """
         if (told := self.hosts.get((host, port))) is not None:
             return (told,)
         if host == "localhost":
@@ -98,10 +115,15 @@ class Network:
             found = tuple(value for answer in answers.values() if answer.known for value in answer.values)
             if not found:
                 return _unresolved(host, answers)
+        if allowed is not None:
+            refused, found = found[0], tuple(filter(allowed, found))
+            if not found:
+                return Fault(Ending.UNRESOLVED, f"{host} has private addresses only: {refused}")
         if self.source:
             ours = ipaddress.ip_address(self.source).version
             found = tuple(one for one in found if ipaddress.ip_address(one).version == ours) or found
-        return tuple((address, port) for address in _alternating(found)[:MOST_ADDRESSES])
+        chosen = _alternating(found)[:MOST_ADDRESSES]
+        return tuple(self.hosts.get((address, port), (address, port)) for address in chosen)
 
     def helo(self, address: str) -> str:
         """The name we give ourselves: the one told, a host name with a dot, or an address literal."""
