@@ -104,7 +104,7 @@ LINE = st.one_of(
     HOST.map(lambda host: f"d.test. NS {host}."),
     HOST.map(lambda host: f"9.113.0.203.in-addr.arpa. PTR {host}."),
     st.sampled_from(["d.test. MX 0 .", "*.d.test. A 203.0.113.9", "*.d.test. CNAME d.test.", "d.test. CNAME d.test."]),
-    st.binary(min_size=3, max_size=40).map(lambda raw: f"_25._tcp.mx.d.test. TYPE52 \\# {len(raw)} {raw.hex()}"),
+    st.binary(min_size=3, max_size=40).map(lambda raw: f"_25._tcp.mx.d.test. TLSA {raw[0]} {raw[1]} 0 {raw.hex()}"),
 )  # fmt: skip
 HOW = st.sampled_from(["SERVFAIL", "REFUSED", "NXDOMAIN", "NODATA", "GARBLED", "FLAP", "UNFOLLOWED", "TC"])
 BROKEN = st.dictionaries(

@@ -275,6 +275,20 @@ def test_every_check_asks_for_whatever_it_reads(broken: dict[str, str], told: bo
         assert not left, area
 
 
+def test_an_audit_waits_for_three_answers_in_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MX, then its address, then the name of that address: everything else is asked beside them."""
+    rounds = []
+    ask = Resolver.ask
+
+    async def counted(self: Resolver, asked: Iterable[Question], **how: Any) -> Any:
+        rounds.append(tuple(asked))
+        return await ask(self, rounds[-1], **how)
+
+    monkeypatch.setattr(Resolver, "ask", counted)
+    audited(Domain("good.test"))
+    assert len(rounds) == 3
+
+
 def test_many_domains_share_one_cache_and_keep_their_order() -> None:
     names = [f"d{number}.test" for number in range(20)]
     zone = ZONE + "".join(

@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection
 
 from probe.checks import Domain
 from probe.fakes.dns import FakeDns
-from probe.run.domain import check_domains
+from probe.run.domain import check_domain, check_domains
 from probe.wire.dns import Resolver
 
 DELAY = 0.02
@@ -107,8 +107,20 @@ async def audit(address: str, count: int) -> str:
     return f"{count:>7}  {took:>7.2f}  {count / took:>9.0f}  {cpu / count * 1e3:>13.2f}  {asked:>9.1f}  {sent:>8.1f}  {unknown:>7}"
 
 
+async def in_a_row() -> str:
+    """How many answers each kind of domain waits for one after the other."""
+    said = []
+    async with FakeDns("".join(zone(5)), delay=0.1) as fake:
+        for kind, at in (("google", 0), ("microsoft", 1), ("own", 4)):
+            async with Resolver([fake.address]) as resolver:
+                report = await check_domain(Domain(names(5)[at]), resolver)
+                said.append(f"{kind} {report.timings['dns'] / 0.1:.1f} ({report.facts['questions']})")
+    return "round trips in a row: " + ", ".join(said)
+
+
 def main() -> None:
     sizes = tuple(map(int, sys.argv[1:])) or SIZES
+    print(asyncio.run(in_a_row()))
     print("domains  seconds  domains/s  CPU ms/domain  questions  messages  unknown")
     for count in sizes:
         ours, theirs = multiprocessing.Pipe()
