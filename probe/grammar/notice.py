@@ -36,19 +36,22 @@ def addresses(text: str) -> list[str]:
 
 def original(text: str) -> tuple[list[str], str]:
     """The recipients (To) and the sender (Return-Path, From) in the copy of the message that came back."""
-    to: list[str] = []
-    sender = ""
-    take = False
+    to: dict[str, list[str]] = {"to": [], "x-original-to": [], "envelope-to": []}
+    sender = take = ""
     for line in text[:MAX_TEXT].splitlines()[:MAX_LINES]:
         name, colon, rest = line.partition(":")
         if line[:1] not in " \t":
             word = name.strip().lower().lstrip(">") if colon else ""
-            take = word in {"to", "x-original-to", "envelope-to"}
+            take = word if word in to else ""
             if not sender and word in {"return-path", "from", "sender"}:
                 sender = next(iter(addresses(rest)), "")
         if take:
-            to += addresses(line)
-    return list(dict.fromkeys(to))[:MAX_PEOPLE], sender
+            to[take] += addresses(line)
+    return next((people[:MAX_PEOPLE] for people in map(_once, to.values()) if people), []), sender
+
+
+def _once(names: list[str]) -> list[str]:
+    return list(dict.fromkeys(names))
 
 
 def said(text: str) -> str:
