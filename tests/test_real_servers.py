@@ -39,7 +39,9 @@ def with_exim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exim]:
     exim.stop(running)
 
 
-def creds(server: Postfix | Exim, *options: str, password: str = PASSWORD, user: str = USER, port: int = 0) -> dict[str, Any]:
+def creds(
+    server: Postfix | Exim, *options: str, password: str = PASSWORD, user: str = USER, port: int = 0
+) -> dict[str, Any]:
     words = [
         sys.executable, "-m", "probe", "creds", user, "--host", "localhost", "--port", str(port or server.submission),
         "--ca-file", str(server.ca), "--password-env", "PROBE_TEST_PASSWORD", "-f", "json", *options,

@@ -104,7 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             stream.reconfigure(errors="backslashreplace")
     signal.signal(signal.SIGTERM, _terminated)
     try:
-        app(args=arguments, prog_name="probe")
+        app(args=_as_typed(sys.argv[1:] if arguments is None else arguments), prog_name="probe")
     except KeyboardInterrupt:
         _end("interrupted", 130)
     except BrokenPipeError:
@@ -115,6 +115,14 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             raise
         _end(f"a bug in probe, please report it: {type(problem).__name__} (PROBE_DEBUG=1 shows where)", 3)
     sys.exit(0)
+
+
+def _as_typed(arguments: Sequence[str]) -> list[str]:
+    """The words as they were typed: in a locale of ASCII, UTF-8 arrives as surrogates."""
+    return [
+        os.fsencode(word).decode("utf-8", "surrogateescape") if not word.isascii() else word
+        for word in arguments
+    ]
 
 
 def _terminated(_number: int, _frame: FrameType | None) -> NoReturn:

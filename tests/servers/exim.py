@@ -54,7 +54,9 @@ def start(folder: Path) -> Exim:
     configuration.write_text(_configuration(folder, tls, user, submission, submissions, mx))
     with (folder / "start.log").open("wb") as log:
         words = [str(exim), "-C", str(configuration), "-bdf"]
-        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        process = subprocess.Popen(
+            words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+        )
     for port in (submission, submissions, mx):
         wait_for(port, folder / "start.log", folder / "log" / "mainlog", folder / "log" / "paniclog")
     _running[process.pid] = process

@@ -29,7 +29,9 @@ def absent() -> str:
 
 
 def _daemons() -> Path | None:
-    return next((path for path in map(Path, ("/usr/lib/postfix/sbin", "/usr/libexec/postfix")) if path.is_dir()), None)
+    return next(
+        (path for path in map(Path, ("/usr/lib/postfix/sbin", "/usr/libexec/postfix")) if path.is_dir()), None
+    )
 
 
 def start(folder: Path, greylisted: str = "grey@probe.test") -> Postfix:
@@ -56,12 +58,16 @@ def start(folder: Path, greylisted: str = "grey@probe.test") -> Postfix:
             subprocess.run(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False, timeout=60)
     for port in ports:
         wait_for(port, folder / "start.log", folder / "spool" / "postfix.log")
-    return Postfix(*ports, tls / "ca.pem")
+    submission, submissions, mx = ports
+    return Postfix(submission, submissions, mx, tls / "ca.pem")
 
 
 def stop(folder: Path) -> None:
     """End both daemons."""
-    for words in (["postfix", "-c", str(folder / "etc"), "stop"], ["doveadm", "-c", str(folder / "dovecot.conf"), "stop"]):
+    for words in (
+        ["postfix", "-c", str(folder / "etc"), "stop"],
+        ["doveadm", "-c", str(folder / "dovecot.conf"), "stop"],
+    ):
         subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=60)
 
 

@@ -1,0 +1,196 @@
+"""`probe creds` at the door: where the secret comes from, what is refused before anything is sent."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SECRET = "zQ7-Xk9!hunter2"
+
+
+@pytest.fixture(scope="module")
+def closed_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        return int(held.getsockname()[1])
+
+
+def probe(*words: str, stdin: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    ran = subprocess.run(
+        [sys.executable, "-m", "probe", *words],
+        input=stdin,
+        stdin=subprocess.DEVNULL if stdin is None else None,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env={**os.environ, **environment},
+    )
+    assert "Traceback" not in ran.stderr
+    assert SECRET not in ran.stdout + ran.stderr
+    return ran
+
+
+def creds(
+    port: int, *words: str, stdin: str | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    return probe(
+        "creds",
+        "ada@example.test",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        *words,
+        stdin=stdin,
+        **environment,
+    )
+
+
+def private(path: Path, text: str, mode: int = 0o600) -> str:
+    path.write_text(text)
+    path.chmod(mode)
+    return str(path)
+
+
+def test_the_secret_comes_from_where_it_was_told(closed_port: int, tmp_path: Path) -> None:
+    ways = (
+        (["--password-file", private(tmp_path / "pw", f"{SECRET}\n")], None),
+        (["--password-env", "PW"], None),
+        (["--password-stdin"], f"{SECRET}\n"),
+        (["--password-command", f"printf %s {SECRET[:3]}"], None),
+    )
+    for words, stdin in ways:
+        ran = creds(closed_port, *words, "-f", "json", stdin=stdin, PW=SECRET)
+        report = json.loads(ran.stdout)
+        assert (ran.returncode, report["outcome"], report["verdict"]) == (3, "not_proven", "unknown")
+        assert ran.stderr == ""
+
+
+def test_a_file_that_others_can_read_is_said(closed_port: int, tmp_path: Path) -> None:
+    ran = creds(closed_port, "--password-file", private(tmp_path / "pw", SECRET, 0o644))
+    assert "others on this machine can read" in ran.stderr
+    assert "chmod 600" in ran.stderr
+
+
+REFUSED = [
+    (["creds", "ada@example.test"], "no password"),
+    (["creds", "ada@example.test", "--password-env", "NOWHERE_SET"], "the environment has no NOWHERE_SET"),
+    (["creds", "ada@example.test", "--password-file", "/nonexistent/pw"], "No such file"),
+    (["creds", "ada@example.test", "--password-env", "PW", "--password-stdin"], "in one way only"),
+    (["creds", "ada@example.test", "--password-command", "false"], "ended with code 1"),
+    (["creds", "ada@example.test", "--password-command", "/nonexistent/x"], "the password command failed"),
+    (["creds", "ada", "--password-env", "PW"], "is not an address"),
+    (["creds", "ada@ex ample.test", "--password-env", "PW"], "no domain name"),
+    (["creds", "a\r\nRSET@example.test", "--password-env", "PW"], "line break"),
+    (["creds", "<ada@example.test>", "--password-env", "PW"], "angle bracket"),
+    (["creds", "ada@example.test", "--mail-from", "x@y\r\n", "--password-env", "PW"], "line break"),
+    (["creds", "ada@example.test", "--user", "a\nb", "--password-env", "PW"], "line break"),
+    (["creds", "ada@example.test", "--host", "a b", "--password-env", "PW"], "no host name"),
+    (["creds", "ada@example.test", "--port", "70000", "--password-env", "PW"], "ports are 1 to 65535"),
+    (["creds", "ada@example.test", "--timeout", "nan", "--password-env", "PW"], "--timeout takes seconds"),
+    (["creds", "ada@example.test", "--deadline", "-1", "--password-env", "PW"], "--deadline takes seconds"),
+    (["creds", "ada@example.test", "--ca-file", "/nonexistent", "--password-env", "PW"], "--ca-file"),
+    (["creds", "ada@example.test", "--ca-file", __file__, "--password-env", "PW"], "not a PEM file"),
+    (["creds", "ada@example.test", "--source-address", "here", "--password-env", "PW"], "no IP address"),
+    (["creds", "ada@example.test", "--provider", "nobody", "--password-env", "PW"], "probe providers"),
+    (["creds", "ada@example.test", "-f", "yaml", "--password-env", "PW"], "there is no format 'yaml'"),
+    (["creds", "ada@example.test", "-o", "/nonexistent/r.json", "--password-env", "PW"], "does not exist"),
+    (
+        ["creds", "ada@example.test", "-o", "report.exe", "--password-env", "PW"],
+        "the extension picks the format",
+    ),
+    (["creds", "ada@example.test", "--fail-on", "sometimes", "--password-env", "PW"], "--fail-on takes"),
+    (["creds", "ada@example.test", "--password", "x"], "No such option"),
+    (["creds"], "Missing argument"),
+    (["nothing"], "No such command"),
+]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"), REFUSED, ids=lambda value: " ".join(value) if isinstance(value, list) else ""
+)
+def test_what_cannot_work_is_refused_with_a_sentence_and_sends_nothing(
+    words: list[str], sentence: str
+) -> None:
+    ran = probe(*words, PW=SECRET)
+    assert ran.returncode == 2, ran
+    assert ran.stdout == ""
+    assert sentence in " ".join(ran.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("stdin", "sentence"),
+    [
+        ("", "holds no password"),
+        ("\n", "holds no password"),
+        ("a\nb\nc\n", "3 lines of passwords for 1 addresses"),
+        ("a\0b", "NUL"),
+    ],
+)
+def test_stdin_that_holds_no_password(stdin: str, sentence: str) -> None:
+    ran = probe("creds", "ada@example.test", "--password-stdin", stdin=stdin)
+    assert ran.returncode == 2
+    assert sentence in ran.stderr
+
+
+def test_a_password_for_each_address(closed_port: int) -> None:
+    ran = probe(
+        "creds", "ada@example.test", "bob@example.test", "--host", "127.0.0.1", "--port", str(closed_port),
+        "--password-stdin", "-f", "jsonl", stdin="one-for-ada\none-for-bob\n",
+    )  # fmt: skip
+    assert [json.loads(line)["subject"] for line in ran.stdout.splitlines()] == [
+        "ada@example.test",
+        "bob@example.test",
+    ]
+
+
+def test_a_report_file_appears_whole_and_private(closed_port: int, tmp_path: Path) -> None:
+    target = tmp_path / "report.json"
+    target.write_text("old")
+    ran = creds(
+        closed_port, "--password-env", "PW", "-o", str(target), "-o", str(tmp_path / "r.jsonl"), PW=SECRET
+    )
+    assert ran.stdout.startswith("ada@example.test")
+    assert json.loads(target.read_text())["kind"] == "creds"
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    assert {path.name for path in tmp_path.iterdir()} == {"report.json", "r.jsonl"}
+
+
+def test_a_terminal_of_ascii_gets_escapes(closed_port: int) -> None:
+    ran = probe(
+        "creds", "müller@example.test", "--host", "127.0.0.1", "--port", str(closed_port), "--password-env", "PW",
+        PW=SECRET, LC_ALL="C", PYTHONIOENCODING="ascii", PYTHONUTF8="0",
+    )  # fmt: skip
+    assert ran.returncode == 3
+    assert "m\\xfcller@example.test" in ran.stdout
+
+
+def test_no_colour_and_no_control_character_without_a_terminal(closed_port: int) -> None:
+    ran = creds(closed_port, "--password-env", "PW", "-v", PW=SECRET)
+    assert "\x1b" not in ran.stdout
+    assert "network/" in ran.stdout
+
+
+@pytest.mark.parametrize(
+    "words", [["--help"], ["creds", "--help"], ["schema"], ["--version"], ["help"], ["help", "exit-codes"]]
+)
+def test_help_is_there(words: list[str]) -> None:
+    ran = probe(*words)
+    assert ran.returncode == 0
+    assert ran.stdout
+
+
+def test_every_command_has_help_with_an_example_and_stands_in_the_readme() -> None:
+    from probe.cli import _command, _names
+
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    for name in _names():
+        assert _command(name).help, name
+        assert f"probe {name}" in readme, f"the README does not name `probe {name}`"
