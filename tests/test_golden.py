@@ -25,7 +25,7 @@ SESSIONS = [
     "creds-mechanism-504-then-login",
     "creds-mechanism-login-asks-twice",
     "creds-auth-535",
-    "creds-auth-421",
+    "creds-greeting-450",
     "creds-ehlo-refused-helo",
     "creds-starttls-stripped",
     "creds-mail-not-owned",
