@@ -16,7 +16,7 @@ __all__ = ["MAX_REPLY", "Delivery", "codes", "folded", "spoken", "stage_of", "un
 MAX_REPLY = 4096  # characters of a reply that are kept
 
 # The code may be glued to what follows ("550-5.1.1", "550:", "(#5.1.1)"), never to a digit or a dot.
-_CODE = re.compile(r"(?<![\w.:/@+-])([2-5][0-5][0-9])(?=[ \-:_,;)\]']|$)")
+_CODE = re.compile(r"(?<![\w.:/@+-])([2-5][0-57][0-9])(?=[ \-:_,;)\]']|$)")
 _ENHANCED = re.compile(r"(?<![\w.])([245]\.[0-9]{1,3}\.[0-9]{1,3})(?![\w]|\.[0-9])")
 
 

@@ -172,7 +172,7 @@ LABEL = _any(
     before=r"(?:^|\s)",
     after=r"\s*(?::|-{2,}|$)",
 )
-REPLY_LINE = re.compile(r"^\W{0,6}([245][0-5][0-9])(?:[ \-:_,]|$)")
+REPLY_LINE = re.compile(r"^\W{0,6}([245][0-57][0-9])(?:[ \-:_,]|$)")
 HEARD = re.compile(r"^\s*(?:\w{3} [\d :-]{15,24}: )?(?:<<<|received >>>|S:|<-{1,2})\s+", re.IGNORECASE)
 SPOKEN = re.compile(r"^\s*(?:\w{3} [\d :-]{15,24}: )?(?:>>>|sent <<<|C:|-{1,2}>)\s+", re.IGNORECASE)
 TYPE = re.compile(r"^(?:smtp|x-[a-z0-9-]{1,30}|dns);\s*", re.IGNORECASE)
