@@ -1,0 +1,30 @@
+"""The public API works as its typed example uses it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import pytest
+
+import probe
+from probe import Inbox, Secret, check_creds
+from tests.type_usage import may_launch
+
+
+def test_the_typed_example_runs() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = held.getsockname()[1]
+    assert asyncio.run(may_launch("ada@example.com", "pw", port)) is False
+
+
+@pytest.mark.parametrize("bad", ["ada", "ada@", "a b@example.com", "ada@example.com\r\nDATA"])
+def test_an_address_that_cannot_be_one_is_a_value_error(bad: str) -> None:
+    with pytest.raises(ValueError, match="address"):
+        asyncio.run(check_creds(Inbox(bad, Secret("pw"))))
+
+
+def test_a_name_that_is_not_there() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'send_mail'"):
+        _ = probe.send_mail
+    assert "check_creds" in dir(probe)

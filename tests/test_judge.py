@@ -1,0 +1,119 @@
+"""The judge is total and deterministic, and a transcript tells nothing of the password."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+
+import pytest
+from hypothesis import given, settings
+
+from probe.facts import Inbox, Secret, Transcript
+from probe.fakes.scenario import load
+from probe.grammar.reply import reply
+from probe.judge import judge_login, typed
+from probe.judge.delivery import judge_delivery
+from probe.play import play
+from probe.rules import Outcome
+from tests.test_transcript import sessions
+
+ADA = Inbox("ada@example.com", Secret("correct horse"))
+
+
+@settings(deadline=None, max_examples=80)
+@given(sessions)
+def test_whatever_was_said_there_is_a_conclusion_and_always_the_same(session: Transcript) -> None:
+    session = dataclasses.replace(session, stopped="")
+    first = judge_login(ADA, session)
+    assert judge_login(ADA, session) == first
+    assert first.outcome in Outcome
+    assert judge_delivery(session) == judge_delivery(session)
+
+
+def told(*lines: str) -> Transcript:
+    return Transcript.parse("\n".join(("-- session", *lines)))
+
+
+UP_TO_AUTH = (
+    "-- greeting",
+    "S: 220 mx",
+    "-- ehlo secure=true",
+    "C: EHLO me",
+    "S: 250 mx",
+    "-- auth secure=true",
+    "C: AUTH PLAIN ***",
+)
+ENVELOPE = (
+    "-- mail secure=true",
+    "C: MAIL FROM:<a@b>",
+    "S: 250 ok",
+    "-- rcpt secure=true",
+    "C: RCPT TO:<a@b>",
+)
+
+
+@pytest.mark.parametrize(
+    ("lines", "outcome"),
+    [
+        ((*UP_TO_AUTH, "S: 235 ok", *ENVELOPE, "S: 250 ok"), "usable"),
+        ((*UP_TO_AUTH, "S: 235 ok", *ENVELOPE, "S: 550 5.7.1 no"), "creds_ok"),
+        ((*UP_TO_AUTH, "S: 235 ok", *ENVELOPE, '-- fault ending="closed"'), "creds_ok"),
+        ((*UP_TO_AUTH, "S: 535 5.7.8 no"), "bad_creds"),
+        ((*UP_TO_AUTH, "S: 535 nothing that anybody knows"), "bad_creds"),
+        ((*UP_TO_AUTH, "S: 454 4.7.0 later"), "not_proven"),
+        ((*UP_TO_AUTH, "S: 250 what"), "not_proven"),
+        ((*UP_TO_AUTH, '-- fault ending="closed"'), "not_proven"),
+        # QUIT is the checksum of a session: one answer too many, and nothing that rests on the order is believed
+        ((*UP_TO_AUTH, "S: 535 stray", "-- quit", "C: QUIT", "S: 235 ok", "!: 221 bye"), "not_proven"),
+        ((*UP_TO_AUTH, "S: 535 stray", "-- quit", "C: QUIT", "S: 250 what", "!: 221 bye"), "not_proven"),
+        ((*UP_TO_AUTH, "S: 535 no", "-- quit", "C: QUIT", "S: 221 bye", "!: 421 gone"), "bad_creds"),
+        ((*UP_TO_AUTH, "S: 535 no", "-- quit", "C: QUIT", "S: 250 bye"), "bad_creds"),
+        ((*UP_TO_AUTH, "S: 535 no", "-- quit", '-- fault ending="closed"'), "bad_creds"),
+    ],
+)
+def test_what_may_be_concluded(lines: tuple[str, ...], outcome: str) -> None:
+    assert judge_login(ADA, told(*lines)).outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("secret", "mechanism", "problems"),
+    [
+        ("correct horse", "auto", []),
+        (" correct horse", "auto", ["space-around"]),
+        ("correct horse ", "auto", ["space-around"]),
+        ("abcd efgh ijkl mnop", "auto", ["app-password-in-groups"]),
+        ("abcd efgh ijkl mnop ", "auto", ["space-around", "app-password-in-groups"]),
+        ("pass\u00a0word", "auto", ["invisible-character"]),
+        ("pass\u200bword", "auto", ["invisible-character"]),
+        ("pass\tword", "auto", ["invisible-character"]),
+        ('"password"', "auto", ["quotes-around"]),
+        ("“password”", "auto", ["quotes-around"]),
+        ("password", "xoauth2", ["token-expected"]),
+        ("ya29." + "x" * 100, "xoauth2", []),
+    ],
+)
+def test_what_can_be_said_of_a_secret_before_it_is_sent(
+    secret: str, mechanism: str, problems: list[str]
+) -> None:
+    found = list(typed(Inbox("ada@example.com", Secret(secret), mechanism=mechanism)))
+    assert [finding.rule.id for finding in found] == [f"credentials/{problem}" for problem in problems]
+    assert not any(secret.strip() in str(finding.evidence) for finding in found)
+
+
+@pytest.mark.parametrize(
+    "name", ["creds-auth-535", "creds-mechanism-login", "creds-rcpt-unknown", "creds-auth-454"]
+)
+def test_the_transcripts_of_two_passwords_are_equal(name: str) -> None:
+    heard = []
+    for password in ("correct horse", "zQ7-Xk9!hunter2"):
+        scenario = load(name)
+        asked = dataclasses.replace(scenario.probe, password=password)
+        played = asyncio.run(play(dataclasses.replace(scenario, probe=asked)))
+        heard.append(dataclasses.replace(played.report.transcript or Transcript(), peer=""))
+    assert heard[0] == heard[1]
+
+
+def test_a_reply_is_always_explained_by_something() -> None:
+    session = told(*UP_TO_AUTH[:-2], "-- mail", "C: MAIL FROM:<a@b>", "S: 577 a code nobody defined")
+    (finding,) = judge_login(ADA, session).findings
+    assert finding.evidence["reply"] == str(reply("577 a code nobody defined"))
