@@ -128,6 +128,35 @@ def test_exim_tells_the_same() -> None:
     assert (sent.recipient, sent.action) == ("joe@corp.example", "delivered")
 
 
+def test_sendmail_and_opensmtpd_tell_the_same() -> None:
+    stamp = "Nov 21 10:00:00 mx "
+    found = deliveries(
+        stamp
+        + "sm-mta[1]: 3AL1: from=<ada@sender.example>, size=12, class=0, nrcpts=1\n"
+        + stamp
+        + "sm-mta[1]: 3AL1: to=<bob@corp.example>, delay=00:00:01, xdelay=00:00:01, mailer=esmtp, pri=3, "
+        "relay=mx.corp.example. [192.0.2.7], dsn=5.1.1, stat=User unknown\n"
+        + stamp
+        + "sm-mta[1]: 3AL1: to=<eve@corp.example>, delay=00:00:01, mailer=esmtp, dsn=4.0.0, stat=Deferred: "
+        "Connection refused by mx.corp.example.\n"
+        + stamp
+        + "smtpd[2]: 7f mta delivery evpid=7f from=<ada@sender.example> to=<joe@corp.example> rcpt=<-> "
+        'source="192.0.2.1" relay="192.0.2.7 (mx.corp.example)" delay=1s result="PermFail" stat="550 5.1.1 no such user"\n',
+        Kind.POSTFIX,
+    )
+    assert [(one.recipient, one.action, one.remote_mta, one.sender, one.reply) for one in found] == [
+        ("bob@corp.example", "failed", "mx.corp.example", "ada@sender.example", "User unknown"),
+        (
+            "eve@corp.example",
+            "delayed",
+            "",
+            "ada@sender.example",
+            "Deferred: Connection refused by mx.corp.example.",
+        ),
+        ("joe@corp.example", "failed", "mx.corp.example", "ada@sender.example", "550 5.1.1 no such user"),
+    ]
+
+
 def test_powermta_tells_the_same() -> None:
     bounced, delivered = deliveries(POWERMTA, Kind.POWERMTA)
     assert (bounced.recipient, bounced.reply, bounced.remote_mta) == (

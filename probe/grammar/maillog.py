@@ -1,4 +1,4 @@
-"""How to read mail logs at speed: Postfix, Exim, PowerMTA accounting, KumoMTA.
+"""How to read mail logs at speed: Postfix, sendmail and OpenSMTPD by syslog, Exim, PowerMTA accounting.
 
 A log is mostly lines that say nothing about a delivery, so bytes are looked at before anything is parsed, and
 a delivery is a plain tuple (`Logged`) of slices until somebody wants more. Memory is bounded, whatever comes.
@@ -112,11 +112,22 @@ _POSTFIX = re.compile(
     rb"[^(]{0,200}status=(\w{4,12}) \((.*)\)?",
     re.DOTALL,
 )
+_SENDMAIL = re.compile(
+    rb"\]: (\w{4,20}): to=<?([^,<>]{1,512})>?,(?:[^,]{0,200}, ){0,12}?(?:relay=([^,]{0,400}), )?"
+    rb"dsn=[0-9.]{3,12}, stat=(.{0,4096})",
+    re.DOTALL,
+)
+_OPENSMTPD = re.compile(
+    rb" from=<([^>]{0,512})> to=<([^>]{0,512})> .{0,600}?relay=\"([^\"]{0,400})\" .{0,200}?"
+    rb"result=\"?(\w{2,12})\"? stat=\"([^\"]{0,4096})",
+    re.DOTALL,
+)
+_RESULTS = {b"Ok": b"sent", b"PermFail": b"bounced", b"TempFail": b"deferred"}
 _FROM = re.compile(rb"\]: (\w{4,20}): from=<([^>]{0,512})>")
 
 
 def postfix(batches: Iterable[list[bytes]]) -> Iterator[Logged]:
-    """The deliveries of a Postfix log (and of anything that logs ``status=bounced (...)`` its way)."""
+    """The deliveries of a syslog: Postfix (``status=``), sendmail (``stat=``), OpenSMTPD (``result=``)."""
     clock = _Clock()
     hour_of = clock.hour
     senders: dict[bytes, bytes] = {}
@@ -128,8 +139,31 @@ def postfix(batches: Iterable[list[bytes]]) -> Iterator[Logged]:
                     queue, recipient, relay, action, said = found.groups()
                     sender = senders.get(queue, b"")
                     yield Logged(action, recipient, relay, said.rstrip(b"\r)"), sender, hour_of(line))
+            elif b" stat=" in line:
+                if other := _other(line, senders, hour_of(line)):
+                    yield other
             elif b": from=<" in line and (found := sender_of(line)):
                 _remember(senders, found[1], found[2])
+
+
+def _other(line: bytes, senders: dict[bytes, bytes], hour: int) -> Logged | None:
+    """A line of sendmail or OpenSMTPD."""
+    if found := _OPENSMTPD.search(line):
+        sender, recipient, relay, result, said = found.groups()
+        host = re.sub(rb"^\S{1,64} \(([^()]{1,255})\).*", rb"\1", relay)
+        return Logged(_RESULTS.get(result, b"bounced"), recipient, host, said, sender, hour)
+    if found := _SENDMAIL.search(line):
+        queue, recipient, relay, said = found.groups()
+        action = (
+            b"sent"
+            if said.startswith(b"Sent")
+            else b"deferred"
+            if said.startswith(b"Deferred")
+            else b"bounced"
+        )
+        host = (relay or b"").partition(b" ")[0].rstrip(b".")
+        return Logged(action, recipient, host, said.rstrip(b"\r"), senders.get(queue, b""), hour)
+    return None
 
 
 def _remember(senders: dict[bytes, bytes], queue: bytes, sender: bytes) -> None:
