@@ -1,0 +1,174 @@
+"""What several formats tell: the finding that decides, the counts, the causes and their one fix."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from probe.render import printable
+from probe.rules import Finding, Report, Verdict
+
+__all__ = [
+    "AGGREGATES",
+    "GLANCE",
+    "WORST_FIRST",
+    "Group",
+    "by_verdict",
+    "decisive",
+    "fix_of",
+    "groups",
+    "line",
+    "numbered",
+    "quoted",
+    "single",
+    "sorted_findings",
+    "whole",
+]
+
+AGGREGATES = frozenset({"fleet", "pile"})  # kinds that tell of many subjects, beside the subjects' own
+WORST_FIRST = tuple(sorted(Verdict, key=lambda verdict: -verdict.rank))
+# What a run comes to, for somebody who has to decide whether to launch.
+GLANCE: Mapping[Verdict, str] = {
+    Verdict.FAIL: "no go",
+    Verdict.UNKNOWN: "could not tell",
+    Verdict.WAIT: "not yet",
+    Verdict.WARN: "go, with warnings",
+    Verdict.NOTE: "go",
+    Verdict.OK: "go",
+}
+
+
+def single(reports: Iterable[Report]) -> list[Report]:
+    """The reports of one subject each; where there are none, the ones that tell of many."""
+    held = list(reports)
+    return [report for report in held if report.kind not in AGGREGATES] or held
+
+
+def whole(reports: Iterable[Report]) -> list[Report]:
+    """The reports that tell of many subjects."""
+    return [report for report in reports if report.kind in AGGREGATES]
+
+
+def sorted_findings(report: Report) -> list[Finding]:
+    """The findings, worst first; equals in the order they were made."""
+    return sorted(report.findings, key=lambda finding: -finding.verdict.rank)
+
+
+def decisive(report: Report) -> Finding | None:
+    """The finding that decides the verdict: the first of the worst."""
+    return max(report.findings, key=lambda finding: finding.verdict.rank, default=None)
+
+
+def fix_of(finding: Finding) -> str:
+    """What to do: computed from the fact, else the rule's."""
+    return finding.fix or finding.rule.fix
+
+
+def quoted(finding: Finding) -> str:
+    """The fact that met the rule, as one would quote it: the server's words, the record, the question."""
+    evidence = finding.evidence
+    if words := evidence.get("reply") or evidence.get("record"):
+        return words
+    if "ending" in evidence:
+        return ": ".join(filter(None, (evidence["ending"], evidence.get("detail", ""))))
+    return " ".join(filter(None, (evidence.get(name, "") for name in ("question", "status", "server"))))
+
+
+def line(text: str) -> str:
+    """The text on one line, with nothing in it that could move a cursor."""
+    return " ".join(printable(text).split())
+
+
+def by_verdict(reports: Iterable[Report]) -> dict[Verdict, int]:
+    """How many reports have each verdict, worst first, zeros included."""
+    counted = Counter(report.verdict for report in reports)
+    return {verdict: counted[verdict] for verdict in WORST_FIRST}
+
+
+def numbered(counts: Mapping[Verdict, int]) -> str:
+    """The counts in words, worst first: ``3 fail, 1 unknown, 12 ok``."""
+    return ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count) or "nothing probed"
+
+
+# -- many failures, few causes ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One cause of several verdicts and its one fix.
+
+    `scope` and `name` are the smallest thing that covers the subjects (tenant ``contoso``, domain
+    ``acme.example``), empty where nothing narrower than the run does.
+    """
+
+    id: str
+    verdict: Verdict
+    title: str
+    fix: str
+    subjects: tuple[str, ...]
+    count: int
+    scope: str = ""
+    name: str = ""
+    dont: str = ""
+    cause: str = ""
+
+    @property
+    def about(self) -> str:
+        """Whom it covers: ``tenant contoso``."""
+        return " ".join(filter(None, (self.scope, self.name)))
+
+
+def groups(reports: Iterable[Report]) -> list[Group]:
+    """The causes of everything from *warn* up, worst and largest first.
+
+    A fleet report brings its own, with scopes; without one, findings of one rule and one fix are a group.
+    """
+    held = list(reports)
+    for report in held:
+        told = report.evaluations.get("groups")
+        if report.kind == "fleet" and isinstance(told, list):
+            return [_group(one) for one in told if isinstance(one, Mapping)]
+    found: dict[tuple[str, str], list[tuple[Finding, str]]] = {}
+    for report in single(held):
+        for finding in report.findings:
+            if finding.verdict.rank >= Verdict.WARN.rank:
+                found.setdefault((finding.rule.id, fix_of(finding)), []).append((finding, report.subject))
+    made = [_from_findings(several) for several in found.values()]
+    return sorted(made, key=lambda group: (-group.verdict.rank, -group.count, group.id))
+
+
+def _from_findings(several: list[tuple[Finding, str]]) -> Group:
+    finding = several[0][0]
+    subjects = tuple(dict.fromkeys(subject for _, subject in several))
+    rule = finding.rule
+    return Group(
+        rule.id,
+        rule.verdict,
+        rule.title,
+        fix_of(finding),
+        subjects,
+        len(subjects),
+        dont=rule.dont,
+        cause=rule.cause.value,
+    )
+
+
+def _group(told: Mapping[str, Any]) -> Group:
+    """A group as a fleet report has it; the JSON may be anybody's, so every field is looked at."""
+    listed = told.get("subjects")
+    subjects = tuple(str(one) for one in listed) if isinstance(listed, list) else ()
+    count = told.get("count")
+    words = {
+        name: value if isinstance(value := told.get(name), str) else ""
+        for name in ("id", "title", "fix", "scope", "name", "dont", "cause")
+    }
+    verdict = told.get("verdict")
+    known = isinstance(verdict, str) and verdict in set(Verdict)
+    return Group(
+        **words,
+        verdict=Verdict(str(verdict)) if known else Verdict.UNKNOWN,
+        subjects=subjects,
+        count=count if isinstance(count, int) else len(subjects),
+    )

@@ -1,0 +1,70 @@
+"""A line for Nagios, Icinga and their kin: state, what is wrong, performance data.
+
+Asked for with ``-f nagios``, the exit code is a plugin's too: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
+(monitoring-plugins development guidelines).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from probe.render import Style
+from probe.render._gist import by_verdict, decisive, line, numbered, single
+from probe.rules import Report, Verdict, worst
+
+EXTENSIONS: tuple[str, ...] = ()  # a plugin's line goes to stdout
+_STATES = {
+    Verdict.OK: (0, "OK"),
+    Verdict.NOTE: (0, "OK"),
+    Verdict.WARN: (1, "WARNING"),
+    Verdict.WAIT: (1, "WARNING"),
+    Verdict.UNKNOWN: (3, "UNKNOWN"),
+    Verdict.FAIL: (2, "CRITICAL"),
+}
+_MOST_CAUSES = 5
+_LONGEST = 300  # characters before the performance data
+# The bar begins the performance data; the others may be macros, or words of a shell behind a notification.
+_UNWANTED = re.compile(r"""[|`$&<>'"\\]""")
+
+
+def render(reports: Iterable[Report], _style: Style) -> Iterator[str]:
+    """One line, whatever the number of reports."""
+    held = single(reports)
+    _, state = _STATES[worst(report.verdict for report in held)]
+    told = _UNWANTED.sub("", line(_told(held)))
+    told = told if len(told) <= _LONGEST else f"{told[: _LONGEST - 3]}..."
+    yield f"PROBE {state} - {told} | {' '.join(_performance(held))}\n"
+
+
+def exit_code(verdicts: Iterable[Verdict]) -> int:
+    """The exit code that a monitoring system reads."""
+    return _STATES[worst(verdicts)][0]
+
+
+def _told(reports: list[Report]) -> str:
+    if not reports:
+        return "nothing probed"
+    if len(reports) == 1:
+        finding = decisive(reports[0])
+        said = f"{finding.rule.title} ({finding.rule.id})" if finding else str(reports[0].outcome or "ok")
+        return f"{reports[0].subject}: {said}"
+    found = [
+        finding
+        for report in reports
+        if (finding := decisive(report)) and finding.verdict.rank >= Verdict.WARN.rank
+    ]
+    causes = Counter(finding.rule.id for finding in found)
+    told = [f"{count} {rule}" for rule, count in causes.most_common(_MOST_CAUSES)]
+    more = len(causes) - len(told)
+    tail = [f"{more} more causes"] if more else []
+    return f"{numbered(by_verdict(reports))}{': ' if told else ''}{', '.join([*told, *tail])}"
+
+
+def _performance(reports: list[Report]) -> Iterator[str]:
+    for verdict, count in reversed(by_verdict(reports).items()):
+        yield f"{verdict}={count};;;0;{len(reports)}"
+    if len(reports) == 1:
+        for step, seconds in reports[0].timings.items():
+            yield f"{re.sub(r'[^a-z0-9_-]', '_', step)}={seconds:.4f}s;;;0"
