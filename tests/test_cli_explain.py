@@ -105,6 +105,22 @@ def test_json_lines_are_answered_one_a_line_in_order() -> None:
     assert {each["findings"][0]["cause"] for each in reports[3:]} == {"unknown"}
 
 
+def test_a_log_is_told_while_it_grows() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "probe", "explain", "-f", "jsonl", "-"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as ran:
+        assert ran.stdin is not None
+        assert ran.stdout is not None
+        for to in ("u0@corp0.example", "u1@corp0.example"):
+            line = log(("mx.corp.example", 1, "bounced", "550 5.1.1 <{}>: User unknown"))
+            ran.stdin.write(line.replace("u0@corp0.example", to).encode())
+            ran.stdin.flush()
+            assert reply(json.loads(ran.stdout.readline()))["recipient"] == to
+        ran.stdin.close()
+
+
 def test_json_lines_are_answered_while_the_sender_waits() -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "probe", "explain", "-f", "jsonl", "-"],

@@ -41,9 +41,10 @@ class Logged(NamedTuple):
 
 def lines(stream: BinaryIO) -> Iterator[list[bytes]]:
     """The lines of a stream in lists, without line ends; a line beyond `MAX_LINE` keeps its beginning."""
+    read = getattr(stream, "read1", stream.read)  # of a pipe what is there: somebody may be watching
     rest = b""
     skipping = False
-    while chunk := stream.read(CHUNK):
+    while chunk := read(CHUNK):
         if skipping:
             end = chunk.find(b"\n")
             if end < 0:

@@ -113,6 +113,10 @@ class _Joined:
     def read(self, size: int = -1) -> bytes:
         return self.head.read(size) or self.rest.read(size)
 
+    def read1(self, size: int = -1) -> bytes:
+        read = getattr(self.rest, "read1", self.rest.read)
+        return self.head.read(size) or cast("bytes", read(size))
+
     def readline(self, size: int = -1) -> bytes:
         line = self.head.readline(size)
         if line.endswith(b"\n") or (0 <= size <= len(line)):
@@ -135,7 +139,7 @@ def _beginning(stream: BinaryIO) -> bytes:
         if not piece:
             break
         head += piece
-    if not head.lstrip().startswith(b"{"):  # only JSON lines are answered one by one
+    if not head.lstrip().startswith(b"{") and kind_of(head) not in _LOGS:  # those are answered line by line
         while len(head) < HEAD and (piece := read(HEAD - len(head))):
             head += piece
     return head
