@@ -138,15 +138,28 @@ def test_what_a_pattern_may_not_be(pattern: str, why: str) -> None:
 @pytest.mark.parametrize(
     ("pattern", "literals"),
     [
-        ("user unknown", ("user unknown",)),
-        ("(?:no|such) user", (" user",)),
-        ("mailbox(?: is)? full", ("mailbox",)),
-        ("(?:green|white) ?list", ("green", "white")),
+        ("user unknown", (("user unknown",),)),
+        ("(?:no|such) user", (("no", "such"), (" user",))),
+        ("mailbox(?: is)? full", (("mailbox",), (" full",))),
+        ("(?:green|white) ?list", (("green", "white"), ("list",))),
         (r"\d{3}", ()),
+        ("(?:one|[0-9])", ()),
     ],
 )
-def test_the_literals_a_pattern_cannot_do_without(pattern: str, literals: tuple[str, ...]) -> None:
+def test_the_literals_a_pattern_cannot_do_without(
+    pattern: str, literals: tuple[tuple[str, ...], ...]
+) -> None:
     assert _patterns.required(pattern) == literals
+
+
+def test_the_index_misses_no_match() -> None:
+    texts = [catalogue.fold(pasted.read(sample).text) for entry, sample in SAMPLES if not entry.ending]
+    for text in texts[::7]:
+        candidates = set(LIBRARY._candidates(text))
+        for number, made in enumerate(LIBRARY.table["entries"]):
+            for place, pattern in enumerate(made["text"] if not made["ending"] else ()):
+                if _entry.words_in(pattern, text) is not None:
+                    assert (number, place) in candidates
 
 
 @pytest.mark.parametrize(

@@ -253,11 +253,13 @@ def _provider(stem: str, each: Mapping[str, Any], source: Any) -> dict[str, Any]
 
 def _index(entries: list[dict[str, Any]]) -> dict[str, Any]:
     """Where to look: patterns by their rarest required gram, bare entries by code, faults by ending."""
+    samples = [_patterns.fold(sample) for entry in entries for sample in entry["sample"]]
+    replies = samples[:: max(1, len(samples) // 150)]
     patterns: list[tuple[int, int, tuple[str, ...]]] = []
     index: dict[str, Any] = {"enhanced": {}, "code": {}, "rest": [], "ending": {}}
     for number, entry in enumerate(entries):
         if entry["text"] and not entry["ending"]:
-            patterns += [(number, place, _required(one)) for place, one in enumerate(entry["text"])]
+            patterns += [(number, place, _rarest(one, replies)) for place, one in enumerate(entry["text"])]
             continue
         kind = next((kind for kind in ("ending", "enhanced", "code") if entry[kind]), "rest")
         for one in _keys(kind, entry):
@@ -291,13 +293,18 @@ def _grammed(patterns: list[tuple[int, int, tuple[str, ...]]]) -> dict[str, Any]
     return {"grams": grams, "always": always}
 
 
-def _required(pattern: str) -> tuple[str, ...]:
-    if _patterns.plain(pattern):
-        return (pattern,)
+def _rarest(pattern: str, replies: list[str]) -> tuple[str, ...]:
+    """The set of required literals that fewest replies contain: where it is absent, nothing need be tried."""
     try:
-        return _patterns.required(pattern)
+        options = _patterns.required(pattern)
     except re.error:
         return ()
+    return min(options, key=lambda words: _common(words, replies), default=())
+
+
+def _common(words: tuple[str, ...], replies: list[str]) -> tuple[int, int]:
+    seen = sum(any(word in reply for word in words) for reply in replies)
+    return (seen if min(map(len, words)) >= _patterns.GRAM else len(replies)), -min(map(len, words))
 
 
 # -- the strict reader ----------------------------------------------------------------------------

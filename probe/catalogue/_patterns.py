@@ -87,12 +87,14 @@ def plain(pattern: str) -> bool:
 # -- what the stdlib's parser tells of a pattern --------------------------------------------------
 
 
-def required(pattern: str) -> tuple[str, ...]:
-    """Literals of which every match contains at least one; empty where none can be named."""
-    return tuple(sorted(_required(_sre.parse(pattern)) or ()))
+def required(pattern: str) -> tuple[tuple[str, ...], ...]:
+    """Sets of literals: every match contains at least one literal of each set; empty where none is known."""
+    if plain(pattern):
+        return ((pattern,),)
+    return tuple(tuple(sorted(one)) for one in _options(_sre.parse(pattern)))
 
 
-def _required(tree: Any) -> frozenset[str] | None:
+def _options(tree: Any) -> list[frozenset[str]]:
     options: list[frozenset[str]] = []
     run = ""
     for op, value in tree:
@@ -106,6 +108,11 @@ def _required(tree: Any) -> frozenset[str] | None:
             options.append(inner)
     if run:
         options.append(frozenset((run,)))
+    return options
+
+
+def _required(tree: Any) -> frozenset[str] | None:
+    options = _options(tree)
     return max(options, key=lambda option: (min(map(len, option)), -len(option)), default=None)
 
 
