@@ -7,18 +7,17 @@ rows go on. Sentences never quote a cell that may hold a secret.
 
 from __future__ import annotations
 
-import csv
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from probe.facts import Inbox, Secret, TlsMode
 from probe.grammar.address import address
+from probe.grammar.sheet import Form, Record, cells, records
 
-__all__ = ["ALIASES", "Header", "Record", "Row", "decoded", "header", "records", "row"]
+__all__ = ["ALIASES", "Header", "Row", "header", "login_of", "reference", "row", "rows"]
 
 MOST_FIELDS = 500
-LONGEST_RECORD = 1 << 20
 
 # canonical name -> normalised aliases, best first; what is specific stands before what is general
 ALIASES: Mapping[str, tuple[str, ...]] = {
@@ -61,8 +60,10 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     "provider": ("provider", "providercode", "inboxtype", "type", "esp", "accounttype"),
     "from_name": ("fromname", "sendername", "displayname", "fullname", "name"),
     "mail_from": ("mailfrom", "envelopefrom"),
+    "refresh_token": ("refreshtoken",),
 }
-_GENERAL = {"user", "password"}  # stand in where the specific column is missing or empty
+_DECISIVE = {"smtp_user", "user", "smtp_password", "password"}  # a wrong one is a failed login
+_NAMES = {",": "comma", ";": "semicolon", "\t": "tab"}
 _TOLD = (
     "email",
     "smtp_host",
@@ -101,14 +102,6 @@ _PROVIDER_CODES = {"2": "google", "3": "microsoft", "4": "amazonses"}  # Instant
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
-    """A record of the file: the line it begins in (1 is the first), and its text with the line end."""
-
-    line: int
-    raw: str
-
-
-@dataclass(frozen=True, slots=True)
 class Header:
     """What the first record says: delimiter, which column holds what, and whose export it looks like."""
 
@@ -129,76 +122,15 @@ class Header:
 class Row:
     """An inbox as a row tells it; `secret` may be a reference such as ``env:NAME``.
 
-    `problem` says why the row cannot be probed, `notes` what was read in spite of its form.
+    `problem` says why the row cannot be probed, `notes` what was read in spite of its form. `provider`
+    is what the row calls its provider, where it names no server.
     """
 
     record: Record
     inbox: Inbox | None = None
     problem: str = ""
     notes: tuple[str, ...] = field(default=())
-
-
-# -- text -----------------------------------------------------------------------------------------
-
-_MAGIC = (
-    (b"\x1f\x8b", "a compressed file; unpack it first"),
-    (b"PK\x03\x04", "a spreadsheet or a zip file; save it as CSV"),
-)
-
-
-def decoded(data: bytes) -> str:
-    """The text of a file: UTF-8 or UTF-16, with or without a mark. ValueError says what it is instead."""
-    for magic, what in _MAGIC:
-        if data.startswith(magic):
-            raise ValueError(f"is {what}")
-    if not data.strip():
-        raise ValueError("is empty")
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        try:
-            return data.decode("utf-16")
-        except UnicodeDecodeError as problem:
-            raise ValueError(f"begins as UTF-16 and breaks off at byte {problem.start}") from None
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as problem:
-        line = data.count(b"\n", 0, problem.start) + 1
-        column = problem.start - data.rfind(b"\n", 0, problem.start)
-        raise ValueError(
-            f"is not UTF-8: byte 0x{data[problem.start]:02x} in line {line}, byte {column}; save it as UTF-8"
-        ) from None
-    if text.lstrip()[:1] in {"[", "{"} and '":' in text[:10_000].replace(" ", ""):
-        raise ValueError("is JSON; give a CSV file")
-    first = text.split("\n", 1)[0]
-    if "\0" in first:
-        raise ValueError("is not text")
-    return text
-
-
-_EDGE = re.compile(r"\"|\r\n|\n|\r")
-
-
-def records(text: str) -> Iterator[Record]:
-    """The records of a CSV text: a line end within quotes does not end one (RFC 4180 section 2).
-
-    ValueError where a quote is opened and never closed, with the line it was opened in.
-    """
-    start, line, begun, opened, quoted = 0, 1, 1, 1, False
-    for edge in _EDGE.finditer(text):
-        if edge[0] == '"':
-            quoted = not quoted
-            opened = line
-            continue
-        line += 1
-        if quoted:
-            if edge.end() - start > LONGEST_RECORD:
-                break
-            continue
-        yield Record(begun, text[start : edge.end()])
-        start, begun = edge.end(), line
-    if quoted:
-        raise ValueError(f"the quote opened in line {opened} is never closed")
-    if start < len(text):
-        yield Record(begun, text[start:])
+    provider: str = ""
 
 
 # -- header ---------------------------------------------------------------------------------------
@@ -208,29 +140,27 @@ def _normal(name: str) -> str:
     return "".join(char for char in name.lower() if char.isalnum())
 
 
-def header(record: Record, told: Mapping[str, str] | None = None) -> Header:
-    """The header of a file; `told` maps canonical names to column names (``--map``).
+def header(record: Record, delimiter: str, told: Mapping[str, str] | None = None) -> Header:
+    """The header of a table; `told` maps canonical names to column names (``--map``).
 
     ValueError names the column that is missing or doubtful, and what would do.
     """
-    line = record.raw.rstrip("\r\n")
-    delimiter = max(",;\t", key=lambda char: (line.count(char), char == ","))
-    names = tuple(_fields(line, delimiter))
+    names = tuple(cells(record, delimiter))
     if len(names) > MOST_FIELDS:
-        raise ValueError(f"the header has more than {MOST_FIELDS} columns")
+        raise ValueError(f"has more than {MOST_FIELDS} columns")
     normal = [_normal(name) for name in names]
     columns: dict[str, int] = {}
     for canonical, aliases in ALIASES.items():
-        at = [normal.index(alias) for alias in aliases if alias in normal]
+        if canonical in (told or {}):
+            continue
+        at = [place for alias in aliases for place, name in enumerate(normal) if name == alias]
+        if len(at) > 1 and (canonical in _DECISIVE or normal[at[0]] == normal[at[1]]):
+            raise ValueError(
+                f"has two columns, {names[at[0]]!r} and {names[at[1]]!r}, that may be the {canonical}; "
+                f'say which: --map {canonical}="{names[at[0]]}"'
+            )
         if at:
             columns[canonical] = at[0]
-            if normal.count(normal[at[0]]) > 1:
-                twice = " and ".join(
-                    repr(names[place]) for place, name in enumerate(normal) if name == normal[at[0]]
-                )
-                raise ValueError(
-                    f"the columns {twice} both look like {canonical}; say --map {canonical}=NAME"
-                )
     for canonical, name in (told or {}).items():
         columns[canonical] = _column(canonical, name, names)
     _complete(columns, names)
@@ -251,91 +181,90 @@ def _complete(columns: dict[str, int], names: tuple[str, ...]) -> None:
     for what, ways in needed.items():
         if not any(way in columns for way in ways):
             known = ", ".join(alias for way in ways for alias in ALIASES[way])
-            have = ", ".join(repr(name) for name in names[:30])
+            read = ", ".join(repr(names[at]) for at in columns.values()) or "none"
             raise ValueError(
-                f"no column for {what}: names such as {known} are understood; the file has {have}; "
-                f'say --map {ways[0]}="COLUMN"'
-            )
-
-
-def _fields(line: str, delimiter: str) -> list[str]:
-    return next(csv.reader([line], delimiter=delimiter), [])
+                f"has no column for {what}: names such as {known} are understood; of its {len(names)} columns "
+                f'these were: {read}; say --map {ways[0]}="COLUMN"'
+            )  # other names are not quoted: without a header they are somebody's password
 
 
 # -- rows -----------------------------------------------------------------------------------------
 
 
+def rows(data: bytes, form: Form, table: Header) -> Iterator[Row]:
+    """The rows below the header, in their order; ValueError as `records`."""
+    listed = records(data, form)
+    next(listed)
+    return filter(None, (row(record, table) for record in listed))
+
+
 def row(record: Record, table: Header) -> Row | None:
     """The inbox of a record; None for an empty one."""
-    text = record.raw.rstrip("\r\n")
-    if not text.strip(table.delimiter + ' "'):
+    if not record.raw.strip(table.delimiter + ' "\r\n'):
         return None
-    fields = (
-        next(csv.reader([text], delimiter=table.delimiter))
-        if "\n" not in text and "\r" not in text
-        else _long(text, table)
-    )
-    if len(fields) != len(table.names):
-        more = "more" if len(fields) > len(table.names) else "fewer"
-        hint = "; a comma inside a password must stand in quotes" if len(fields) > len(table.names) else ""
-        return Row(
-            record, problem=f"{len(fields)} fields, {more} than the {len(table.names)} of the header{hint}"
-        )
-    cells = {name: fields[at] for name, at in table.columns.items()}
     notes: list[str] = []
     try:
-        inbox = _inbox(cells, notes)
+        told = _told(cells(record, table.delimiter), table)
+        inbox = _inbox(told, notes)
     except ValueError as problem:
         return Row(record, problem=str(problem), notes=tuple(notes))
-    return Row(record, inbox, notes=tuple(notes))
+    label = "" if inbox.host else told.get("provider", "").strip()
+    return Row(record, inbox, notes=tuple(notes), provider=_PROVIDER_CODES.get(label, label))
 
 
-def _long(text: str, table: Header) -> list[str]:
-    """The fields of a record with line ends inside quotes."""
-    return next(csv.reader(text.splitlines(keepends=True), delimiter=table.delimiter))
+def _told(fields: list[str], table: Header) -> Mapping[str, str]:
+    wanted = len(table.names)
+    if len(fields) < wanted or any(fields[wanted:]):
+        more, hint = "fewer", ""
+        if len(fields) > wanted:
+            more, hint = "more", f"; a {_NAMES[table.delimiter]} inside a password must stand in quotes"
+        raise ValueError(f"{len(fields)} fields, {more} than the {wanted} of the header{hint}")
+    return {name: fields[at] for name, at in table.columns.items()}
 
 
-def _inbox(cells: Mapping[str, str], notes: list[str]) -> Inbox:
-    email = cells["email"].strip()
-    if email != cells["email"]:
+def _inbox(told: Mapping[str, str], notes: list[str]) -> Inbox:
+    email = told["email"].strip()
+    if email != told["email"]:
         notes.append("the address stood between spaces")
     if not email:
         raise ValueError("no address")
     try:
         address(email)
     except ValueError as problem:
-        raise ValueError(f"the address {problem}") from None
-    secret, token = _secret(cells)
-    host, port = _server(cells)
+        raise ValueError(f"the address {str(problem).partition(':')[0]}") from None  # its cell is not quoted
+    secret, token = _secret(told)
+    host, port = _server(told)
     return Inbox(
         email,
         Secret(secret),
-        user=_user(cells),
+        user=_user(told),
         host=host,
         port=port,
-        tls=_tls(cells, port, token=bool(token)),
+        tls=_tls(told, port),
         mechanism="xoauth2" if token else "auto",
-        mail_from=cells.get("mail_from", "").strip(),
-        provider=_PROVIDER_CODES.get(cells.get("provider", "").strip(), ""),
+        mail_from=told.get("mail_from", "").strip(),
     )
 
 
-def _first(cells: Mapping[str, str], *names: str) -> str:
-    return next((cells[name] for name in names if cells.get(name, "")), "")
+def _first(told: Mapping[str, str], *names: str) -> str:
+    return next((told[name] for name in names if told.get(name, "")), "")
 
 
-def _secret(cells: Mapping[str, str]) -> tuple[str, str]:
-    token = cells.get("access_token", "").strip()
-    secret = token or _first(cells, "smtp_password", "password")
+def _secret(told: Mapping[str, str]) -> tuple[str, str]:
+    token = told.get("access_token", "").strip()
+    secret = token or _first(told, "smtp_password", "password")
     if not secret:
-        raise ValueError("no password")
+        hint = (
+            "; refreshing a token is not done here, give an access_token" if told.get("refresh_token") else ""
+        )
+        raise ValueError(f"no password{hint}")
     if any(char in "\r\n\0" for char in secret):
         raise ValueError("the password holds a line break or a NUL, which no login can carry")
     return secret, token
 
 
-def _user(cells: Mapping[str, str]) -> str:
-    user = _first(cells, "smtp_user", "user").strip()
+def _user(told: Mapping[str, str]) -> str:
+    user = _first(told, "smtp_user", "user").strip()
     if any(not char.isprintable() for char in user):
         raise ValueError("the user name holds a line break or an invisible character")
     return user
@@ -344,41 +273,49 @@ def _user(cells: Mapping[str, str]) -> str:
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?\Z|\[?[0-9A-Fa-f:.]{2,45}\]?\Z")
 
 
-def _server(cells: Mapping[str, str]) -> tuple[str, int]:
-    """Host and port; a host cell may hold both."""
-    host, number = cells.get("smtp_host", "").strip(), cells.get("smtp_port", "").strip()
+def _server(told: Mapping[str, str]) -> tuple[str, int]:
+    """Host and port; a host cell may hold both. What is wrong is not quoted: columns may have shifted."""
+    host, number = told.get("smtp_host", "").strip(), told.get("smtp_port", "").strip()
     if host.count(":") == 1 and not number:
         host, _, number = host.partition(":")
     if host and (not _HOST.match(host) or host == "0.0.0.0"):  # noqa: S104  # refused, not listened on
-        raise ValueError(f"the host {host[:80]!a} is no host name")
+        raise ValueError("the host is no host name")
     if not number:
         return host, 0
     number = number.removesuffix(".0")  # spreadsheets make numbers of ports
     if not (number.isascii() and number.isdigit() and 1 <= int(number[:6]) <= 65535):
-        raise ValueError(f"the port {number[:20]!a} is no port; ports are 1 to 65535")
+        raise ValueError("the port is no port; ports are 1 to 65535")
     return host, int(number)
 
 
-def _tls(cells: Mapping[str, str], port: int, *, token: bool) -> TlsMode | None:
+def _tls(told: Mapping[str, str], port: int) -> TlsMode | None:
     """TLS as told, or by the port (465 implicit, else STARTTLS); a lone "yes" means: by the port."""
-    del token
-    word = _normal(cells.get("smtp_security", ""))
+    word = _normal(told.get("smtp_security", ""))
     if word == "tls" and port and port != 465:
         return TlsMode.STARTTLS  # "TLS" beside 587 is what many mean by STARTTLS
     if word in _SECURITY:
         return _SECURITY[word]
     if word not in _YES | _NO:
-        raise ValueError(f"{cells['smtp_security'][:20]!a} is no kind of TLS; use starttls, ssl or none")
+        raise ValueError("what stands for TLS is no kind of it; use starttls, ssl or none")
     return None
 
 
-def quoted(cells: Iterable[str], delimiter: str) -> str:
-    """Cells as one piece of a record, quoted where they must be; formulas are made harmless."""
-    return delimiter.join(_cell(cell, delimiter) for cell in cells)
+# -- logins ---------------------------------------------------------------------------------------
+
+_REFERENCE = re.compile(r"(env):([A-Za-z_][A-Za-z0-9_]*)\Z|(file|keyring|cmd):(.+)\Z")
 
 
-def _cell(text: str, delimiter: str) -> str:
-    text = " ".join(text.split())
-    if text[:1] in "=+-@\t\r":
-        text = "'" + text if text else text
-    return f'"{text.replace(chr(34), chr(34) * 2)}"' if delimiter in text or '"' in text else text
+def reference(secret: str) -> tuple[str, str]:
+    """Where a cell says its secret is: ``("env", NAME)``, file, keyring or cmd; ("", "") for a secret."""
+    found = _REFERENCE.match(secret)
+    return (found[1] or found[3], found[2] or found[4]) if found else ("", "")
+
+
+def login_of(inbox: Inbox) -> str:
+    """What names the account that a login is tried on, so that it is tried once.
+
+    A user name that is an address is the account wherever it is used; keys and names of other forms are
+    shared by many addresses of a relay, so that the server and the address belong to them.
+    """
+    user = (inbox.user or inbox.address).lower()
+    return user if "@" in user else f"{user}\0{inbox.host.lower()}\0{inbox.address.lower()}"
