@@ -18,6 +18,7 @@ are absolute unless an ``$ORIGIN`` says otherwise; strings longer than 255 bytes
     FORGED       a forged answer with a wrong id first, then the right one
     FLAP         SERVFAIL the first time, then the right answer
     UNFOLLOWED   the alias alone, without what it leads to
+    OLD          a bare header with FORMERR to questions with EDNS, the right answer to others
     NOEDNS       silence to questions with EDNS, the right answer to others
 """
 
@@ -45,7 +46,7 @@ __all__ = ["BROKEN", "FakeDns", "ZoneError"]
 
 BROKEN = frozenset(
     ("SERVFAIL", "REFUSED", "FORMERR", "NOTIMP", "NXDOMAIN", "NODATA", "TIMEOUT", "TRUNCATED", "TC",
-     "GARBLED", "FORGED", "FLAP", "UNFOLLOWED", "BOGUS", "NOEDNS")
+     "GARBLED", "FORGED", "FLAP", "UNFOLLOWED", "BOGUS", "NOEDNS", "OLD")
 )  # fmt: skip
 _RCODES = {"FORMERR": 1, "SERVFAIL": 2, "NXDOMAIN": 3, "NOTIMP": 4, "REFUSED": 5, "NODATA": 0, "BOGUS": 2}
 _CNAME, _SOA, _OPT = 5, 6, 41
@@ -245,6 +246,8 @@ class FakeDns:
             how = "SERVFAIL" if self.asked[f"{shown} {said}"] == 1 else ""
         if how == "TIMEOUT" or (how == "NOEDNS" and edns) or (how == "TRUNCATED" and tcp):
             return []
+        if how == "OLD" and edns:
+            return [data[:2] + b"\x80\x01" + bytes(8)]
         if how == "GARBLED":
             return [data[:2] + b"\x81\x80" + data[4:end] + b"\xff" * 20]
         if how in {"TRUNCATED", "TC"} and not tcp:

@@ -15,7 +15,18 @@ from functools import lru_cache
 
 from probe.facts import Answer, Status
 
-__all__ = ["TYPES", "Malformed", "NotAName", "Unfinished", "asked", "plain", "query", "read", "truncated"]
+__all__ = [
+    "TYPES",
+    "Malformed",
+    "NotAName",
+    "Unfinished",
+    "asked",
+    "headless",
+    "plain",
+    "query",
+    "read",
+    "truncated",
+]
 
 LIMIT = 1232  # bytes of an answer over UDP that no path fragments (the DNS flag day of 2020)
 TYPES = {
@@ -270,6 +281,11 @@ def read(data: bytes, body: bytes, name: str, kind: str, server: str = "") -> An
         raise Malformed("the message ends in the middle of a record") from None
 
 
+def headless(data: bytes) -> bool:
+    """Whether a bare header says FORMERR or NOTIMP: how old servers refuse EDNS (RFC 6891 section 7)."""
+    return len(data) == 12 and bool(data[2] & 0x80) and data[3] & 0xF in {1, 4} and data[4:6] == b"\0\0"
+
+
 def asked(data: bytes, body: bytes) -> bool:
     """Whether a message is a response to this very question, letter case aside (RFC 5452 section 9)."""
     end = body.index(b"\0", 10) + 5  # no label byte of ours is NUL: see `encoded`
@@ -304,7 +320,9 @@ def _read(data: bytes, body: bytes, name: str, kind: str, server: str) -> Answer
         if not found.about and not rcode:
             raise Malformed("the answer holds records of other names only")
     negative, referral, at = _authority(data, at, authorities)
-    extended, said = _edns(data, at, additional)
+    extended, said, at = _edns(data, at, additional)
+    if at != len(data):
+        raise Malformed("the message ends elsewhere than it says")
     rcode |= extended << 4
     status = _RCODES.get(rcode, Status.SERVFAIL if rcode else Status.NODATA)
     detail = said or (f"RCODE {rcode}" if rcode > 5 else "")
@@ -388,23 +406,20 @@ def _authority(data: bytes, at: int, count: int) -> tuple[int | None, bool, int]
             negative = min(life, *struct.unpack_from("!I", data, at + length - 4))
         servers |= kind == 2
         at += length
-    if at > len(data):
-        raise Malformed("a record is longer than the message")
     return negative, servers, at
 
 
-def _edns(data: bytes, at: int, count: int) -> tuple[int, str]:
-    """The upper bits of the RCODE and what the server says about a failure (RFC 8914)."""
+def _edns(data: bytes, at: int, count: int) -> tuple[int, str, int]:
+    """The upper bits of the RCODE, what is said about a failure (RFC 8914), and the offset behind."""
+    upper, said = 0, ""
     for _ in range(count):
         at = _skip(data, at)
         kind, _, flags, length = _FIXED.unpack_from(data, at)
         at += 10
         if kind == 41:
-            return flags >> 24, _extended(data[at : at + length])
+            upper, said = flags >> 24, _extended(data[at : at + length])
         at += length
-    if at > len(data):
-        raise Malformed("a record is longer than the message")
-    return 0, ""
+    return upper, said, at
 
 
 def _extended(options: bytes) -> str:

@@ -25,6 +25,7 @@ __all__ = ["Resolver", "Statistics"]
 _FAILED_FOR = 30.0  # seconds a failure is kept (RFC 9520 section 3.2: at least 1 s, at most 5 min)
 _KEPT = 500_000  # answers; beyond, the oldest go
 _CHASED = 8  # aliases followed by questions of our own
+_PERHAPS_EDNS = frozenset({Status.TIMEOUT, Status.FORMERR, Status.NOTIMP, Status.GARBLED})
 _STREAMS = 32  # TCP connections at once
 
 
@@ -291,8 +292,8 @@ class Resolver:
         if way.udp is None:
             self._task(asking, way.stream)
             return
-        # A last attempt after silence goes without EDNS: some servers and firewalls drop it.
-        quiet = asking.failure is not None and asking.failure.status in {Status.TIMEOUT, Status.FORMERR}
+        # What silence, FORMERR or NOTIMP answered is asked again without EDNS: some servers know none.
+        quiet = asking.failure is not None and asking.failure.status in _PERHAPS_EDNS
         try:
             body = message.plain(asking.body) if quiet else asking.body
             asking.place = way.udp.send((asking, way), body)
@@ -330,6 +331,10 @@ class Resolver:
     def _heard(self, token: tuple[_Asking, _Way], data: bytes) -> None:
         """A datagram with the right id; another question's is left for who waits longer (forgeries)."""
         asking, way = token
+        if message.headless(data):
+            self._forget(asking)
+            self._fail(asking, Status.FORMERR, "the server could not read the question")
+            return
         if not message.asked(data, asking.body):
             asking.failure = Answer(Status.GARBLED, detail="bytes that are no answer to the question")
             return
@@ -383,7 +388,7 @@ class Resolver:
         said = "" if asking.to is None else asking.to.server.said
         asking.failure = Answer(status, server=said, detail=detail)
         alone = len(self._ways) == 1 or "@" in asking.question.type
-        final = alone and status in {Status.REFUSED, Status.NOTIMP}
+        final = alone and status is Status.REFUSED
         if asking.attempt >= self._tries or final:
             self._settle(asking, asking.failure)
         else:
