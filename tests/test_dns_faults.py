@@ -7,8 +7,6 @@ import json
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,20 +32,29 @@ def cases() -> list[dict[str, Any]]:
     return [json.loads(line) for line in CASES.read_text("utf-8").splitlines()]
 
 
-@contextmanager
-def served() -> Iterator[str]:
-    """The rig as a process of its own, and its address."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, str(RIG), "--bind", "127.0.0.1", "--port", str(port), "--corpus", str(CASES)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+def started() -> tuple[subprocess.Popen[bytes], str]:
+    """The rig as a process of its own, and its address; another port where one was taken meanwhile."""
+    for _ in range(5):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        command = [
+            sys.executable,
+            str(RIG),
+            "--bind",
+            "127.0.0.1",
+            "--port",
+            str(port),
+            "--corpus",
+            str(CASES),
+        ]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         assert process.stdout is not None
-        assert b"serving" in process.stdout.readline()
-        try:
-            yield f"127.0.0.1:{port}"
-        finally:
+        if b"serving" in process.stdout.readline():
+            return process, f"127.0.0.1:{port}"
+        with process:
             process.kill()
+    raise RuntimeError("the rig does not start")
 
 
 async def all_of_them(address: str) -> dict[str, tuple[Report, int]]:
@@ -65,8 +72,12 @@ async def all_of_them(address: str) -> dict[str, tuple[Report, int]]:
 
 @pytest.fixture(scope="module")
 def reports() -> dict[str, tuple[Report, int]]:
-    with served() as address:
-        return asyncio.run(all_of_them(address))
+    process, address = started()
+    with process:
+        try:
+            return asyncio.run(all_of_them(address))
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize("case", cases(), ids=lambda case: case["id"])

@@ -47,27 +47,31 @@ def absent() -> str:
 
 def start(folder: Path, zones: Mapping[str, str]) -> Nsd:
     """NSD with some zones, by apex; returns when it answers. RuntimeError where it does not."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    configuration = _CONFIGURATION.format(port=port, folder=folder)
+    named = ""
     for number, (apex, text) in enumerate(zones.items()):
         (folder / f"{number}.zone").write_text(text, "utf-8")
-        configuration += f'zone:\n    name: "{apex}"\n    zonefile: "{number}.zone"\n'
-    (folder / "nsd.conf").write_text(configuration, "utf-8")
-    command = [shutil.which("nsd") or "nsd", "-d", "-c", str(folder / "nsd.conf")]
-    process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        named += f'zone:\n    name: "{apex}"\n    zonefile: "{number}.zone"\n'
+    for _ in range(5):  # the port may be taken before NSD has it
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        (folder / "nsd.conf").write_text(_CONFIGURATION.format(port=port, folder=folder) + named, "utf-8")
+        command = [shutil.which("nsd") or "nsd", "-d", "-c", str(folder / "nsd.conf")]
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        for _ in range(200):
+            if process.poll() is not None:
+                break
+            if _answers(port):
+                return Nsd(f"127.0.0.1:{port}", process)
+            time.sleep(0.05)
+        process.kill()
+        process.wait()
+    log = folder / "nsd.log"
+    raise RuntimeError(
+        f"NSD does not start: {log.read_text('utf-8', 'replace')[-2000:] if log.exists() else ''}"
     )
-    running = Nsd(f"127.0.0.1:{port}", process)
-    for _ in range(200):
-        if process.poll() is not None or _answers(port):
-            break
-        time.sleep(0.05)
-    if process.poll() is not None:
-        log = folder / "nsd.log"
-        raise RuntimeError(f"NSD ended: {log.read_text('utf-8', 'replace')[-2000:] if log.exists() else ''}")
-    return running
 
 
 def stop(running: Nsd) -> None:
