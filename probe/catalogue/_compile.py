@@ -83,7 +83,7 @@ def compiled(folder: Path) -> Mapping[str, Any]:
     made_by = [_seen(Path(file)) for file in (__file__, _patterns.__file__)]
     key = [sys.version, made_by, files]
     for place in _places(folder):
-        with contextlib.suppress(OSError, ValueError, EOFError, TypeError):
+        with contextlib.suppress(OSError, ValueError, EOFError, TypeError, LookupError):
             kept = marshal.loads(place.read_bytes())  # noqa: S302  # our own byte code, as trusted as .pyc
             if kept["key"] == key:
                 return kept["table"]  # type: ignore[no-any-return]  # marshal knows no types
@@ -103,14 +103,15 @@ def _places(folder: Path) -> Iterator[Path]:
     if not sys.dont_write_bytecode:
         yield beside.with_suffix(".table")
     root = os.environ.get("LOCALAPPDATA") or os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    yield Path(root).expanduser() / "probe" / f"{beside.stem}.table"
+    with contextlib.suppress(RuntimeError):  # nobody has a home here
+        yield Path(root).expanduser() / "probe" / f"{beside.stem}.table"
 
 
 def _keep(folder: Path, data: bytes) -> None:
     import tempfile  # noqa: PLC0415  # only when the kept form is stale
 
     for place in _places(folder):
-        with contextlib.suppress(OSError, RuntimeError):
+        with contextlib.suppress(OSError):
             place.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(dir=place.parent, delete=False) as file:
                 file.write(data)

@@ -64,9 +64,9 @@ def reading(heard: Pasted, *, stage: Stage | None = None, provider: str = "", mx
     """The catalogue's reading of what was pasted, with the confidence bar applied."""
     host = mx.strip().rstrip(".").lower()
     served = catalogue.provider_named(provider) or (catalogue.provider_of_host(host) if host else None)
-    side = ""
-    if served and host:
-        side = "submission" if any(host == one.host for one in served.submission) else "mx"
+    submits = served is not None and any(host == one.host for one in served.submission)
+    receives = catalogue.provider_of_mx([host]) is not None if host else False
+    side = "" if submits == receives else "submission" if submits else "mx"
     match = catalogue.read_words(
         heard.text,
         code=heard.code,
