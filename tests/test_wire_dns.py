@@ -401,6 +401,7 @@ def response(
         (response(answer="example.com. 300 IN A 192.0.2.1"), Status.NODATA, ""),
         (response(answer="example.com. 300 CH MX 10 a."), Status.NODATA, ""),
     ],
+    ids=lambda value: "" if isinstance(value, bytes) else str(value),  # message ids are random
 )
 def test_what_a_message_without_an_answer_says(data: bytes, status: Status, detail: str) -> None:
     answer = message.read(data, message.query("example.com", "MX"), "example.com", "MX")
