@@ -6,7 +6,7 @@ The same function serves the tests, ``probe scenarios run`` and ``probe demo``.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 
 from probe.facts import Inbox, Limits, Secret, Stage, TlsMode, Transcript
@@ -18,6 +18,9 @@ from probe.wire.network import Network
 from probe.wire.witness import Codes, codes, comparable, witnessed
 
 __all__ = ["Played", "inbox_of", "network", "play", "surprises"]
+
+
+_NOWHERE = "127.0.0.1:1"  # the resolver of a scenario without DNS: nobody listens
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +72,9 @@ def network(scenario: Scenario, world: World) -> Network:
     return Network(
         limits=Limits(**{**steps, "deadline": ask.deadline, **ask.timeouts}),
         ca_file="" if ask.distrust else world.ca_file,
-        servers=(world.resolver,) if world.resolver else (),
+        servers=(world.resolver or _NOWHERE,),
         hosts=world.hosts,
+        sites=world.sites,
         helo=ask.helo,
         allow_plaintext=ask.allow_plaintext,
     )
@@ -127,6 +131,7 @@ async def _dns(scenario: Scenario, world: World) -> Report:
 
 
 async def _rcpt(scenario: Scenario, world: World) -> Report:
+    from probe.run.pace import Pace  # noqa: PLC0415 - as above
     from probe.run.rcpt import Asked, check_rcpt  # noqa: PLC0415 - as above
 
     ask, smtp = scenario.probe, scenario.smtp
@@ -135,10 +140,16 @@ async def _rcpt(scenario: Scenario, world: World) -> Report:
         mail_from=ask.mail_from,
         mx=(smtp.host, scenario.port) if smtp is not None and not ask.discover else None,
         control=ask.control,
+        private=ask.allow_private,
         nonce="control",
+        wait=ask.wait,
     )
+
+    async def at_once(_seconds: float, _why: str) -> None:
+        """In a scenario no time passes."""
+
     async with network(scenario, world) as net:
-        return await check_rcpt(asked, net)
+        return await check_rcpt(asked, net, pace=Pace(pause=at_once))
 
 
 def _explain(scenario: Scenario) -> Report:
@@ -176,6 +187,7 @@ def surprises(expect: Expect, report: Report, tally: Tally) -> Iterator[str]:
         "commands": tuple(tally.commands),
         "recipient": report.evaluations.get("recipient"),
         "control": report.evaluations.get("control"),
+        "diagnosis": _diagnosis(report),
         "cause": report.findings[0].rule.cause.value if report.findings else None,
     }
     told = replace(expect, findings=None if expect.findings is None else tuple(sorted(expect.findings)))
@@ -194,6 +206,11 @@ def surprises(expect: Expect, report: Report, tally: Tally) -> Iterator[str]:
 def _deciding_stage(report: Report) -> str:
     worst = max(report.findings, key=lambda finding: finding.verdict.rank, default=None)
     return worst.evidence.get("stage", "") if worst else ""
+
+
+def _diagnosis(report: Report) -> str | None:
+    found = report.evaluations.get("diagnosis")
+    return str(found["status"]) if isinstance(found, Mapping) else None
 
 
 def _shown(value: object) -> str:

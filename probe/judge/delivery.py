@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from probe import catalogue
 from probe.facts import Ending, Fault, Reply, Stage, Transcript, Turn
+from probe.judge.demand import Demand
 from probe.judge.session import (
     about_the_session,
     described,
@@ -21,7 +22,7 @@ from probe.judge.session import (
 )
 from probe.rules import Cause, Confidence, Finding
 
-__all__ = ["Acceptance", "Delivered", "judge_delivery"]
+__all__ = ["Acceptance", "Delivered", "demanding", "judge_delivery"]
 
 _OURS = {Ending.TIMEOUT, Ending.UNREACHABLE, Ending.LOCAL}  # endings that a closed port 25 produces
 _ABOUT_A_RECIPIENT = {
@@ -58,8 +59,16 @@ class Delivered:
         return self.recipient is self.control is Acceptance.ACCEPTED
 
 
-def judge_delivery(session: Transcript, *, provider: str = "") -> Delivered:
-    """What a transcript of the recipient plan proves; `provider` runs the recipient's server, if known."""
+def judge_delivery(session: Transcript, *, provider: str = "", demand: Demand | None = None) -> Delivered:
+    """What a transcript of the recipient plan proves.
+
+    `provider` runs the recipient's server, if known; `demand` is the TLS that the domain demands of it.
+    """
+    if demand is not None and (why := demand.unmet(session.tls)) and demanding(session, demand):
+        turn = session.last(Stage.TLS) or session.last(Stage.EHLO)
+        told = {**demand.evidence, "demand": demand.by, **evidence_of(turn)}
+        finding = Finding(catalogue.rule("rcpt/tls-demanded"), told, f"{demand.by}: {why}")
+        return Delivered(Acceptance.UNKNOWN, Acceptance.UNKNOWN, (finding,), turn)
     provider = provider or recognised(session)
     sender = session.last(Stage.MAIL)
     # Behind a refused sender every recipient is refused, in whatever words.
@@ -77,6 +86,11 @@ def judge_delivery(session: Transcript, *, provider: str = "") -> Delivered:
     elif real is control is Acceptance.ACCEPTED:
         findings.append(Finding(catalogue.rule("rcpt/catch-all"), evidence_of(asked[1])))
     return Delivered(real, control, (*findings, *_about_tls(session)), decided or session.last(Stage.RCPT))
+
+
+def demanding(session: Transcript, demand: Demand) -> bool:
+    """Whether a session came far enough to tell that a demand is not met."""
+    return not demand.allowed or any(took_on(turn) for turn in session.of(Stage.EHLO))
 
 
 def _accepted(turn: Turn | None) -> Acceptance:

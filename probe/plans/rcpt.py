@@ -23,7 +23,8 @@ __all__ = ["Delivery", "rcpt"]
 class Delivery:
     """What the recipient probe says: envelope, our name, and whether STARTTLS is used when offered.
 
-    `sender` may be empty (the null reverse-path). `control` is an address nobody has, or empty.
+    `sender` may be empty (the null reverse-path). `control` is an address nobody has, or empty. Where TLS is
+    `demanded` nothing of the envelope is said without it.
     """
 
     recipient: str
@@ -31,6 +32,7 @@ class Delivery:
     helo: str
     control: str = ""
     starttls: bool = True
+    demanded: bool = False
 
 
 def rcpt(delivery: Delivery) -> Plan:
@@ -45,6 +47,8 @@ def _session(delivery: Delivery) -> Generator[Flight, tuple[Turn, ...], None]:
         yield from must(command.STARTTLS, 220)
         yield from must(command.HANDSHAKE, 0)
         offered = yield from introduce(delivery.helo)
+    elif delivery.demanded:
+        raise Stop("starttls-not-offered")
     sender = str(address(delivery.sender)) if delivery.sender else ""
     recipient = address(delivery.recipient)
     international = recipient.international or not sender.isascii()

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from probe import catalogue, judge
-from probe.facts import Ending, Fault, Question, Secret, Stage, Status, Tls, Transcript, Turn
+from probe.facts import Ending, Fault, Reply, Secret, Stage, Tls, Transcript, Turn
 from probe.grammar.address import address
+from probe.grammar.pasted import extracts
 from probe.grammar.redaction import Redaction
-from probe.judge.delivery import Acceptance, Delivered, judge_delivery
+from probe.judge.delivery import Acceptance, Delivered, demanding, judge_delivery
+from probe.judge.demand import Demand, demanded
 from probe.plans.rcpt import Delivery, rcpt
-from probe.rules import Finding, Report
+from probe.rules import Cause, Finding, Report
+from probe.run.pace import Pace
+from probe.run.route import Route, public, route
 from probe.wire.network import Network
 from probe.wire.smtp import Peer, converse
 
 __all__ = ["Asked", "check_rcpt"]
 
 MOST_SERVERS = 3  # mail servers of a domain that are tried before it counts as not answering
+_USUAL_WAIT = 300.0  # seconds a greylist wants where it does not say (RFC 6647 section 2)
+_SLACK = 2.0  # seconds more than the server said
+_MOST_RETURNS = 2
 _NO_SECRET = Redaction(Secret(""))
 
 
@@ -30,7 +36,8 @@ class Asked:
 
     `mail_from` is the envelope sender (empty: the null reverse-path). `mx` overrules the MX lookup with
     (host, port). `control` adds a made-up recipient; `nonce` makes its name, for tests. `private` lets
-    addresses be dialled that are not of the internet.
+    addresses be dialled that are not of the internet. `wait` is how many seconds may be waited, in all,
+    to come back to a server that greylists; 0 not at all.
     """
 
     recipient: str
@@ -39,81 +46,126 @@ class Asked:
     control: bool = True
     private: bool = False
     nonce: str = ""
+    wait: float = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
-    """Where mail for a domain goes: hosts in order of preference, or the finding that says why nowhere."""
+class Visit:
+    """One session with one server, and what the domain demands of it."""
 
-    hosts: tuple[tuple[str, int], ...] = ()
-    how: str = ""
-    problem: Finding | None = None
-    implicit: bool = False
+    session: Transcript
+    demand: Demand | None = None
+
+    @property
+    def unmet(self) -> bool:
+        """Whether the server does not provide the TLS that its domain demands."""
+        demand = self.demand
+        return demand is not None and bool(demand.unmet(self.session.tls)) and demanding(self.session, demand)
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether a sender tries the next server: no connection, no greeting, "not now", no TLS as demanded.
+
+        RFC 5321 section 5.1, RFC 8461 section 5.
+        """
+        greeting = self.session.last(Stage.GREETING)
+        return self.unmet or greeting is None or not greeting.accepted
 
 
-async def check_rcpt(asked: Asked, network: Network | None = None) -> Report:
+async def check_rcpt(asked: Asked, network: Network | None = None, *, pace: Pace | None = None) -> Report:
     """Probe one recipient, with at most three of its servers; never DATA, VRFY or EXPN.
 
-    ValueError where an address cannot be one; everything that a network can do ends in the report.
+    `pace` is what a run shares, so that nobody's server is asked too often. ValueError where an address
+    cannot be one; everything that a network can do ends in the report.
     """
     if network is None:
         async with Network() as own:
-            return await check_rcpt(asked, own)
+            return await check_rcpt(asked, own, pace=pace)
     domain = address(asked.recipient).domain
     if asked.mail_from:
         address(asked.mail_from)
-    route = Route((asked.mx,), "as told") if asked.mx else await _route(domain, network)
-    if route.problem is not None:
-        return Report("rcpt", asked.recipient, (route.problem,), evaluations=_computed(None, route))
-    sessions: list[Transcript] = []
-    for host, port in route.hosts[:MOST_SERVERS]:
-        session = await _session(asked, domain, host, port, network)
-        sessions.append(session)
-        if not _elsewhere(session):
+    pace = pace or Pace()
+    asked = replace(asked, nonce=asked.nonce or secrets.token_hex(5))  # the same envelope when we come back
+    way = Route((asked.mx,), "as told") if asked.mx else await route(domain, network)
+    if way.problem is not None:
+        return Report(
+            "rcpt", asked.recipient, (way.problem,), evaluations=_computed(None, way), records=way.seen
+        )
+    report = _report(asked, way, await _visits(asked, domain, way, network, pace))
+    return await _come_back(asked, domain, way, network, pace, report)
+
+
+async def _visits(asked: Asked, domain: str, way: Route, network: Network, pace: Pace) -> list[Visit]:
+    visits: list[Visit] = []
+    for host, port in way.hosts[:MOST_SERVERS]:
+        demand = demanded(domain, host, way.seen)
+        if demand is not None and not demand.allowed:
+            visits.append(Visit(Transcript(server=host), demand))
+            continue
+        session = await _session(asked, domain, (host, port), demand, network, pace)
+        visits.append(Visit(session, demand))
+        if not visits[-1].elsewhere:
             break
-    return _report(asked, route, sessions)
+    return visits
 
 
-# -- where to -------------------------------------------------------------------------------------
+async def _come_back(
+    asked: Asked, domain: str, way: Route, network: Network, pace: Pace, report: Report
+) -> Report:
+    """Greylisting is over when the same envelope comes from the same address after the time it wants."""
+    waited: list[float] = []
+    before: tuple[Transcript, ...] = ()
+    while (after := _greylisted_for(report)) and len(waited) < _MOST_RETURNS:
+        if sum(waited) + after + _SLACK > asked.wait:
+            told = {**report.evaluations, "come_back_after": after, "waited": waited}
+            return replace(
+                report, facts={**report.facts, "again": f"again after {after:g} s"}, evaluations=told
+            )
+        waited.append(after + _SLACK)
+        await pace.pause(waited[-1], f"until {report.facts.get('server', domain)} may be asked again")
+        assert report.transcript is not None
+        before = (*before, report.transcript)
+        report = _report(asked, way, await _visits(asked, domain, way, network, pace), before)
+    if not waited:
+        return report
+    findings = list(report.findings)
+    if report.evaluations["recipient"] == Acceptance.ACCEPTED:
+        detail = f"accepted after {sum(waited):g} s"
+        findings.append(Finding(catalogue.rule("rcpt/greylisting"), {"stage": "rcpt"}, detail))
+    return replace(report, findings=tuple(findings), evaluations={**report.evaluations, "waited": waited})
 
 
-async def _route(domain: str, network: Network) -> Route:
-    """MX by preference, else the domain itself (RFC 5321 section 5.1); the null MX says no (RFC 7505)."""
-    if domain.startswith("["):
-        return Route(((domain.strip("[]").removeprefix("IPv6:"), 25),), "address literal")
-    question = Question(domain, "MX")
-    answer = (await network.ask((question,)))[question]
-    evidence = {"question": str(question), "status": str(answer.status), "server": answer.server}
-    if not answer.known:
-        return Route(problem=Finding(catalogue.rule("rcpt/dns-failed"), evidence, str(answer.status)))
-    if answer.status is Status.NXDOMAIN:
-        return Route(problem=Finding(catalogue.rule("rcpt/no-such-domain"), evidence, domain))
-    hosts = [tuple(value.split(" ", 1)) for value in answer.values]
-    if [host for _, host in hosts] == ["."]:
-        evidence["record"] = answer.values[0]
-        return Route(problem=Finding(catalogue.rule("rcpt/null-mx"), evidence, domain))
-    if not hosts:
-        return Route(((domain, 25),), "by its own address, there is no MX", implicit=True)
-    ordered = sorted(hosts, key=lambda row: int(row[0]) if row[0].isdigit() else 65536)
-    return Route(tuple((host, 25) for _, host in ordered if host != "."), "by MX")
+def _greylisted_for(report: Report) -> float:
+    """Seconds until a server that greylists wants to be asked again; 0 where it does not greylist."""
+    for finding in report.findings:
+        if finding.rule.cause is Cause.GREYLIST:
+            named = extracts(finding.evidence.get("reply", "")).get("retry_after", [])
+            return max(map(float, named), default=_USUAL_WAIT)
+    return 0
 
 
-async def _session(asked: Asked, domain: str, host: str, port: int, network: Network) -> Transcript:
-    found = await network.addresses(host, port)
-    if not isinstance(found, Fault) and not asked.private and (host, port) not in network.hosts:
-        public = tuple(one for one in found if ipaddress.ip_address(one[0]).is_global)
-        found = public or Fault(Ending.UNRESOLVED, f"{host} has private addresses only: {found[0][0]}")
+# -- one server -----------------------------------------------------------------------------------
+
+
+async def _session(
+    asked: Asked, domain: str, server: tuple[str, int], demand: Demand | None, network: Network, pace: Pace
+) -> Transcript:
+    host, port = server
+    found = await network.addresses(host, port, allowed=None if asked.private or asked.mx else public)
     if isinstance(found, Fault):
         turn = Turn(Stage.RESOLVE, "", found)
         return Transcript((turn,), server=host, peer=f"{host}:{port}")
-    nonce = asked.nonce or secrets.token_hex(5)
     delivery = Delivery(
         recipient=asked.recipient,
         sender=asked.mail_from,
         helo=network.helo(found[0][0]),
-        control=_made_up(nonce, domain) if asked.control else "",
+        control=_made_up(asked.nonce, domain) if asked.control else "",
+        demanded=demand is not None,
     )
-    return await _as_a_sender_would(delivery, Peer(host, found, network.source), network)
+    line = _Line(Peer(host, found, network.source), network, pace)
+    if demand is None:
+        return await line.as_a_sender_would(delivery)
+    return await line.as_demanded(delivery, demand)
 
 
 def _made_up(nonce: str, domain: str) -> str:
@@ -122,50 +174,82 @@ def _made_up(nonce: str, domain: str) -> str:
     return f"no-{nonce}.{word}@{domain}"
 
 
-async def _as_a_sender_would(delivery: Delivery, peer: Peer, network: Network) -> Transcript:
-    """Verified TLS first; where the certificate fails, TLS all the same; where TLS fails, without it.
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """The way to one server: every attempt is a connection of its own, as it is for a sender (RFC 7435)."""
 
-    Each of these is a connection of its own, as it is for a sender (RFC 7435), and the first failure is
-    kept in the transcript's TLS facts.
-    """
-    session = await _converse(delivery, peer, network)
-    broken = session.last(Stage.TLS)
-    if broken is None or not isinstance(broken.heard, Fault):
+    peer: Peer
+    network: Network
+    pace: Pace
+
+    async def as_a_sender_would(self, delivery: Delivery) -> Transcript:
+        """Verified TLS first; where the certificate fails, TLS all the same; where TLS fails, without it.
+
+        The first failure is kept in the transcript's TLS facts.
+        """
+        session = await self.converse(delivery)
+        broken = _broken(session)
+        if broken is None:
+            return session
+        reason = Tls(wanted=self.peer.server, error=str(broken))
+        if isinstance(broken, Fault):
+            reason = replace(reason, error=broken.detail)
+            if broken.ending is Ending.TLS and _about_a_certificate(broken):
+                again = await self.converse(delivery, verify=False)
+                if again.tls is not None and _broken(again) is None:
+                    return replace(again, tls=replace(again.tls, error=reason.error))
+        plain = await self.converse(replace(delivery, starttls=False))
+        return replace(plain, tls=reason)
+
+    async def as_demanded(self, delivery: Delivery, demand: Demand) -> Transcript:
+        """TLS or nothing. DANE proves the certificate by DNS, so no root of ours is asked."""
+        session = await self.converse(delivery, verify=demand.by != "DANE")
+        broken = _broken(session)
+        if broken is not None:
+            detail = broken.detail if isinstance(broken, Fault) else str(broken)
+            return replace(session, tls=Tls(wanted=self.peer.server, error=detail))
+        if demand.by == "DANE" and session.tls is not None and not demand.unmet(session.tls):
+            return replace(session, tls=replace(session.tls, error=""))
         return session
-    reason = Tls(wanted=peer.server, error=broken.heard.detail)
-    again = await _converse(delivery, peer, network, verify=False)
-    shaken = again.last(Stage.TLS)
-    if shaken is not None and shaken.heard is None and again.tls is not None:
-        return replace(again, tls=replace(again.tls, error=reason.error))
-    plain = await _converse(replace(delivery, starttls=False), peer, network)
-    return replace(plain, tls=reason)
+
+    async def converse(self, delivery: Delivery, *, verify: bool = True) -> Transcript:
+        """One session, when this server's turn has come."""
+        await self.pace.turn(self.peer.server)
+        context = self.network.context if verify else self.network.describing
+        return await converse(
+            rcpt(delivery), self.peer, context=context, limits=self.network.limits, redaction=_NO_SECRET
+        )
 
 
-async def _converse(delivery: Delivery, peer: Peer, network: Network, *, verify: bool = True) -> Transcript:
-    context = network.context if verify else network.describing
-    return await converse(rcpt(delivery), peer, context=context, limits=network.limits, redaction=_NO_SECRET)
+def _broken(session: Transcript) -> Reply | Fault | None:
+    """What stopped a session on its way to TLS: the handshake, or a refusal of STARTTLS that was offered."""
+    shaken, offered = session.last(Stage.TLS), session.last(Stage.STARTTLS)
+    if shaken is not None:
+        return shaken.heard
+    refused = (
+        offered is not None and isinstance(offered.heard, Reply) and offered.heard.code not in {220, 421}
+    )
+    return offered.heard if refused and offered is not None else None
 
 
-def _elsewhere(session: Transcript) -> bool:
-    """Whether a sender would try the next server: no connection, no greeting, or "not now" (RFC 5321 5.1)."""
-    greeting = session.last(Stage.GREETING)
-    return greeting is None or not greeting.accepted
+def _about_a_certificate(fault: Fault) -> bool:
+    """Whether TLS would stand if nobody asked for proof."""
+    return any(word in fault.detail.lower() for word in ("cert", "identifier"))
 
 
 # -- report ---------------------------------------------------------------------------------------
 
 
-def _report(asked: Asked, route: Route, sessions: list[Transcript]) -> Report:
-    last = sessions[-1]
+def _report(asked: Asked, way: Route, visits: Sequence[Visit], before: Sequence[Transcript] = ()) -> Report:
+    chosen = next((one for one in reversed(visits) if _spoke(one.session) and not one.unmet), visits[-1])
+    last = chosen.session
     known = catalogue.provider_of_mx([last.server])
-    delivered = judge_delivery(last, provider=known.id if known else "")
-    findings = list(delivered.findings)
-    if not _elsewhere(last):
-        findings += (_not_answering(session) for session in sessions[:-1])
-    if last.tls is not None and last.tls.error and not last.tls.version:
-        findings.append(Finding(catalogue.rule("rcpt/starttls-broken"), {"stage": "tls"}, last.tls.error))
-    if route.problem is None and all(session.last(Stage.RESOLVE) for session in sessions):
-        findings = [_nowhere(sessions)]
+    delivered = judge_delivery(last, provider=known.id if known else "", demand=chosen.demand)
+    findings = [*delivered.findings, *_of_tls(chosen)]
+    if not chosen.elsewhere:
+        findings += (_passed_over(visit) for visit in visits if visit is not chosen)
+    if all(visit.session.last(Stage.RESOLVE) for visit in visits):
+        findings = [_nowhere([visit.session for visit in visits])]
     return Report(
         "rcpt",
         asked.recipient,
@@ -173,18 +257,34 @@ def _report(asked: Asked, route: Route, sessions: list[Transcript]) -> Report:
         facts={
             **({"provider": known.name} if known else {}),
             "server": f"{last.server} ({last.peer})" if last.peer else last.server,
-            "how": route.how,
+            "how": way.how,
             **({"from": last.local} if last.local else {}),
         },
-        evaluations=_computed(delivered, route, sessions[:-1]),
+        evaluations=_computed(
+            delivered, way, [*before, *(visit.session for visit in visits if visit is not chosen)]
+        ),
         transcript=last,
+        records=way.seen,
         timings={str(turn.stage): turn.took for turn in last},
     )
 
 
-def _not_answering(session: Transcript) -> Finding:
-    failed = next((turn for turn in session if not turn.accepted), None)
-    return Finding(catalogue.rule("rcpt/mx-not-answering"), judge.evidence_of(failed), session.server)
+def _spoke(session: Transcript) -> bool:
+    return any(isinstance(turn.heard, Reply) for turn in session)
+
+
+def _of_tls(visit: Visit) -> Iterator[Finding]:
+    tls = visit.session.tls
+    if visit.demand is None and tls is not None and tls.error and not tls.version:
+        yield Finding(catalogue.rule("rcpt/starttls-broken"), {"stage": "tls"}, tls.error)
+
+
+def _passed_over(visit: Visit) -> Finding:
+    if visit.unmet and visit.demand is not None:
+        detail = f"{visit.demand.by}: {visit.demand.unmet(visit.session.tls)}"
+        return Finding(catalogue.rule("rcpt/mx-without-demanded-tls"), visit.demand.evidence, detail)
+    failed = next((turn for turn in visit.session if not turn.accepted), None)
+    return Finding(catalogue.rule("rcpt/mx-not-answering"), judge.evidence_of(failed), visit.session.server)
 
 
 def _nowhere(sessions: list[Transcript]) -> Finding:
@@ -198,6 +298,7 @@ def _nowhere(sessions: list[Transcript]) -> Finding:
 
 
 _NOWHERE: tuple[tuple[Callable[[Fault], bool], str], ...] = (
+    (lambda fault: "unreachable" in fault.detail, "rcpt/no-network"),
     (lambda fault: fault.ending is Ending.DNS_FAILED, "rcpt/dns-failed"),
     (lambda fault: "private" in fault.detail, "rcpt/private-address"),
     (lambda _: True, "rcpt/no-address"),
@@ -205,13 +306,13 @@ _NOWHERE: tuple[tuple[Callable[[Fault], bool], str], ...] = (
 
 
 def _computed(
-    delivered: Delivered | None, route: Route, earlier: list[Transcript] | None = None
+    delivered: Delivered | None, way: Route, others: Sequence[Transcript] = ()
 ) -> Mapping[str, object]:
     return {
         "recipient": str(delivered.recipient if delivered else Acceptance.UNKNOWN),
         "control": str(delivered.control if delivered else Acceptance.UNKNOWN),
         "catch_all": delivered is not None and delivered.catch_all,
         "decided_by": judge.evidence_of(delivered.decided) if delivered else {},
-        "servers": [f"{host}:{port}" for host, port in route.hosts],
-        "earlier": [str(session).split("\n") for session in earlier or []],
+        "servers": [f"{host}:{port}" for host, port in way.hosts],
+        "earlier": [str(session).split("\n") for session in others],
     }

@@ -28,9 +28,9 @@ class Network:
     """The network as one run sees it; an async context manager.
 
     `hosts` maps (name or address, port) to the (address, port) that is dialled in its stead, while TLS still
-    has to prove the name: how scenarios stand in for the real world; `sites` does so for web servers. `ca_file` names the only roots to trust
-    (empty: the system's). `resolver` is used as it is, else one is made for `servers` when first
-    needed. `allow_plaintext` lets AUTH happen without TLS.
+    has to prove the name: how scenarios stand in for the real world; `sites` does so for web servers.
+    `ca_file` names the only roots to trust (empty: the system's). `resolver` is used as it is, else one is
+    made for `servers` when first needed. `allow_plaintext` lets AUTH happen without TLS.
     """
 
     def __init__(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import os
 import ssl
 from pathlib import Path
@@ -101,16 +102,20 @@ def _names(leaf: object) -> list[str]:
 
 
 def _key(leaf: object) -> str:
+    """The kind of the key, and the SHA-256 of its SubjectPublicKeyInfo, which DANE records name."""
     from cryptography import x509  # noqa: PLC0415
+    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415
     from cryptography.hazmat.primitives.asymmetric import ec, rsa  # noqa: PLC0415
 
     assert isinstance(leaf, x509.Certificate)
     key = leaf.public_key()
+    kind = type(key).__name__.removesuffix("PublicKey").lstrip("_")
     if isinstance(key, rsa.RSAPublicKey):
-        return f"RSA {key.key_size}"
-    if isinstance(key, ec.EllipticCurvePublicKey):
-        return f"EC {key.curve.name}"
-    return type(key).__name__.removesuffix("PublicKey").lstrip("_")
+        kind = f"RSA {key.key_size}"
+    elif isinstance(key, ec.EllipticCurvePublicKey):
+        kind = f"EC {key.curve.name}"
+    spki = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return f"{kind} sha256:{hashlib.sha256(spki).hexdigest()}"
 
 
 def _clean(text: str) -> str:
