@@ -73,9 +73,9 @@ def judge_delivery(session: Transcript, *, provider: str = "", demand: Demand | 
     sender = session.last(Stage.MAIL)
     # Behind a refused sender every recipient is refused, in whatever words.
     asked = session.of(Stage.RCPT) if sender is not None and sender.accepted else ()
-    if shifted(session):
-        finding = about_the_session("replies-shifted", session.last(Stage.QUIT))
-        return Delivered(Acceptance.UNKNOWN, Acceptance.UNKNOWN, (finding,), session.last(Stage.QUIT))
+    if (stray := _stray(session)) is not None:
+        finding = about_the_session("replies-shifted", stray)
+        return Delivered(Acceptance.UNKNOWN, Acceptance.UNKNOWN, (finding,), stray)
     decided = _deciding(session)
     real, control = (_accepted(turn) for turn in (*asked[:2], None, None)[:2])
     findings = [*_refusal(decided, session, provider)]
@@ -91,6 +91,17 @@ def judge_delivery(session: Transcript, *, provider: str = "", demand: Demand | 
 def demanding(session: Transcript, demand: Demand) -> bool:
     """Whether a session came far enough to tell that a demand is not met."""
     return not demand.allowed or any(took_on(turn) for turn in session.of(Stage.EHLO))
+
+
+def _stray(session: Transcript) -> Turn | None:
+    """The turn that shows one reply too many in the envelope: then who was answered what is not known."""
+    if shifted(session):
+        return session.last(Stage.QUIT)
+    for turn in session:
+        unasked = isinstance(turn.heard, Fault) and turn.heard.ending is Ending.GARBLED and not turn.said
+        if unasked and turn.stage in {Stage.MAIL, Stage.RCPT, Stage.RSET}:
+            return turn
+    return None
 
 
 def _accepted(turn: Turn | None) -> Acceptance:
