@@ -56,7 +56,9 @@ def test_a_scenario_comes_out_as_it_says(scenario: Scenario, request: pytest.Fix
 @one_by_one(SCENARIOS)
 def test_the_servers_own_words_are_quoted(scenario: Scenario) -> None:
     report = played(scenario).report
-    heard = str(report.transcript)
+    earlier = report.evaluations.get("earlier")
+    sessions = [str(report.transcript), *map("\n".join, earlier if isinstance(earlier, list) else [])]
+    heard = "\n".join(sessions)
     for finding in report.findings:
         if report.transcript is not None and finding.evidence.get("stage") and "reply" in finding.evidence:
             assert all(f" {line}\n" in f"{heard}\n" for line in finding.evidence["reply"].split("\n"))

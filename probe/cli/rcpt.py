@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from probe import render
 from probe.cli._network import address_of, host_of, limits_of, network_of, port_of
-from probe.cli._output import FAIL_ON, FORMAT, OUTPUT, VERBOSE, Output, refuse
+from probe.cli._output import FAIL_ON, FORMAT, OUTPUT, VERBOSE, Output, refuse, say
 
 if TYPE_CHECKING:
     from probe.rules import Report
@@ -23,6 +25,7 @@ A made-up recipient at the same domain is asked as well, to tell an answer about
 about the sender. Nothing is ever sent; recipients of one foreign domain only, unless --i-have-permission."""
 
 _MOST_RECIPIENTS = 20
+_LONGEST_WAIT = 900  # seconds, in all, for a server that greylists
 
 
 def command(
@@ -38,6 +41,9 @@ def command(
     control: Annotated[
         bool, typer.Option("--control/--no-control", help="Ask about a made-up recipient too.")
     ] = True,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Greylisted: come back in this run, after 15 minutes at most.")
+    ] = False,
     helo: Annotated[str, typer.Option(metavar="NAME", help="Name to give in EHLO.")] = "",
     source_address: Annotated[str, typer.Option(metavar="IP", help="Address to connect from.")] = "",
     resolver: Annotated[list[str], typer.Option(metavar="HOST[:PORT]", help="DNS server; repeatable.")] = [],
@@ -78,7 +84,8 @@ def command(
         refuse(f"more than {_MOST_RECIPIENTS} recipients: this is a diagnosis, not a list cleaner")
     server = _server(mx) if mx else None
     asked = [
-        Asked(one, mail_from, server, control, allow_private or server is not None) for one in recipients
+        Asked(one, mail_from, server, control, allow_private, wait=_LONGEST_WAIT if wait else 0)
+        for one in recipients
     ]
     out.finish(asyncio.run(_all(asked, network)))
 
@@ -94,8 +101,28 @@ def _server(text: str) -> tuple[str, int]:
 
 
 async def _all(asked: list[Asked], network: Network) -> list[Report]:
+    from probe.run.pace import Pace
     from probe.run.rcpt import check_rcpt
 
     # One session after the other: nobody's server is asked in parallel.
+    pace = Pace(pause=_counted)
     async with network:
-        return [await check_rcpt(one, network) for one in asked]
+        return [await check_rcpt(one, network, pace=pace) for one in asked]
+
+
+async def _counted(seconds: float, why: str) -> None:
+    """Waits and says so on stderr: a countdown on a terminal, else one line."""
+    import asyncio
+
+    if not sys.stderr.isatty():
+        say(f"probe: {seconds:.0f} s {why}")
+        await asyncio.sleep(seconds)
+        return
+    left = seconds
+    while left > 0:
+        sys.stderr.write(f"\r\x1b[K{left:.0f} s {render.printable(why)}")
+        sys.stderr.flush()
+        await asyncio.sleep(min(1, left))
+        left -= 1
+    sys.stderr.write("\r\x1b[K")
+    sys.stderr.flush()
