@@ -121,9 +121,12 @@ def tls_findings(tls: Tls | None, now: dt.datetime | None) -> Iterator[Finding]:
     """What is worth saying of a verified certificate."""
     if tls is None or not tls.verified or tls.certificate is None:
         return
-    rest = dt.datetime.fromisoformat(tls.certificate.not_after) - (now or dt.datetime.now(dt.UTC))
+    leaf = tls.certificate
+    try:
+        rest = dt.datetime.fromisoformat(leaf.not_after) - (now or dt.datetime.now(dt.UTC))
+    except (ValueError, TypeError):
+        return  # a transcript that somebody wrote by hand
     if rest < dt.timedelta(days=_DAYS_LEFT):
-        leaf = tls.certificate
         evidence = {"stage": "tls", "certificate": leaf.subject, "not_after": leaf.not_after}
         yield Finding(catalogue.rule("session/certificate-expires-soon"), evidence, f"{rest.days} days left")
 
