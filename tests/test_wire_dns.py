@@ -224,6 +224,7 @@ def test_who_cannot_wait_is_told_so_and_the_others_get_the_answer() -> None:
     ("name", "detail"),
     [
         ("a..example.com", "a label is empty"),
+        (r"a..b\032c.example.com", "a label is empty"),
         ("x" * 64 + ".example.com", "longer than 63"),
         (".".join(["x" * 60] * 5), "longer than 255"),
         ("\u4f8b.example.com", "cannot carry"),

@@ -25,22 +25,18 @@ are absolute unless an ``$ORIGIN`` says otherwise; strings longer than 255 bytes
 from __future__ import annotations
 
 import asyncio
-import re
 import socket
 import struct
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Self, cast
 
-import dns.exception
 import dns.name
-import dns.rdata
-import dns.rdataclass
 import dns.rdatatype
-import dns.tokenizer
-import dns.zonefile
+
+from .zone import Labels, Record, World, ZoneError, labels, packed, unpacked
 
 __all__ = ["BROKEN", "FakeDns", "ZoneError"]
 
@@ -52,98 +48,6 @@ _RCODES = {"FORMERR": 1, "SERVFAIL": 2, "NXDOMAIN": 3, "NOTIMP": 4, "REFUSED": 5
 _CNAME, _SOA, _OPT = 5, 6, 41
 _DNSSEC_BOGUS = struct.pack("!HHH", 15, 2, 6)  # the option, its length, the reason
 _HOPS = 16
-_LONG = re.compile(r'"((?:[^"\\\n]|\\.)*)"')
-_CHAR = re.compile(r"\\[0-9]{3}|\\.|.")
-
-Labels = tuple[bytes, ...]
-Record = tuple[int, bytes]  # TTL and data
-
-
-class ZoneError(ValueError):
-    """Zone text that cannot be read, with the line."""
-
-
-def _cut(found: re.Match[str]) -> str:
-    chars = _CHAR.findall(found[1])
-    if len(chars) <= 255:
-        return found[0]
-    return " ".join('"' + "".join(chars[at : at + 255]) + '"' for at in range(0, len(chars), 255))
-
-
-class _Collected:
-    """What dnspython's reader of zone text writes to: any record anywhere, as real zones have them.
-
-    Its own transactions refuse a second SOA and a CNAME beside other data.
-    """
-
-    def __init__(self) -> None:
-        self.names: dict[Labels, dict[int, list[Record]]] = {}
-        self.manager = self
-
-    def origin_information(self) -> tuple[dns.name.Name, bool, dns.name.Name]:
-        return dns.name.root, False, dns.name.root
-
-    def check_put_rdataset(self, _check: object) -> None:
-        """No check is made."""
-
-    def _set_origin(self, _origin: object) -> None:
-        """The reader keeps the origin itself."""
-
-    def add(self, name: dns.name.Name, ttl: int, rdata: dns.rdata.Rdata) -> None:
-        types = self.names.setdefault(_labels(name), {})
-        record = ttl, rdata.to_wire() or b""
-        if record not in (there := types.setdefault(int(rdata.rdtype), [])):
-            there.append(record)
-
-
-def _zone(text: str) -> dict[Labels, dict[int, list[Record]]]:
-    """The records of zone text: by name, by type. Raises ZoneError."""
-    collected = _Collected()
-    tokens = dns.tokenizer.Tokenizer(_LONG.sub(_cut, text), filename="zone")
-    try:
-        dns.zonefile.Reader(tokens, dns.rdataclass.IN, cast("Any", collected), default_ttl=300).read()
-    except (dns.exception.DNSException, ValueError) as problem:
-        raise ZoneError(f"the zone cannot be read: {problem}") from None
-    return collected.names
-
-
-def _labels(name: dns.name.Name) -> Labels:
-    return tuple(label.lower() for label in name.labels[:-1])
-
-
-def _unpacked(data: bytes) -> Labels:
-    labels: list[bytes] = []
-    at = 0
-    while length := data[at]:
-        labels.append(data[at + 1 : at + 1 + length].lower())
-        at += 1 + length
-    return tuple(labels)
-
-
-def _packed(labels: Labels) -> bytes:
-    return b"".join(bytes((len(label),)) + label for label in labels) + b"\0"
-
-
-class _World:
-    """The zones, and what a resolver finds in them."""
-
-    def __init__(self, text: str) -> None:
-        self.names = _zone(text)
-        self.there = {name[at:] for name in self.names for at in range(len(name) + 1)}
-        self.apexes = {name for name, types in self.names.items() if _SOA in types}
-
-    def zone_of(self, name: Labels) -> Labels | None:
-        """The apex of the zone that a name belongs to."""
-        return next((name[at:] for at in range(len(name) + 1) if name[at:] in self.apexes), None)
-
-    def node(self, name: Labels) -> dict[int, list[Record]] | None:
-        """The records at a name, from a wildcard where one covers it; None: it does not exist."""
-        if name in self.there:
-            return self.names.get(name, {})
-        for at in range(1, len(name) + 1):
-            if name[at:] in self.there:  # the closest encloser: only its own wildcard counts
-                return self.names.get((b"*", *name[at:]))
-        return None
 
 
 class FakeDns:
@@ -161,7 +65,7 @@ class FakeDns:
         secure: Iterable[str] = (),
         host: str = "127.0.0.1",
     ) -> None:
-        self._world = _World(zone)
+        self._world = World(zone)
         self._broken: list[tuple[str, str, str]] = []
         for where, how in (broken or {}).items():
             name, _, kind = where.strip().rpartition(" ")
@@ -170,7 +74,7 @@ class FakeDns:
                     f"broken: {where!r} = {how!r}: the key is 'name TYPE', the value one of {sorted(BROKEN)}"
                 )
             self._broken.append((name.strip().lower().rstrip("."), kind.upper(), how))
-        self._secure = tuple(_labels(dns.name.from_text(name)) for name in secure)
+        self._secure = tuple(labels(dns.name.from_text(name)) for name in secure)
         self._delay = delay
         self._host = host
         self.address = ""
@@ -234,7 +138,7 @@ class FakeDns:
         try:
             end = data.index(b"\0", 12) + 5
             kind, family = struct.unpack_from("!HH", data, end - 4)
-            name = _unpacked(data[12 : end - 4])
+            name = unpacked(data[12 : end - 4])
         except (IndexError, ValueError, struct.error):
             return []
         shown = b".".join(name).decode("latin-1")
@@ -290,7 +194,7 @@ class FakeDns:
             if _CNAME not in node:
                 return 0, records, self._negative(name)
             records.append((owner, _CNAME, node[_CNAME][0]))
-            owner = name = _unpacked(node[_CNAME][0][1])
+            owner = name = unpacked(node[_CNAME][0][1])
         return 2, [], None  # the aliases run in a circle: a resolver gives up
 
     def _negative(self, name: Labels) -> Labels | None:
@@ -307,19 +211,19 @@ class FakeDns:
         cut: bool = False,
         bogus: bool = False,
     ) -> bytes:
-        name = _unpacked(data[12 : end - 4])
+        name = unpacked(data[12 : end - 4])
         secure = rcode in {0, 3} and any(name[-len(apex) :] == apex for apex in self._secure)
         flags = 0x8080 | (data[2] & 1) << 8 | (0x0200 if cut else 0) | (0x20 if secure else 0) | rcode
         out = [data[:2], b""]
         for owner, kind, (ttl, rdata) in records:
             out += (
-                b"\xc0\x0c" if owner is None else _packed(owner),
+                b"\xc0\x0c" if owner is None else packed(owner),
                 struct.pack("!HHIH", kind, 1, ttl, len(rdata)),
                 rdata,
             )
         if zone is not None:
             ttl, soa = self._world.names[zone][_SOA][0]
-            out += (_packed(zone), struct.pack("!HHIH", _SOA, 1, ttl, len(soa)), soa)
+            out += (packed(zone), struct.pack("!HHIH", _SOA, 1, ttl, len(soa)), soa)
         edns = data[10:12] != b"\0\0"
         if edns:
             why = _DNSSEC_BOGUS if bogus else b""

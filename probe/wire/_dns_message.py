@@ -1,22 +1,19 @@
 """DNS messages (RFC 1035 section 4): questions to bytes, bytes to answers. No socket, no state.
 
-The record types that an audit asks for by the thousand are read here; whatever is rarer is left to
-dnspython. Everything is bounded: a name by its 255 bytes and `_HOPS` compression pointers that only
-point backwards, a chain of aliases by `_ALIASES`, a message by its 64 KiB.
+Everything is bounded: a name as in `_dns_names`, a chain of aliases by `_ALIASES`, a message by its 64 KiB.
 """
 
 from __future__ import annotations
 
 import re
-import socket
 import struct
-from collections.abc import Callable
-from functools import lru_cache
 
 from probe.facts import Answer, Status
+from probe.wire import _dns_names as names
+from probe.wire._dns_names import Malformed, NotAName
+from probe.wire._dns_records import Value, value
 
 __all__ = [
-    "TYPES",
     "Malformed",
     "NotAName",
     "Unfinished",
@@ -29,13 +26,7 @@ __all__ = [
 ]
 
 LIMIT = 1232  # bytes of an answer over UDP that no path fragments (the DNS flag day of 2020)
-TYPES = {
-    "A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "PTR": 12, "MX": 15, "TXT": 16, "AAAA": 28, "SRV": 33,
-    "NAPTR": 35, "DS": 43, "RRSIG": 46, "DNSKEY": 48, "TLSA": 52, "SVCB": 64, "HTTPS": 65, "SPF": 99,
-    "CAA": 257,
-}  # fmt: skip
 _ALIASES = 16
-_HOPS = 64
 _RCODES = {
     1: Status.FORMERR,
     2: Status.SERVFAIL,
@@ -64,15 +55,10 @@ _RESPONSE, _AUTHORITATIVE, _TRUNCATED, _RECURSIVE, _AUTHENTIC = 0x8000, 0x0400, 
 _ASK_RECURSION, _ASK_AUTHENTIC = 0x0100, 0x0020
 _OPT = b"\x00" + struct.pack("!HHIH", 41, LIMIT, 0, 0)
 _FIXED = struct.Struct("!HHIH")
-_PLAIN = re.compile(rb"[a-z0-9_-]+\Z")
 _SIMPLE = re.compile(r"[a-z0-9_.-]+\Z")
 
 
-class Malformed(ValueError):  # noqa: N818 - says what the bytes are
-    """Bytes that are no answer to the question asked."""
-
-
-class Unfinished(Exception):  # noqa: N818 - not an error: the answer stops at an alias, `target` is next
+class Unfinished(Exception):  # noqa: N818 - no error: the answer stops at an alias
     """An alias without its end: `aliases` lead to a name that must be asked for."""
 
     def __init__(self, aliases: tuple[str, ...]) -> None:
@@ -80,52 +66,7 @@ class Unfinished(Exception):  # noqa: N818 - not an error: the answer stops at a
         self.aliases = aliases
 
 
-class NotAName(ValueError):  # noqa: N818 - says what the text is
-    """A text that is no name the DNS can carry (RFC 1035 section 3.1)."""
-
-
 # -- questions ------------------------------------------------------------------------------------
-
-_ESCAPE = re.compile(r"\\([0-9]{3}|.)", re.DOTALL)
-
-
-def _unescaped(found: re.Match[str]) -> str:
-    given = found[1]
-    return chr(int(given) & 0xFF) if len(given) == 3 else given
-
-
-@lru_cache(maxsize=4096)
-def encoded(name: str) -> bytes:
-    r"""A name in wire form; ``\.`` and ``\DDD`` are escapes (RFC 1035 section 5.1). Raises NotAName."""
-    if name in {"", "."}:
-        return b"\0"
-    out = bytearray()
-    labels = re.findall(r"(?:[^.\\]|\\.)+|\.", name, re.DOTALL) if "\\" in name else name.split(".")
-    for label in labels:
-        if label == "." and "\\" in name:
-            continue
-        try:
-            raw = (_ESCAPE.sub(_unescaped, label) if "\\" in label else label).encode("latin-1")
-        except UnicodeEncodeError:
-            raise NotAName("a label holds characters that the DNS cannot carry") from None
-        if not raw or b"\0" in raw:
-            raise NotAName("a label is empty or holds a NUL")
-        if len(raw) > 63:
-            raise NotAName("a label is longer than 63 bytes")
-        out.append(len(raw))
-        out += raw
-    if len(out) > 254:
-        raise NotAName("the name is longer than 255 bytes")
-    return bytes(out) + b"\0"
-
-
-def number(kind: str) -> int:
-    """The number of a record type: by name, or as ``TYPE65280`` (RFC 3597). Raises NotAName."""
-    if kind in TYPES:
-        return TYPES[kind]
-    if re.fullmatch(r"TYPE[0-9]{1,5}", kind) and int(kind[4:]) < 65536:
-        return int(kind[4:])
-    raise NotAName(f"{kind[:20]} is no record type known here")
 
 
 def query(name: str, kind: str, *, recurse: bool = True) -> bytes:
@@ -135,127 +76,12 @@ def query(name: str, kind: str, *, recurse: bool = True) -> bytes:
     """
     flags = (_ASK_RECURSION if recurse else 0) | _ASK_AUTHENTIC
     head = struct.pack("!HHHHH", flags, 1, 0, 0, 1)
-    return head + encoded(name) + struct.pack("!HH", number(kind), 1) + _OPT
+    return head + names.encoded(name) + struct.pack("!HH", names.number(kind), 1) + _OPT
 
 
 def plain(body: bytes) -> bytes:
     """The same query without EDNS, for a server that drops or refuses it."""
     return body[:8] + b"\0\0" + body[10 : -len(_OPT)]
-
-
-# -- names and records ----------------------------------------------------------------------------
-
-
-def _written(label: bytes) -> str:
-    """A label as master files write it (RFC 1035 section 5.1), in lower case."""
-    label = label.lower()
-    if _PLAIN.match(label):
-        return label.decode("ascii")
-    return "".join(
-        "\\" + chr(byte) if byte in b'."\\;()@$' else chr(byte) if 0x20 < byte < 0x7F else f"\\{byte:03d}"
-        for byte in label
-    )
-
-
-def _name(data: bytes, at: int) -> tuple[str, int]:
-    """The name at an offset, and the offset behind it. Pointers may only point backwards."""
-    labels: list[str] = []
-    behind = -1
-    hops = size = 0
-    while True:
-        length = data[at]
-        if length == 0:
-            return ".".join(labels), behind if behind >= 0 else at + 1
-        if length < 64:
-            size += length + 1
-            if size > 254:
-                raise Malformed("a name is longer than 255 bytes")
-            labels.append(_written(data[at + 1 : at + 1 + length]))
-            at += 1 + length
-            continue
-        target = (length & 0x3F) << 8 | data[at + 1]
-        hops += 1
-        if length < 0xC0 or target >= at or hops > _HOPS:
-            raise Malformed("a name is compressed in a way that cannot be followed")
-        if behind < 0:
-            behind = at + 2
-        at = target
-
-
-def _skip(data: bytes, at: int) -> int:
-    while (length := data[at]) and length < 64:
-        at += 1 + length
-    return at + (2 if length else 1)
-
-
-_Value = tuple[str, tuple[int, ...]]
-
-
-def _host(data: bytes, at: int, _end: int) -> _Value:
-    return _name(data, at)[0] or ".", ()
-
-
-def _mx(data: bytes, at: int, _end: int) -> _Value:
-    return f"{data[at] << 8 | data[at + 1]} {_name(data, at + 2)[0] or '.'}", ()
-
-
-def _srv(data: bytes, at: int, _end: int) -> _Value:
-    priority, weight, port = struct.unpack_from("!HHH", data, at)
-    return f"{priority} {weight} {port} {_name(data, at + 6)[0] or '.'}", ()
-
-
-def _soa(data: bytes, at: int, _end: int) -> _Value:
-    server, at = _name(data, at)
-    mailbox, at = _name(data, at)
-    numbers = struct.unpack_from("!IIIII", data, at)
-    return " ".join((server or ".", mailbox or ".", *map(str, numbers))), ()
-
-
-def _txt(data: bytes, at: int, end: int) -> _Value:
-    parts: list[bytes] = []
-    while at < end:
-        following = at + 1 + data[at]
-        if following > end:
-            raise Malformed("a string is longer than its record")
-        parts.append(data[at + 1 : following])
-        at = following
-    return b"".join(parts).decode("latin-1"), tuple(map(len, parts))
-
-
-def _a(data: bytes, at: int, end: int) -> _Value:
-    return socket.inet_ntop(socket.AF_INET, data[at:end]), ()
-
-
-def _aaaa(data: bytes, at: int, end: int) -> _Value:
-    return socket.inet_ntop(socket.AF_INET6, data[at:end]), ()
-
-
-def _tlsa(data: bytes, at: int, end: int) -> _Value:
-    usage, selector, matching = data[at : at + 3]
-    return f"{usage} {selector} {matching} {data[at + 3 : end].hex()}", ()
-
-
-def _ds(data: bytes, at: int, end: int) -> _Value:
-    tag, algorithm, digest = struct.unpack_from("!HBB", data, at)
-    return f"{tag} {algorithm} {digest} {data[at + 4 : end].hex()}", ()
-
-
-_READERS: dict[int, Callable[[bytes, int, int], _Value]] = {
-    1: _a, 2: _host, 5: _host, 6: _soa, 12: _host, 15: _mx, 16: _txt, 28: _aaaa, 33: _srv, 43: _ds,
-    52: _tlsa, 99: _txt,
-}  # fmt: skip
-
-
-def _rare(kind: int, data: bytes, at: int, end: int) -> _Value:
-    """A record of any other type, in the words of dnspython."""
-    import dns.exception  # noqa: PLC0415 - a tenth of a second that most runs never need
-    import dns.rdata  # noqa: PLC0415
-
-    try:
-        one, rare = dns.rdataclass.RdataClass(1), dns.rdatatype.RdataType.make(kind)
-        return dns.rdata.from_wire(one, rare, data, at, end - at).to_text(), ()
-    except (dns.exception.DNSException, ValueError) as problem:
-        raise Malformed(f"a record of type {kind} cannot be read: {problem}") from None
 
 
 # -- answers --------------------------------------------------------------------------------------
@@ -302,9 +128,9 @@ def _read(data: bytes, body: bytes, name: str, kind: str, server: str) -> Answer
     flags, _, answers, authorities, additional = struct.unpack_from("!HHHHH", data, 2)
     if not flags & _RESPONSE:
         raise Malformed("not a response")
-    wanted = number(kind)
+    wanted = names.number(kind)
     if not _SIMPLE.match(name):
-        name = _name(data, 12)[0]
+        name = names.name(data, 12)[0]
     at = body.index(b"\0", 10) + 7
     authentic = bool(flags & _AUTHENTIC)
     rcode = flags & 0xF
@@ -314,7 +140,7 @@ def _read(data: bytes, body: bytes, name: str, kind: str, server: str) -> Answer
         aliases, values, ttl = found.follow(name)
         if values and not rcode:
             unique = dict.fromkeys(values)
-            texts = tuple(value for value, _ in unique)
+            texts = tuple(text for text, _ in unique)
             chunks = tuple(sizes for _, sizes in unique) if wanted in {16, 99} else ()
             return Answer(Status.OK, texts, ttl, server, aliases, chunks, authentic)
         if not found.about and not rcode:
@@ -346,12 +172,12 @@ class _Found:
     __slots__ = ("about", "lives", "values", "ways")
 
     def __init__(self) -> None:
-        self.values: dict[str, list[_Value]] = {}
+        self.values: dict[str, list[Value]] = {}
         self.ways: dict[str, str] = {}
         self.lives: dict[str, int] = {}
         self.about = False  # whether any record is about the name that was asked for
 
-    def follow(self, name: str) -> tuple[tuple[str, ...], list[_Value], int]:
+    def follow(self, name: str) -> tuple[tuple[str, ...], list[Value], int]:
         """The aliases from `name` on, the values at their end, and the smallest TTL on the way."""
         aliases: list[str] = []
         ttl = self.lives.get(name, 0)
@@ -370,12 +196,11 @@ class _Found:
 def _answers(data: bytes, at: int, count: int, name: str, wanted: int) -> tuple[_Found, int]:
     """What the answer section holds, and the offset behind it."""
     found = _Found()
-    reader = _READERS.get(wanted)
     for _ in range(count):
         if data[at] == 0xC0 and data[at + 1] == 12:  # nearly always: a pointer to the question
             owner, at = name, at + 2
         else:
-            owner, at = _name(data, at)
+            owner, at = names.name(data, at)
         kind, family, life, length = _FIXED.unpack_from(data, at)
         at += 10
         end = at + length
@@ -386,10 +211,9 @@ def _answers(data: bytes, at: int, count: int, name: str, wanted: int) -> tuple[
             life = 0 if life > 0x7FFFFFFF else life  # RFC 2181 section 8
             found.lives[owner] = min(life, found.lives.get(owner, life))
             if kind == wanted:
-                value = reader(data, at, end) if reader else _rare(kind, data, at, end)
-                found.values.setdefault(owner, []).append(value)
+                found.values.setdefault(owner, []).append(value(kind, data, at, end))
             else:
-                found.ways[owner] = _name(data, at)[0]
+                found.ways[owner] = names.name(data, at)[0]
         at = end
     return found, at
 
@@ -399,7 +223,7 @@ def _authority(data: bytes, at: int, count: int) -> tuple[int | None, bool, int]
     negative: int | None = None
     servers = False
     for _ in range(count):
-        at = _skip(data, at)
+        at = names.skip(data, at)
         kind, _, life, length = _FIXED.unpack_from(data, at)
         at += 10
         if kind == 6 and length >= 4:
@@ -413,7 +237,7 @@ def _edns(data: bytes, at: int, count: int) -> tuple[int, str, int]:
     """The upper bits of the RCODE, what is said about a failure (RFC 8914), and the offset behind."""
     upper, said = 0, ""
     for _ in range(count):
-        at = _skip(data, at)
+        at = names.skip(data, at)
         kind, _, flags, length = _FIXED.unpack_from(data, at)
         at += 10
         if kind == 41:

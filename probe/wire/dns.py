@@ -12,12 +12,13 @@ import ipaddress
 import ssl
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
 from probe.facts import Answer, Question, Status
 from probe.wire import _dns_message as message
+from probe.wire._dns_asking import Asking, Statistics, Waiting, Way, reason, wake
 from probe.wire._dns_transport import Https, Server, Stream, Udp, server, system
 
 __all__ = ["Resolver", "Statistics"]
@@ -27,82 +28,6 @@ _KEPT = 500_000  # answers; beyond, the oldest go
 _CHASED = 8  # aliases followed by questions of our own
 _PERHAPS_EDNS = frozenset({Status.TIMEOUT, Status.FORMERR, Status.NOTIMP, Status.GARBLED})
 _STREAMS = 32  # TCP connections at once
-
-
-@dataclass(slots=True)
-class Statistics:
-    """What a run cost: `asked` distinct questions, `sent` messages, `joined` answered from what was there."""
-
-    asked: int = 0
-    sent: int = 0
-    joined: int = 0
-
-
-def _wake(done: asyncio.Future[None]) -> None:
-    if not done.done():
-        done.set_result(None)
-
-
-class _Waiting:
-    """One `ask`: how many of its questions are open, and the future that wakes it."""
-
-    __slots__ = ("done", "left")
-
-    def __init__(self, left: int, done: asyncio.Future[None]) -> None:
-        self.left = left
-        self.done = done
-
-    def heard(self) -> None:
-        self.left -= 1
-        if not self.left:
-            _wake(self.done)
-
-
-class _Asking:
-    """One question on its way, with all that wait for it."""
-
-    __slots__ = (
-        "aliases",
-        "attempt",
-        "body",
-        "chased",
-        "failure",
-        "kind",
-        "name",
-        "open",
-        "place",
-        "question",
-        "to",
-        "tried",
-        "waiting",
-    )  # fmt: skip
-
-    def __init__(self, question: Question, kind: str, name: str, body: bytes) -> None:
-        self.question = question
-        self.name = name
-        self.kind = kind
-        self.body = body
-        self.waiting: list[_Waiting] = []
-        self.attempt = 0
-        self.to: _Way | None = None
-        self.tried: list[_Way] = []
-        self.place: tuple[int, int] | None = None
-        self.open: list[tuple[Udp, tuple[int, int]]] = []  # every id an answer may still come for
-        self.aliases: tuple[str, ...] = ()
-        self.chased = 0
-        self.failure: Answer | None = None
-
-
-class _Way:
-    """A server with the sockets to it, and how often in a row it said nothing."""
-
-    __slots__ = ("misses", "server", "stream", "udp")
-
-    def __init__(self, to: Server, udp: Udp | None, stream: Stream | Https | None) -> None:
-        self.server = to
-        self.udp = udp
-        self.stream = stream
-        self.misses = 0
 
 
 class Resolver:
@@ -136,13 +61,13 @@ class Resolver:
         self.statistics = Statistics()
         self._kept: dict[Question, Answer] = {}
         self._failed: dict[Question, float] = {}
-        self._flight: dict[Question, _Asking] = {}
-        self._queue: deque[_Asking] = deque()
+        self._flight: dict[Question, Asking] = {}
+        self._queue: deque[Asking] = deque()
         self._flying = 0
-        self._clock: deque[tuple[float, _Asking, tuple[int, int]]] = deque()
+        self._clock: deque[tuple[float, Asking, tuple[int, int]]] = deque()
         self._timer: asyncio.TimerHandle | None = None
-        self._ways: list[_Way] = []
-        self._direct: dict[str, _Way] = {}
+        self._ways: list[Way] = []
+        self._direct: dict[str, Way] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -183,7 +108,7 @@ class Resolver:
         What has no answer after `within` seconds is `SKIPPED`; it goes on being asked for others.
         """
         wanted = dict.fromkeys(questions)
-        waiting: _Waiting | None = None
+        waiting: Waiting | None = None
         for question in wanted:
             if self._known(question):
                 self.statistics.joined += 1
@@ -196,7 +121,7 @@ class Resolver:
             else:
                 self.statistics.joined += 1
             if waiting is None:
-                waiting = _Waiting(0, self._loop.create_future())
+                waiting = Waiting(0, self._loop.create_future())
             waiting.left += 1
             asking.waiting.append(waiting)
         if waiting is not None:
@@ -210,13 +135,13 @@ class Resolver:
         question = Question(name.lower().removesuffix("."), kind)
         return (await self.ask((question,), within=within))[question]
 
-    async def _wait(self, waiting: _Waiting, within: float | None) -> None:
+    async def _wait(self, waiting: Waiting, within: float | None) -> None:
         done = waiting.done
         if not waiting.left:
             return
         timer = None
         if within is not None:
-            timer = self._loop.call_later(max(within, 0), _wake, done)
+            timer = self._loop.call_later(max(within, 0), wake, done)
         try:
             await done
         finally:
@@ -232,13 +157,11 @@ class Resolver:
         del self._failed[question], self._kept[question]
         return False
 
-    def _begin(self, question: Question) -> _Asking | None:
+    def _begin(self, question: Question) -> Asking | None:
         self.statistics.asked += 1
         kind, at, host = question.type.partition("@")
         try:
-            asking = _Asking(
-                question, kind, question.name, message.query(question.name, kind, recurse=not at)
-            )
+            asking = Asking(question, kind, question.name, message.query(question.name, kind, recurse=not at))
         except message.NotAName as problem:
             self._keep(question, Answer(Status.FORMERR, detail=str(problem)))
             return None
@@ -254,14 +177,14 @@ class Resolver:
 
     # -- ways -------------------------------------------------------------------------------------
 
-    def _way(self, to: Server) -> _Way:
+    def _way(self, to: Server) -> Way:
         if to.way == "udp":
-            return _Way(to, Udp(to, self._heard, self._broken), None)
+            return Way(to, Udp(to, self._heard, self._broken), None)
         if to.way == "tls":
-            return _Way(to, None, Stream(to, self._context or ssl.create_default_context()))
-        return _Way(to, None, Https(to, self._context))
+            return Way(to, None, Stream(to, self._context or ssl.create_default_context()))
+        return Way(to, None, Https(to, self._context))
 
-    def _direct_way(self, host: str) -> _Way:
+    def _direct_way(self, host: str) -> Way:
         if host not in self._direct:
             where, port = self._routes.get(host, (host, 53))
             if host not in self._routes and not ipaddress.ip_address(host).is_global:
@@ -269,7 +192,7 @@ class Resolver:
             self._direct[host] = self._way(Server("udp", where, port, host))
         return self._direct[host]
 
-    def _choose(self, asking: _Asking) -> _Way:
+    def _choose(self, asking: Asking) -> Way:
         if "@" in asking.question.type and asking.to is not None:
             return asking.to
         if len(self._ways) == 1:
@@ -286,7 +209,7 @@ class Resolver:
             self._flying += 1
             self._send(self._queue.popleft())
 
-    def _send(self, asking: _Asking) -> None:
+    def _send(self, asking: Asking) -> None:
         way = asking.to = self._choose(asking)
         self.statistics.sent += 1
         if way.udp is None:
@@ -302,7 +225,7 @@ class Resolver:
             self._loop.call_later(0.01, self._send, asking)
             return
         except OSError as problem:
-            self._loop.call_soon(self._fail, asking, Status.UNREACHABLE, _said(problem))
+            self._loop.call_soon(self._fail, asking, Status.UNREACHABLE, reason(problem))
             return
         due = self._loop.time() + self._timeout
         self._clock.append((due, asking, asking.place))
@@ -328,7 +251,7 @@ class Resolver:
             else:
                 self._clock.popleft()
 
-    def _heard(self, token: tuple[_Asking, _Way], data: bytes) -> None:
+    def _heard(self, token: tuple[Asking, Way], data: bytes) -> None:
         """A datagram with the right id; another question's is left for who waits longer (forgeries)."""
         asking, way = token
         if message.headless(data):
@@ -346,7 +269,7 @@ class Resolver:
         else:
             self._read(asking, data)
 
-    def _read(self, asking: _Asking, data: bytes) -> None:
+    def _read(self, asking: Asking, data: bytes) -> None:
         said = "" if asking.to is None else asking.to.server.said
         try:
             answer = message.read(data, asking.body, asking.name, asking.kind, said)
@@ -361,7 +284,7 @@ class Resolver:
         else:
             self._fail(asking, answer.status, answer.detail)
 
-    def _chase(self, asking: _Asking, aliases: tuple[str, ...]) -> None:
+    def _chase(self, asking: Asking, aliases: tuple[str, ...]) -> None:
         """Asks for the name at the end of the aliases, where the server did not follow them."""
         seen = (asking.question.name, *asking.aliases)
         asking.aliases = (*asking.aliases, *aliases)
@@ -377,7 +300,7 @@ class Resolver:
             return
         self._send(asking)
 
-    def _fail(self, asking: _Asking, status: Status, detail: str) -> None:
+    def _fail(self, asking: Asking, status: Status, detail: str) -> None:
         """Another attempt where there is one, else this is the answer.
 
         A refusal is final with the server that gave it; everything else may pass.
@@ -394,20 +317,20 @@ class Resolver:
         else:
             self._send(asking)
 
-    def _broken(self, token: tuple[_Asking, _Way], problem: OSError) -> None:
+    def _broken(self, token: tuple[Asking, Way], problem: OSError) -> None:
         asking, way = token
         self._forget(asking)
         way.misses += 1
-        self._fail(asking, Status.UNREACHABLE, _said(problem))
+        self._fail(asking, Status.UNREACHABLE, reason(problem))
 
     @staticmethod
-    def _forget(asking: _Asking) -> None:
+    def _forget(asking: Asking) -> None:
         for udp, place in asking.open:
             udp.forget(place)
         asking.open.clear()
         asking.place = None
 
-    def _settle(self, asking: _Asking, answer: Answer) -> None:
+    def _settle(self, asking: Asking, answer: Answer) -> None:
         if self._flight.pop(asking.question, None) is None:
             return
         self._forget(asking)
@@ -432,22 +355,22 @@ class Resolver:
 
     # -- streams ----------------------------------------------------------------------------------
 
-    def _task(self, asking: _Asking, over: Stream | Https | None) -> None:
+    def _task(self, asking: Asking, over: Stream | Https | None) -> None:
         """Asks over a stream: the server's own, or TCP after a truncated answer (RFC 7766 section 5)."""
         task = self._loop.create_task(self._exchange(asking, over))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _exchange(self, asking: _Asking, over: Stream | Https | None) -> None:
+    async def _exchange(self, asking: Asking, over: Stream | Https | None) -> None:
         assert asking.to is not None
         way = over if over is not None else Stream(replace(asking.to.server, way="tcp"))
         tcp = over is None
         try:
             async with self._streams, asyncio.timeout(self._timeout * (1 if tcp else 1.5)):
                 data = await way.exchange(asking.body)
-        except (OSError, EOFError, TimeoutError) as problem:
+        except Exception as problem:  # noqa: BLE001 - whatever a library raises, nobody may wait for ever
             late = isinstance(problem, TimeoutError)
-            detail = f"no answer in {self._timeout:g} s" if late else _said(problem)
+            detail = f"no answer in {self._timeout:g} s" if late else reason(problem)
             if tcp:
                 self._settle(
                     asking, Answer(Status.TRUNCATED, detail=f"cut short over UDP; over TCP: {detail}")
@@ -463,12 +386,3 @@ class Resolver:
             self._fail(asking, Status.GARBLED, "bytes that are no answer to the question")
         else:
             self._read(asking, data)
-
-
-def _said(problem: BaseException) -> str:
-    """What went wrong, in a few words without addresses."""
-    if isinstance(problem, ssl.SSLError):
-        return f"TLS: {problem.reason or problem}"
-    if isinstance(problem, OSError) and problem.strerror:
-        return problem.strerror
-    return str(problem) or type(problem).__name__
