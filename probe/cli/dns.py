@@ -52,8 +52,10 @@ def command(  # typer reads options from parameters
     provider: Annotated[
         str, typer.Option(metavar="ID", help="Who sends for the domain; default: recognised.")
     ] = "",
-    only: Annotated[list[str], typer.Option(metavar="CHECK", help="Run only this check; repeatable.")] = [],
-    skip: Annotated[list[str], typer.Option(metavar="CHECK", help="Leave this check out; repeatable.")] = [],
+    only: Annotated[
+        list[str], typer.Option(metavar="CHECK", help="Run only this check, or several: spf,dmarc.")
+    ] = [],
+    skip: Annotated[list[str], typer.Option(metavar="CHECK", help="Leave this check out, or several.")] = [],
     dnsbl: Annotated[
         bool, typer.Option("--dnsbl", help="Ask the blocklists about addresses and domain.")
     ] = False,

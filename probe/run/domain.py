@@ -54,8 +54,7 @@ def areas(only: Iterable[str] = (), skip: Iterable[str] = (), options: Iterable[
 
     Areas that ask third parties are left out unless `only` or `options` names them.
     """
-    named = [name.strip().lower().replace("-", "_") for name in only]
-    left_out = {name.strip().lower().replace("-", "_") for name in skip}
+    named, left_out = _named(only), frozenset(_named(skip))
     known = every()
     for name in (*named, *sorted(left_out)):
         if name not in known:
@@ -64,6 +63,12 @@ def areas(only: Iterable[str] = (), skip: Iterable[str] = (), options: Iterable[
     ordered = (*first, *(name for name in known if name not in first))
     wanted = set(named) or {name for name in ordered if name not in OPTIONAL or name in options}
     return tuple(name for name in ordered if name in wanted - left_out)
+
+
+def _named(typed: Iterable[str]) -> list[str]:
+    """Names of areas as people type them: ``mta-sts``, ``SPF``, ``spf,dmarc``."""
+    words = (word.strip().lower().replace("-", "_") for text in typed for word in text.split(","))
+    return [word for word in words if word]
 
 
 async def check_domain(
