@@ -112,12 +112,11 @@ class Group:
     scope: str = ""
     name: str = ""
     dont: str = ""
-    cause: str = ""
 
     @property
     def about(self) -> str:
-        """Whom it covers: ``tenant contoso``."""
-        return " ".join(filter(None, (self.scope, self.name)))
+        """Whom it covers: ``tenant contoso``; empty where each subject stands for itself."""
+        return f"{self.scope} {self.name}" if self.name else self.scope if self.scope != "inbox" else ""
 
 
 def groups(reports: Iterable[Report]) -> list[Group]:
@@ -129,7 +128,8 @@ def groups(reports: Iterable[Report]) -> list[Group]:
     for report in held:
         told = report.evaluations.get("groups")
         if report.kind == "fleet" and isinstance(told, list):
-            return [_group(one) for one in told if isinstance(one, Mapping)]
+            dont = {finding.rule.id: finding.rule.dont for one in held for finding in one.findings}
+            return [_group(one, dont) for one in told if isinstance(one, Mapping)]
     found: dict[tuple[str, str], list[tuple[Finding, str]]] = {}
     for report in single(held):
         for finding in report.findings:
@@ -151,18 +151,17 @@ def _from_findings(several: list[tuple[Finding, str]]) -> Group:
         subjects,
         len(subjects),
         dont=rule.dont,
-        cause=rule.cause.value,
     )
 
 
-def _group(told: Mapping[str, Any]) -> Group:
+def _group(told: Mapping[str, Any], dont: Mapping[str, str]) -> Group:
     """A group as a fleet report has it; the JSON may be anybody's, so every field is looked at."""
     listed = told.get("subjects")
     subjects = tuple(str(one) for one in listed) if isinstance(listed, list) else ()
     count = told.get("count")
     words = {
         name: value if isinstance(value := told.get(name), str) else ""
-        for name in ("id", "title", "fix", "scope", "name", "dont", "cause")
+        for name in ("id", "title", "fix", "scope", "name")
     }
     verdict = told.get("verdict")
     known = isinstance(verdict, str) and verdict in set(Verdict)
@@ -171,4 +170,5 @@ def _group(told: Mapping[str, Any]) -> Group:
         verdict=Verdict(str(verdict)) if known else Verdict.UNKNOWN,
         subjects=subjects,
         count=count if isinstance(count, int) else len(subjects),
+        dont=dont.get(words["id"], ""),
     )

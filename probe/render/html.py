@@ -1,0 +1,248 @@
+"""HTML: one file that asks for nothing from elsewhere and runs no script, for a fleet as for one domain.
+
+Everything that came from a peer or a user is escaped where it is written (autoescape), made printable
+first, and kept from steering the text around it (`bdi`). The page's policy allows its own style sheet by
+hash and nothing else, so that a mistake here would still not run.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from probe.render import Style, printable
+from probe.render._gist import (
+    GLANCE,
+    WORST_FIRST,
+    Group,
+    by_verdict,
+    decisive,
+    fix_of,
+    groups,
+    quoted,
+    single,
+    sorted_findings,
+    whole,
+)
+from probe.render._picture import Picture, bar, picture
+from probe.rules import Finding, Report, Verdict, worst
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+EXTENSIONS = (".html", ".htm")
+_TEMPLATES = Path(__file__).with_name("templates")
+_KINDS = {"creds": "Inboxes", "dns": "Domains", "rcpt": "Recipients", "reply": "Replies"}
+_ONES = {"creds": "inbox", "dns": "domain", "rcpt": "recipient", "reply": "reply"}
+_OPEN = 3  # so few reports are shown unfolded
+_LINK = re.compile(r"https://[A-Za-z0-9._~:/?#@!$&()*+,;=%-]+\Z")
+
+
+def render(reports: Iterable[Report], _style: Style) -> Iterator[str]:
+    """The page; it begins with what decides, so it is made when the last report is there."""
+    held = list(reports)
+    yield from _template().generate(page=_page(held), css=_css(), policy=_policy())
+
+
+# -- what the template sees -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """One report as the page shows it. `anchor` is its place on the page."""
+
+    anchor: str
+    report: Report
+    verdict: Verdict
+    provider: str
+    title: str
+    findings: tuple[Finding, ...]
+    transcript: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Section:
+    """All reports of one kind, worst first; `areas` are the columns of their states."""
+
+    title: str
+    subjects: tuple[_Subject, ...]
+    areas: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Whom a cause concerns at one place; an anchor is empty where a subject is not on the page."""
+
+    group: Group
+    subjects: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Cause:
+    """Groups that one fix mends, wherever they are."""
+
+    group: Group
+    count: int
+    parts: tuple[_Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """The whole page."""
+
+    title: str
+    verdict: Verdict
+    glance: str
+    counts: Mapping[Verdict, int]
+    bar: tuple[tuple[Verdict, float, float], ...]
+    picture: Picture
+    causes: tuple[_Cause, ...]
+    providers: Mapping[str, Mapping[Verdict, int]]
+    whole: tuple[_Subject, ...]
+    sections: tuple[_Section, ...]
+    open: bool
+    one: str
+    many: str
+
+
+def _page(reports: list[Report]) -> _Page:
+    many = whole(reports)
+    ones = [report for report in single(reports) if report not in many]
+    subjects = [_subject(f"s{index}", report) for index, report in enumerate(ones, 1)]
+    places: dict[str, str] = {}
+    for subject in subjects:
+        places.setdefault(subject.report.subject, subject.anchor)
+    main = _main(subjects)
+    kind = main[0].report.kind if main else ""
+    counted = by_verdict([subject.report for subject in main] or many)
+    return _Page(
+        title=_title(main, many),
+        verdict=(verdict := worst(report.verdict for report in reports)),
+        glance=GLANCE[verdict] if kind in {"creds", "dns"} else str(verdict),
+        counts=counted,
+        bar=bar(counted),
+        picture=picture([(one.report.subject, one.verdict, one.title, one.anchor) for one in main]),
+        causes=tuple(_causes(groups(reports), places)) if len(reports) > 1 else (),
+        providers=_providers(main) if len(main) > 1 else {},
+        whole=tuple(_subject(f"w{index}", report) for index, report in enumerate(many, 1)),
+        sections=tuple(_sections(subjects)),
+        open=len(reports) <= _OPEN,
+        one=_ONES.get(kind, "subject"),
+        many=_KINDS.get(kind, "subjects").lower(),
+    )
+
+
+def _main(subjects: list[_Subject]) -> list[_Subject]:
+    """The subjects that the run is about: the inboxes if there are any, else the commonest kind."""
+    kinds = [subject.report.kind for subject in subjects]
+    kind = "creds" if "creds" in kinds else max(dict.fromkeys(kinds), key=kinds.count, default="")
+    return [subject for subject in subjects if subject.report.kind == kind]
+
+
+def _title(main: list[_Subject], many: list[Report]) -> str:
+    if len(main) == 1:
+        return main[0].report.subject
+    if many and not main:
+        return many[0].subject
+    kind = main[0].report.kind if main else ""
+    counted = f"{len(main)} {_KINDS.get(kind, 'reports').lower()}"
+    return f"{counted} of {many[0].subject}" if many else counted
+
+
+def _subject(anchor: str, report: Report) -> _Subject:
+    finding = decisive(report)
+    lines = str(report.transcript).split("\n") if report.transcript is not None else []
+    return _Subject(
+        anchor,
+        report,
+        report.verdict,
+        report.facts.get("provider", "").partition(" (")[0],
+        finding.rule.title if finding is not None else str(report.outcome or "nothing to mend"),
+        tuple(sorted_findings(report)),
+        tuple((_MARKS.get(text[:2], "said"), text) for text in lines),
+    )
+
+
+_MARKS = {"C:": "ours", "S:": "theirs", "S~": "odd", "!:": "odd", "--": "dim"}
+
+
+def _causes(told: Iterable[Group], places: Mapping[str, str]) -> Iterator[_Cause]:
+    """The same problem with the same fix at several tenants or domains is told once, with the places."""
+    alike: dict[tuple[str, str, Verdict], list[Group]] = {}
+    for group in told:
+        alike.setdefault((group.id, group.fix, group.verdict), []).append(group)
+    totals = {key: sum(group.count for group in several) for key, several in alike.items()}
+    for key, several in sorted(alike.items(), key=lambda one: (-one[0][2].rank, -totals[one[0]])):
+        parts = (
+            _Part(group, tuple((subject, places.get(subject, "")) for subject in group.subjects))
+            for group in several
+        )
+        yield _Cause(several[0], totals[key], tuple(parts))
+
+
+def _providers(subjects: list[_Subject]) -> dict[str, Mapping[Verdict, int]]:
+    """Verdicts by provider, the largest first."""
+    held: dict[str, list[Report]] = {}
+    for subject in subjects:
+        held.setdefault(subject.provider or "not recognised", []).append(subject.report)
+    ranked = sorted(held.items(), key=lambda pair: (-len(pair[1]), pair[0]))
+    return {provider: by_verdict(several) for provider, several in ranked}
+
+
+def _sections(subjects: list[_Subject]) -> Iterator[_Section]:
+    kinds = dict.fromkeys(subject.report.kind for subject in subjects)
+    for kind in sorted(kinds, key=lambda kind: list(_KINDS).index(kind) if kind in _KINDS else len(_KINDS)):
+        held = [subject for subject in subjects if subject.report.kind == kind]
+        held.sort(key=lambda subject: (-subject.verdict.rank, subject.title, subject.report.subject))
+        areas = dict.fromkeys(area for subject in held for area in subject.report.states)
+        yield _Section(_KINDS.get(kind, kind), tuple(held), tuple(areas))
+
+
+# -- the template ---------------------------------------------------------------------------------
+
+
+@functools.cache
+def _template() -> Template:
+    from jinja2 import (  # noqa: PLC0415 - a tenth of a second that only this format pays
+        Environment,
+        FileSystemLoader,
+        StrictUndefined,
+    )
+
+    made = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_shown,
+    )
+    made.filters |= {"fix": fix_of, "quoted": quoted, "link": _link}
+    made.globals |= {"verdicts": WORST_FIRST}
+    return made.get_template("report.html.j2")
+
+
+def _shown(value: object) -> object:
+    """Every text that is written passes here; what the template made itself is already safe."""
+    return value if hasattr(value, "__html__") else printable(str(value))
+
+
+def _link(url: str) -> str:
+    """The address if it is one that may be followed from here, else nothing."""
+    return url if _LINK.match(url) else ""
+
+
+@functools.cache
+def _css() -> str:
+    return (_TEMPLATES / "report.css").read_text(encoding="utf-8")
+
+
+def _policy() -> str:
+    digest = base64.b64encode(hashlib.sha256(_css().encode()).digest()).decode()
+    return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
