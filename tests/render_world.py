@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 
 from probe import catalogue, checks
@@ -50,12 +51,9 @@ def found(rule: str, **evidence: str) -> Finding:
 
 def inbox(number: int) -> Report:
     """The inbox of a number: mostly usable."""
-    place, share = number % 100, 0
-    provider, server = "", ""
-    for provider, server, of in PROVIDERS:
-        share += of
-        if place < share:
-            break
+    reached = accumulate(of for _, _, of in PROVIDERS)
+    place = next(index for index, share in enumerate(reached) if number % 100 < share)
+    provider, server, _ = PROVIDERS[place]
     outcome, findings = Outcome.USABLE, tuple[Finding, ...]()
     for every, rule, planted in PLANTED.get(provider, ()):
         if number % every == 0:

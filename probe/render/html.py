@@ -199,7 +199,7 @@ def _sections(subjects: list[_Subject]) -> Iterator[_Section]:
     kinds = dict.fromkeys(subject.report.kind for subject in subjects)
     for kind in sorted(kinds, key=lambda kind: list(_KINDS).index(kind) if kind in _KINDS else len(_KINDS)):
         held = [subject for subject in subjects if subject.report.kind == kind]
-        held.sort(key=lambda subject: (-subject.verdict.rank, subject.title, subject.report.subject))
+        held.sort(key=lambda subject: (-subject.verdict.rank, subject.title))
         areas = dict.fromkeys(area for subject in held for area in subject.report.states)
         yield _Section(_KINDS.get(kind, kind), tuple(held), tuple(areas))
 
