@@ -92,6 +92,11 @@ def read_words(
     if provider and provider not in _by_id():
         provider = named.id if (named := provider_named(provider)) else ""
     heard = _match.Heard(fold(words), code, enhanced, stage, provider, mechanism.lower(), side)
+    return _read(heard)
+
+
+@functools.lru_cache(maxsize=256)  # servers say the same words to every inbox
+def _read(heard: _match.Heard) -> Match:
     return _library().reply(heard)
 
 
@@ -126,7 +131,9 @@ def general(cause: Cause) -> Rule:
 
 def problems(folder: Path = FOLDER) -> list[str]:
     """Everything wrong with the files of a folder, a line each (strict: for tests and authors)."""
-    return _compile.problems(folder)
+    from probe.catalogue import _strict  # noqa: PLC0415  # for tests and authors only
+
+    return _strict.problems(folder)
 
 
 # -- providers ------------------------------------------------------------------------------------
@@ -171,11 +178,13 @@ def provider_of_mx(hosts: Iterable[str]) -> Provider | None:
     return next((one for one in found if one), None)
 
 
+@functools.lru_cache(maxsize=256)
 def provider_of_domain(domain: str) -> Provider | None:
     """The provider whose own (consumer) domain this is."""
     return _globbed(domain, "domains")
 
 
+@functools.lru_cache(maxsize=256)
 def provider_of_host(host: str) -> Provider | None:
     """The provider of a submission server or mail exchanger."""
     name = _name(host)
@@ -184,6 +193,7 @@ def provider_of_host(host: str) -> Provider | None:
     ) or _globbed(name, "mx")
 
 
+@functools.lru_cache(maxsize=64)
 def provider_of_text(text: str) -> Provider | None:
     """The provider that a banner's or reply's own words betray."""
     return _by_id().get(_library().signed(fold(text)))

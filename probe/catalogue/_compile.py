@@ -19,52 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from probe.catalogue import _patterns
-from probe.facts import Ending, Stage
-from probe.rules import Cause, Confidence, Outcome, Priority, Retry, Verdict
 
-__all__ = ["compiled", "problems", "table"]
+__all__ = ["FLAGS", "LISTS", "TEXTS", "compiled", "listed", "pattern_of", "table"]
 
-_TEXTS = ("title", "meaning", "fix", "dont", "check", "disputed", "retry_after")
-_LISTS = ("stage", "code", "enhanced", "text", "ending", "mechanism", "side", "sample", "also", "predicts")
-_CHOICES: Mapping[str, frozenset[str]] = {
-    "verdict": frozenset(Verdict),
-    "cause": frozenset(cause.value for cause in Cause),
-    "outcome": frozenset(Outcome),
-    "retry": frozenset(Retry),
-    "priority": frozenset(Priority),
-    "confidence": frozenset(Confidence),
-    "stage": frozenset(Stage),
-    "ending": frozenset(Ending),
-    "also": frozenset(cause.value for cause in Cause),
-    "side": frozenset(("submission", "mx")),
-}
-_FLAGS = ("permanent", "recipient_bad", "sender_must_act")
-_ENTRY_KEYS = frozenset(
-    ("id", "verdict", "cause", "outcome", "retry", "priority", "confidence", "rank", "source", "anywhere")
-) | {*_TEXTS, *_LISTS, *_FLAGS}
-_RULE_KEYS = _ENTRY_KEYS - {
-    "stage",
-    "code",
-    "enhanced",
-    "text",
-    "ending",
-    "mechanism",
-    "side",
-    "rank",
-    "anywhere",
-}
-_PROVIDER_KEYS = frozenset(
-    (
-        "name", "mx", "domains", "submission", "signs", "mechanisms", "password", "app_password_url",
-        "at_once", "per_minute", "spf", "dkim", "note", "source",
-    )
-)  # fmt: skip
-_FILE_KEYS = frozenset(("provider", "reply", "rule", "source", "vocabulary", "defaults"))
-_SOURCE_KEYS = frozenset(("url", "kind", "read"))
-_CODE = re.compile(r"[2-5][0-9x]{2}")
-_STATUS = re.compile(r"[245x]\.[0-9]{1,3}\.(?:[0-9]{1,3}|x)")
-_NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+){0,12}")
-
+TEXTS = ("title", "meaning", "fix", "dont", "check", "disputed", "retry_after")
+LISTS = ("stage", "code", "enhanced", "text", "ending", "mechanism", "side", "sample", "also", "predicts")
+FLAGS = ("permanent", "recipient_bad", "sender_must_act")
 # What a cause says when its entry does not: verdicts follow the action family.
 _VERDICTS: Mapping[str, str] = {
     "mailbox_full": "wait",
@@ -152,7 +112,7 @@ def table(files: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
     return {"rules": rules, "entries": entries, "providers": providers, "index": _index(entries)}
 
 
-def _listed(value: Any) -> list[str]:
+def listed(value: Any) -> list[str]:
     if value is None or value == "":
         return []
     return [str(one) for one in value] if isinstance(value, list) else [str(value)]
@@ -165,14 +125,14 @@ def _source(own: Any, default: Any) -> dict[str, str]:
 
 def _rule(stem: str, each: Mapping[str, Any], source: Any) -> dict[str, Any]:
     cause = each.get("cause", "unknown")
-    made: dict[str, Any] = {key: " ".join(str(each[key]).split()) for key in _TEXTS if key in each}
-    made |= {key: each[key] for key in (*_FLAGS, "outcome", "retry", "priority") if key in each}
+    made: dict[str, Any] = {key: " ".join(str(each[key]).split()) for key in TEXTS if key in each}
+    made |= {key: each[key] for key in (*FLAGS, "outcome", "retry", "priority") if key in each}
     return made | {
         "id": f"{stem}/{each['id']}",
         "cause": cause,
         "verdict": each.get("verdict") or _VERDICTS.get(cause, "fail"),
         "source": _source(each.get("source"), source),
-        "predicts": _listed(each.get("predicts")),
+        "predicts": listed(each.get("predicts")),
     }
 
 
@@ -189,8 +149,8 @@ def _inherit(rule: dict[str, Any], rules: Mapping[str, Mapping[str, Any]]) -> No
 def _entry(
     stem: str, each: Mapping[str, Any], provider: str, vocabulary: Mapping[str, str]
 ) -> dict[str, Any]:
-    made: dict[str, Any] = {key: _listed(each.get(key)) for key in _LISTS}
-    made["text"] = [one for text in made["text"] if _sound(one := _pattern(text, vocabulary))]
+    made: dict[str, Any] = {key: listed(each.get(key)) for key in LISTS}
+    made["text"] = [one for text in made["text"] if _sound(one := pattern_of(text, vocabulary))]
     made["worth"] = [_worth(one) for one in made["text"]]
     made["mechanism"] = [one.lower() for one in made["mechanism"]]
     return made | {
@@ -204,7 +164,7 @@ def _entry(
     }
 
 
-def _pattern(text: str, vocabulary: Mapping[str, str]) -> str:
+def pattern_of(text: str, vocabulary: Mapping[str, str]) -> str:
     """A pattern as it is matched; a word the vocabulary lacks stays, and is found by `problems`."""
     with contextlib.suppress(KeyError):
         text = _patterns.expanded(text, vocabulary)
@@ -229,7 +189,7 @@ def _provider(stem: str, each: Mapping[str, Any], source: Any) -> dict[str, Any]
     if isinstance(submission, Mapping):
         submission = [submission]
     made: dict[str, Any] = {
-        key: [one.lower() for one in _listed(each.get(key))] for key in ("mx", "domains", "signs")
+        key: [one.lower() for one in listed(each.get(key))] for key in ("mx", "domains", "signs")
     }
     return made | {
         "id": stem,
@@ -239,7 +199,7 @@ def _provider(stem: str, each: Mapping[str, Any], source: Any) -> dict[str, Any]
                 str(one.get("host", "")),
                 int(one.get("port", 587)),
                 str(one.get("tls", "starttls")),
-                [name.lower() for name in _listed(one.get("only"))],
+                [name.lower() for name in listed(one.get("only"))],
             ]
             for one in submission
         ],
@@ -306,98 +266,3 @@ def _rarest(pattern: str, replies: list[str]) -> tuple[str, ...]:
 def _common(words: tuple[str, ...], replies: list[str]) -> tuple[int, int]:
     seen = sum(any(word in reply for word in words) for reply in replies)
     return (seen if min(map(len, words)) >= _patterns.GRAM else len(replies)), -min(map(len, words))
-
-
-# -- the strict reader ----------------------------------------------------------------------------
-
-
-def problems(folder: Path) -> list[str]:
-    """Everything that is wrong with the files of a folder, a line each; empty when they are sound."""
-    import tomllib  # noqa: PLC0415  # only in tests
-
-    found: list[str] = []
-    seen: set[str] = set()
-    for path in sorted(folder.glob("*.toml")):
-        try:
-            data = tomllib.loads(path.read_text("utf-8"))
-        except ValueError as error:
-            found.append(f"{path.name}: {error}")
-            continue
-        found += [f"{path.name}: unknown table {key}" for key in sorted(data.keys() - _FILE_KEYS)]
-        if "provider" in data:
-            found += [
-                f"{path.name}: [provider] {one}"
-                for one in _wrong_provider(data["provider"], data.get("source"))
-            ]
-        for kind, keys in (("reply", _ENTRY_KEYS), ("rule", _RULE_KEYS)):
-            for each in data.get(kind, ()):
-                name = f"{path.stem}/{each.get('id', '?')}"
-                if name in seen:
-                    found.append(f"{name}: a second time")
-                seen.add(name)
-                whole = data.get("defaults", {}) | each if kind == "reply" else each
-                found += [f"{name}: {one}" for one in _wrong(whole, keys, data, kind)]
-    return found
-
-
-def _wrong_source(own: Any, default: Any) -> Iterator[str]:
-    source = own or default
-    if not isinstance(source, Mapping):
-        yield "no source"
-        return
-    if set(source) != _SOURCE_KEYS:
-        yield f"a source has url, kind and read, not {sorted(source)}"
-    if source.get("kind") not in {"rfc", "vendor", "observed"}:
-        yield f"no kind of source: {source.get('kind')}"
-    if not re.fullmatch(r"https://\S{4,300}", str(source.get("url", ""))):
-        yield f"no URL: {source.get('url')}"
-    if not re.fullmatch(r"\d{4}-\d\d-\d\d", str(source.get("read", ""))):
-        yield f"no date: {source.get('read')}"
-
-
-def _wrong_provider(each: Mapping[str, Any], default: Any) -> Iterator[str]:
-    yield from (f"unknown key {key}" for key in sorted(each.keys() - _PROVIDER_KEYS))
-    yield from _wrong_source(each.get("source"), default)
-    if not each.get("name"):
-        yield "no name"
-    if (
-        not each.get("mx")
-        and not each.get("domains")
-        and not each.get("signs")
-        and not each.get("submission")
-    ):
-        yield "nothing to recognise it by"
-
-
-def _wrong(
-    each: Mapping[str, Any], keys: frozenset[str], file: Mapping[str, Any], kind: str
-) -> Iterator[str]:
-    yield from (f"unknown key {key}" for key in sorted(each.keys() - keys))
-    yield from _wrong_source(each.get("source"), file.get("source"))
-    if not _NAME.fullmatch(str(each.get("id", ""))):
-        yield "an id is lower-case words with hyphens"
-    if not each.get("title"):
-        yield "no title"
-    if "cause" not in each and each.get("verdict") not in {"ok", "note", "warn"}:
-        yield "no cause"
-    for key, choices in _CHOICES.items():
-        yield from (f"{key}: no such value: {one}" for one in _listed(each.get(key)) if one not in choices)
-    yield from (f"no code: {one}" for one in _listed(each.get("code")) if not _CODE.fullmatch(one))
-    yield from (
-        f"no enhanced code: {one}" for one in _listed(each.get("enhanced")) if not _STATUS.fullmatch(one)
-    )
-    yield from (f"{key} is true or false" for key in _FLAGS if not isinstance(each.get(key, False), bool))
-    for pattern in _listed(each.get("text")):
-        if why := _patterns.unsafe(_pattern(pattern, file.get("vocabulary", {}))):
-            yield f"{pattern!r}: {why}"
-    if kind == "reply":
-        yield from _wrong_reply(each)
-
-
-def _wrong_reply(each: Mapping[str, Any]) -> Iterator[str]:
-    if not any(each.get(key) for key in ("code", "enhanced", "text", "ending", "stage")):
-        yield "nothing says when it applies"
-    if not each.get("sample") and not each.get("ending"):
-        yield "no sample"
-    if each.get("outcome") == Outcome.BAD_CREDS and any(one[0] == "4" for one in _listed(each.get("code"))):
-        yield "a 4xx reply never proves bad credentials"
