@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from probe.rules import Report as Report
     from probe.rules import Verdict as Verdict
     from probe.run.creds import check_creds as check_creds
+    from probe.run.domain import check_domain as check_domain
+    from probe.run.explain import explain_reply as explain_reply
+    from probe.run.rcpt import check_rcpt as check_rcpt
+    from probe.wire.dns import Resolver as Resolver
     from probe.wire.network import Network as Network
 
 __version__ = "0.1.0"
@@ -37,11 +41,15 @@ _HOME = {
     "Outcome": "rules",
     "Reply": "facts",
     "Report": "rules",
+    "Resolver": "wire.dns",
     "Secret": "facts",
     "TlsMode": "facts",
     "Transcript": "facts",
     "Verdict": "rules",
     "check_creds": "run.creds",
+    "check_domain": "run.domain",
+    "check_rcpt": "run.rcpt",
+    "explain_reply": "run.explain",
 }
 
 __all__ = [*_HOME]  # noqa: PLE0604  # the table is the list
