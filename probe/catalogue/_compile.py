@@ -2,7 +2,7 @@
 
 The compiled table is kept like byte code, beside the files or in the user's cache, under a key made of
 every file's name, size and time. `compiled` never raises at a user: a file that cannot be read is left
-out. `problems` is the strict reader that tests use.
+out. What is wrong with one, `_strict` tells.
 """
 
 from __future__ import annotations
