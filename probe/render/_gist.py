@@ -13,9 +13,12 @@ from probe.rules import Finding, Report, Verdict
 __all__ = [
     "AGGREGATES",
     "GLANCE",
+    "KINDS",
     "WORST_FIRST",
     "Group",
+    "by_kind",
     "by_verdict",
+    "counted_by_kind",
     "decisive",
     "fix_of",
     "groups",
@@ -28,6 +31,12 @@ __all__ = [
 ]
 
 AGGREGATES = frozenset({"fleet", "pile"})  # kinds that tell of many subjects, beside the subjects' own
+KINDS: Mapping[str, tuple[str, str]] = {
+    "creds": ("inbox", "inboxes"),
+    "dns": ("domain", "domains"),
+    "rcpt": ("recipient", "recipients"),
+    "reply": ("reply", "replies"),
+}
 WORST_FIRST = tuple(sorted(Verdict, key=lambda verdict: -verdict.rank))
 # What a run comes to, for somebody who has to decide whether to launch.
 GLANCE: Mapping[Verdict, str] = {
@@ -85,6 +94,23 @@ def by_verdict(reports: Iterable[Report]) -> dict[Verdict, int]:
     """How many reports have each verdict, worst first, zeros included."""
     counted = Counter(report.verdict for report in reports)
     return {verdict: counted[verdict] for verdict in WORST_FIRST}
+
+
+def by_kind(reports: Iterable[Report]) -> dict[str, list[Report]]:
+    """The reports by kind: inboxes, domains, recipients, replies, then what else there is."""
+    held: dict[str, list[Report]] = {kind: [] for kind in KINDS}
+    for report in reports:
+        held.setdefault(report.kind, []).append(report)
+    return {kind: several for kind, several in held.items() if several}
+
+
+def counted_by_kind(reports: Iterable[Report]) -> str:
+    """The counts of each kind in words: ``3 inboxes: 1 fail, 2 ok; 1 domain: 1 warn``."""
+    parts = []
+    for kind, several in by_kind(reports).items():
+        one, many = KINDS.get(kind, (kind, kind))
+        parts.append(f"{len(several)} {one if len(several) == 1 else many}: {numbered(by_verdict(several))}")
+    return "; ".join(parts) or "nothing probed"
 
 
 def numbered(counts: Mapping[Verdict, int]) -> str:

@@ -19,8 +19,10 @@ from typing import TYPE_CHECKING
 from probe.render import Style, printable
 from probe.render._gist import (
     GLANCE,
+    KINDS,
     WORST_FIRST,
     Group,
+    by_kind,
     by_verdict,
     decisive,
     fix_of,
@@ -38,8 +40,6 @@ if TYPE_CHECKING:
 
 EXTENSIONS = (".html", ".htm")
 _TEMPLATES = Path(__file__).with_name("templates")
-_KINDS = {"creds": "Inboxes", "dns": "Domains", "rcpt": "Recipients", "reply": "Replies"}
-_ONES = {"creds": "inbox", "dns": "domain", "rcpt": "recipient", "reply": "reply"}
 _OPEN = 3  # so few reports are shown unfolded
 _LINK = re.compile(r"https://[A-Za-z0-9._~:/?#@!$&()*+,;=%-]+\Z")
 
@@ -123,7 +123,7 @@ def _page(reports: list[Report]) -> _Page:
     counted = by_verdict([subject.report for subject in main] or many)
     return _Page(
         title=_title(main, many),
-        verdict=(verdict := worst(report.verdict for report in reports)),
+        verdict=(verdict := worst(report.verdict for report in reports) if reports else Verdict.UNKNOWN),
         glance=GLANCE[verdict] if kind in {"creds", "dns"} else str(verdict),
         counts=counted,
         bar=bar(counted),
@@ -133,8 +133,8 @@ def _page(reports: list[Report]) -> _Page:
         whole=tuple(_subject(f"w{index}", report) for index, report in enumerate(many, 1)),
         sections=tuple(_sections(subjects)),
         open=len(reports) <= _OPEN,
-        one=_ONES.get(kind, "subject"),
-        many=_KINDS.get(kind, "subjects").lower(),
+        one=KINDS.get(kind, ("subject", "subjects"))[0],
+        many=KINDS.get(kind, ("subject", "subjects"))[1],
     )
 
 
@@ -146,12 +146,14 @@ def _main(subjects: list[_Subject]) -> list[_Subject]:
 
 
 def _title(main: list[_Subject], many: list[Report]) -> str:
+    if not main and not many:
+        return "nothing probed"
     if len(main) == 1:
         return main[0].report.subject
     if many and not main:
         return many[0].subject
     kind = main[0].report.kind if main else ""
-    counted = f"{len(main)} {_KINDS.get(kind, 'reports').lower()}"
+    counted = f"{len(main)} {KINDS.get(kind, ('report', 'reports'))[1]}"
     return f"{counted} of {many[0].subject}" if many else counted
 
 
@@ -196,12 +198,12 @@ def _providers(subjects: list[_Subject]) -> dict[str, Mapping[Verdict, int]]:
 
 
 def _sections(subjects: list[_Subject]) -> Iterator[_Section]:
-    kinds = dict.fromkeys(subject.report.kind for subject in subjects)
-    for kind in sorted(kinds, key=lambda kind: list(_KINDS).index(kind) if kind in _KINDS else len(_KINDS)):
-        held = [subject for subject in subjects if subject.report.kind == kind]
-        held.sort(key=lambda subject: (-subject.verdict.rank, subject.title))
-        areas = dict.fromkeys(area for subject in held for area in subject.report.states)
-        yield _Section(_KINDS.get(kind, kind), tuple(held), tuple(areas))
+    places = {id(subject.report): subject for subject in subjects}
+    for kind, reports in by_kind(subject.report for subject in subjects).items():
+        held = sorted(reports, key=lambda report: (-report.verdict.rank, places[id(report)].title))
+        areas = dict.fromkeys(area for report in held for area in report.states)
+        title = KINDS.get(kind, (kind, kind))[1].capitalize()
+        yield _Section(title, tuple(places[id(report)] for report in held), tuple(areas))
 
 
 # -- the template ---------------------------------------------------------------------------------
