@@ -1,0 +1,215 @@
+"""Many reports -> the few causes behind them: who shares a problem, and the smallest scope that covers it.
+
+A rule says by its nature where it is mended: a password at one inbox, a record at one domain, a switch at
+one tenant, a certificate at one host. What all inboxes of a domain or host share, and no other has, is
+taken for that domain's or host's. Pure.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from probe.checks._suffixes import organizational
+from probe.facts import Ending, Stage
+from probe.rules import Cause, Finding, Report, Verdict
+
+__all__ = ["Group", "Problem", "Seen", "groups", "seen"]
+
+MOST_SUBJECTS = 200  # that a group names
+_WHOLE = 3  # inboxes of a domain, or of a host, that make "all of them" worth saying
+_MANY = 4  # domains with one problem that are told together
+_HOSTS = 3  # hosts that must be unreachable before it is our network
+
+_SESSION = frozenset(map(str, (Stage.CONNECT, Stage.GREETING, Stage.EHLO, Stage.STARTTLS, Stage.TLS)))
+_OURS = (str(Ending.UNREACHABLE), str(Ending.LOCAL))
+_SHARED = frozenset({Cause.RECEIVER_UNAVAILABLE, Cause.RATE_LIMIT})
+_LOOKUPS = ("session/submission-", "session/domain-")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A finding in a few words; `scope` is where it is mended by its nature."""
+
+    id: str
+    verdict: Verdict
+    title: str
+    fix: str
+    scope: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An inbox, or a domain (`inbox` is empty), as far as it matters to the others."""
+
+    verdict: Verdict
+    domain: str
+    inbox: str = ""
+    host: str = ""
+    provider: str = ""
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A problem and whom it concerns. `scope` is inbox, domain, tenant, host, provider or our network.
+
+    `name` is the domain, tenant, host or provider (empty where each inbox stands for itself), `count` the
+    inboxes concerned, `subjects` the first of them.
+    """
+
+    id: str
+    verdict: Verdict
+    scope: str
+    name: str
+    count: int
+    subjects: tuple[str, ...]
+    title: str
+    fix: str
+
+    def __str__(self) -> str:
+        inboxes = f"{self.count} inbox{'' if self.count == 1 else 'es'}"
+        where = f" at {self.scope} {self.name}" if self.name else " (each on its own)" * (self.count > 1)
+        return f"{inboxes}: {self.title}{where}"
+
+
+def seen(report: Report, *, host: str = "", provider: str = "") -> Seen:
+    """A report in a few words; what it says of its domain is told by the domain's own report."""
+    own = (finding for finding in report.findings if not finding.rule.id.startswith("preflight/domain-"))
+    inbox = report.subject if report.kind != "dns" else ""
+    domain = inbox.rpartition("@")[2].lower() if "@" in inbox else report.subject if not inbox else ""
+    problems = tuple(_problem(one, inbox) for one in own if one.verdict.rank >= Verdict.WARN.rank)
+    return Seen(report.verdict, domain, inbox, host, provider, problems)
+
+
+def _problem(finding: Finding, inbox: str) -> Problem:
+    rule = finding.rule
+    fix = finding.fix or rule.fix
+    return Problem(rule.id, rule.verdict, rule.title, fix, _scope(finding, inbox), finding.detail)
+
+
+def _scope(finding: Finding, inbox: str) -> str:
+    rule, evidence = finding.rule, finding.evidence
+    if not inbox or rule.id.startswith(_LOOKUPS):
+        return "domain"
+    if "tenant" in rule.id:
+        return "tenant"
+    if evidence.get("stage") in _SESSION:
+        return "our network" if evidence.get("ending") in _OURS else "host"
+    if rule.cause in _SHARED or rule.id == "preflight/host-braked":
+        return "host"
+    return "inbox"
+
+
+# -- grouping --------------------------------------------------------------------------------------
+
+
+def groups(everyone: Iterable[Seen]) -> tuple[Group, ...]:
+    """The causes, the most urgent and the most common first."""
+    fleet = tuple(everyone)
+    inboxes = [one for one in fleet if one.inbox]
+    by_problem: defaultdict[str, list[tuple[Seen, Problem]]] = defaultdict(list)
+    for one in fleet:
+        for problem in {problem.id: problem for problem in one.problems}.values():
+            by_problem[problem.id].append((one, problem))
+    found = [group for members in by_problem.values() for group in _split(members, inboxes)]
+    return tuple(sorted(found, key=lambda one: (-one.verdict.rank, -one.count, one.id, one.name)))
+
+
+_Members = Sequence[tuple[Seen, Problem]]
+
+
+def _split(members: _Members, inboxes: Sequence[Seen]) -> Iterator[Group]:
+    """One problem by the scope it has; what a larger scope covers is taken out of the smaller ones."""
+    by_scope: defaultdict[str, list[tuple[Seen, Problem]]] = defaultdict(list)
+    for one, problem in members:
+        by_scope[problem.scope].append((one, problem))
+    for scope, some in by_scope.items():
+        yield from _BY_SCOPE[scope](some, inboxes)
+
+
+def _of_domains(members: _Members, inboxes: Sequence[Seen]) -> Iterator[Group]:
+    everyone: defaultdict[str, list[str]] = defaultdict(list)
+    for one in inboxes:
+        everyone[one.domain].append(one.inbox)
+    names = sorted({one.domain for one, _ in members})
+    problem = members[0][1]
+    if len(names) >= _MANY:
+        shown = f"{names[0]} and {len(names) - 1} more"
+        yield _group(problem, "domain", shown, [inbox for name in names for inbox in everyone[name]])
+        return
+    by_name = {one.domain: problem for one, problem in members}
+    for name in names:
+        yield _group(by_name[name], "domain", name, everyone[name])
+
+
+def _of_tenants(members: _Members, _inboxes: Sequence[Seen]) -> Iterator[Group]:
+    for name, some in _by(members, [organizational(one.domain) or one.domain for one, _ in members]).items():
+        yield _group(some[0][1], "tenant", name, [one.inbox for one, _ in some])
+
+
+def _of_hosts(members: _Members, _inboxes: Sequence[Seen]) -> Iterator[Group]:
+    hosts: defaultdict[str, set[str]] = defaultdict(set)
+    for one, _ in members:
+        hosts[one.provider].add(one.host)
+    whole = {name for name, some in hosts.items() if name and len(some) > 1}
+    units = [one.provider if one.provider in whole else one.host for one, _ in members]
+    for name, some in _by(members, units).items():
+        scope = "provider" if name in whole else "host"
+        yield _group(some[0][1], scope, name, [one.inbox for one, _ in some])
+
+
+def _of_network(members: _Members, inboxes: Sequence[Seen]) -> Iterator[Group]:
+    touched = {one.host for one, _ in members}
+    if len(touched) < min(_HOSTS, len({one.host for one in inboxes if one.host})):
+        yield from _of_hosts(members, inboxes)
+        return
+    yield _group(members[0][1], "our network", "", [one.inbox for one, _ in members])
+
+
+def _of_inboxes(members: _Members, inboxes: Sequence[Seen]) -> Iterator[Group]:
+    """What all inboxes of a host of several domains, or of a domain, share is the host's or the domain's."""
+    left = list(members)
+    for scope, part in (("host", "host"), ("domain", "domain")):
+        total = Counter(getattr(one, part) for one in inboxes)
+        domains = _domains(inboxes) if scope == "host" else {}
+        for name, some in _by(left, [getattr(one, part) for one, _ in left]).items():
+            whole = name and len(some) >= _WHOLE and len(some) == total[name]
+            if whole and (scope == "domain" or domains[name] > 1):
+                yield _group(some[0][1], scope, name, [one.inbox for one, _ in some])
+                left = [member for member in left if getattr(member[0], part) != name]
+    if left:
+        alone = left[0][0].inbox if len(left) == 1 else ""
+        yield _group(left[0][1], "inbox", alone, [one.inbox for one, _ in left])
+
+
+_BY_SCOPE = {
+    "domain": _of_domains,
+    "tenant": _of_tenants,
+    "host": _of_hosts,
+    "our network": _of_network,
+    "inbox": _of_inboxes,
+}
+
+
+def _domains(inboxes: Sequence[Seen]) -> Mapping[str, int]:
+    """How many domains each host serves."""
+    served: defaultdict[str, set[str]] = defaultdict(set)
+    for one in inboxes:
+        served[one.host].add(one.domain)
+    return {host: len(domains) for host, domains in served.items()}
+
+
+def _by(members: _Members, units: Sequence[str]) -> dict[str, list[tuple[Seen, Problem]]]:
+    found: dict[str, list[tuple[Seen, Problem]]] = {}
+    for member, unit in zip(members, units, strict=True):
+        found.setdefault(unit, []).append(member)
+    return found
+
+
+def _group(problem: Problem, scope: str, name: str, inboxes: Sequence[str]) -> Group:
+    subjects = tuple(islice(inboxes, MOST_SUBJECTS))
+    return Group(problem.id, problem.verdict, scope, name, len(inboxes), subjects, problem.title, problem.fix)

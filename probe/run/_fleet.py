@@ -1,0 +1,120 @@
+"""The report on a whole list: how many are ready, the causes they share, and how the run ended."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from probe import catalogue
+from probe.judge.groups import Group, Seen, groups
+from probe.rules import Finding, Report, Verdict
+
+__all__ = ["Ended", "concluded"]
+
+_STOPPED = {
+    "interrupted": "preflight/stopped",
+    "terminated": "preflight/stopped",
+    "journal": "preflight/cannot-record",
+    "network": "preflight/own-network",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a run ended: what it was to do, why it stopped early, which hosts were slowed or left alone."""
+
+    rows: int
+    repeated: int
+    stopped: str
+    broken: str
+    braked: tuple[str, ...]
+    slowed: Mapping[str, str]
+    outcomes: Mapping[str, int]
+    seconds: float
+
+
+def concluded(subject: str, inboxes: Sequence[Seen], domains: Sequence[Seen], ended: Ended) -> Report:
+    """The report of kind fleet; `evaluations` holds the counts and the groups."""
+    shared = groups((*inboxes, *domains))
+    verdicts = Counter(one.verdict for one in inboxes)
+    counts = {
+        "rows": ended.rows,
+        "probed": len(inboxes),
+        "repeated": ended.repeated,
+        "not_probed": ended.rows - ended.repeated - len(inboxes),
+        "go": sum(count for verdict, count in verdicts.items() if verdict.rank < Verdict.WAIT.rank),
+        "no_go": verdicts[Verdict.FAIL],
+        "not_known": verdicts[Verdict.WAIT] + verdicts[Verdict.UNKNOWN],
+        "domains": len(domains),
+        "domains_no_go": sum(one.verdict is Verdict.FAIL for one in domains),
+    }
+    return Report(
+        kind="fleet",
+        subject=subject,
+        findings=tuple(_findings(counts, shared, ended)),
+        facts={"inboxes": f"{counts['go']} of {ended.rows - ended.repeated} inboxes are ready"},
+        evaluations={
+            "counts": counts,
+            "verdicts": _named(verdicts),
+            "outcomes": dict(ended.outcomes),
+            "providers": _by_provider(inboxes),
+            "domains": _named(Counter(one.verdict for one in domains)),
+            "groups": [_group(one) for one in shared],
+            "braked": list(ended.braked),
+            "slowed": dict(ended.slowed),
+            "stopped": ended.stopped,
+        },
+        timings={"preflight": ended.seconds},
+    )
+
+
+def _findings(counts: Mapping[str, int], shared: Sequence[Group], ended: Ended) -> Iterator[Finding]:
+    if ended.stopped:
+        rule = catalogue.rule(_STOPPED[ended.stopped])
+        rest = f"{counts['not_probed']} of {counts['rows']} rows were not probed"
+        yield Finding(rule, {"reason": ended.broken or ended.stopped}, rest)
+    if ended.braked:
+        hosts = ", ".join(ended.braked[:8])
+        yield Finding(catalogue.rule("preflight/brake"), {"hosts": hosts}, hosts)
+    told = {"inboxes": str(counts["probed"])}
+    causes = [str(one) for one in shared if one.verdict.rank >= Verdict.WAIT.rank]
+    if counts["no_go"]:
+        words = f"{counts['no_go']} of {counts['probed']} inboxes"
+        yield Finding(catalogue.rule("preflight/no-go"), told, "\n".join((words, *causes[:12])))
+    elif counts["not_known"]:
+        words = f"{counts['not_known']} of {counts['probed']} inboxes"
+        yield Finding(catalogue.rule("preflight/not-all-known"), told, "\n".join((words, *causes[:12])))
+    elif not ended.stopped:
+        yield Finding(catalogue.rule("preflight/go"), told)
+
+
+def _named(counted: Mapping[Verdict, int]) -> dict[str, int]:
+    return {str(verdict): counted[verdict] for verdict in Verdict if counted.get(verdict)}
+
+
+def _by_provider(inboxes: Sequence[Seen]) -> dict[str, dict[str, int]]:
+    """The inboxes of each provider, or of each host that is no known provider's, by verdict."""
+    table: defaultdict[str, Counter[Verdict]] = defaultdict(Counter)
+    for one in inboxes:
+        table[_name(one)][one.verdict] += 1
+    ranked = sorted(table.items(), key=lambda row: (-row[1].total(), row[0]))
+    return {name: _named(counted) for name, counted in ranked[:200]}
+
+
+def _name(one: Seen) -> str:
+    return catalogue.provider(one.provider).name if one.provider else one.host or "not found"
+
+
+def _group(group: Group) -> dict[str, object]:
+    return {
+        "id": group.id,
+        "verdict": str(group.verdict),
+        "scope": group.scope,
+        "name": group.name,
+        "count": group.count,
+        "subjects": list(group.subjects),
+        "title": group.title,
+        "fix": group.fix,
+        "said": str(group),
+    }

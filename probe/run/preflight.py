@@ -1,0 +1,526 @@
+"""`preflight`: every inbox of a list, each login once, each domain once, and what they have in common.
+
+Safety first. A login is written down before it leaves and is never tried twice; a host that complains is
+asked less, one that refuses several logins is left alone; when this machine's own network fails, or the
+journal cannot be written, nothing more is started.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import resource
+import time
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from probe import catalogue
+from probe.checks import Domain
+from probe.facts import Inbox, Reply, Secret, Stage
+from probe.grammar.address import address
+from probe.grammar.inboxes import Row, login_of, reference
+from probe.grammar.sheet import Record
+from probe.judge.groups import Seen, seen
+from probe.rules import Finding, Outcome, Report, Verdict
+from probe.run._fleet import Ended, concluded
+from probe.run._kept import kept, told_again
+from probe.run._lanes import Lane, Lanes, Pace, Sign
+from probe.run._survey import Survey, survey
+from probe.run.creds import check_creds
+from probe.run.discovery import Server, submission_server
+from probe.run.domain import BUG, Fetch, check_domain
+from probe.wire.http import fetcher
+from probe.wire.journal import Journal
+from probe.wire.network import Network
+from probe.wire.refused import Refused
+
+__all__ = ["Options", "Preflight", "Survey", "preflight", "survey"]
+
+_AHEAD = 4000  # rows that wait for their host, so that no host waits for another's rows
+_TRIES = 3  # of a session that ended before the login left
+_AUDITS = 50  # domains at once
+_IN_A_ROW = 12  # inboxes that fail on this machine's side before the run stops
+_JUMP = 15.0  # seconds the wall clock may leap before this machine was asleep
+_OURS = ("unreachable", "local")
+_MUTE = ("timeout", "unreachable", "refused")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a list is probed.
+
+    `at_once` sessions in all and `per_host` at one host (0: what the catalogue says of it); at most
+    `brake` refused logins a host in ten minutes. `audit` asks for each domain's DNS too, without the
+    areas in `skip`. `force` tries logins again that were refused, or interrupted, before. `pause` is
+    what is waited after a host's first complaint and `grace` what logins under way are given when the
+    run is stopped, in seconds.
+    """
+
+    at_once: int = 100
+    per_host: int = 0
+    brake: int = 4
+    audit: bool = True
+    skip: tuple[str, ...] = ()
+    force: bool = False
+    pause: float = 5.0
+    grace: float = 1.5
+
+
+async def preflight(
+    inboxes: Iterable[Inbox],
+    network: Network | None = None,
+    *,
+    at_once: int = 100,
+    per_host: int = 0,
+    audit: bool = True,
+) -> AsyncGenerator[Report]:
+    """The reports on many inboxes as they are ready, on each of their domains, and on the whole at the end.
+
+    `at_once` bounds the sessions in all, `per_host` those at one host (0: what the catalogue says of it).
+    `audit` asks for each domain's DNS too. Nothing is written down: see `Preflight` for a journal.
+    """
+    rows = [Row(Record(number, ""), inbox) for number, inbox in enumerate(inboxes, 1)]
+    options = Options(at_once=at_once, per_host=per_host, audit=audit)
+    async with network or Network() as net:
+        run = Preflight(lambda: rows, net, options)
+        async for report in run.reports():
+            yield report
+
+
+@dataclass(slots=True, eq=False)
+class _Session:
+    """A row under way: whether its login has left, could not be written down, and what was found so far."""
+
+    task: asyncio.Task[None] | None
+    began: float = 0.0
+    left: bool = False
+    unrecorded: bool = False
+    report: Report | None = None
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a run is: `done` of `total` rows, how many of each verdict, sessions under way."""
+
+    total: int = 0
+    done: int = 0
+    active: int = 0
+    verdicts: Counter[Verdict] = field(default_factory=Counter)
+    began: float = field(default_factory=time.monotonic)
+
+
+class Preflight:
+    """One run over a list. Iterate `reports` once; `stop` ends it early and in good order.
+
+    `rows` gives the rows anew each time it is called. `reveal` turns a reference such as ``env:NAME``
+    into the secret, or raises ValueError with a sentence. `stopped` is why the run ended early:
+    "interrupted", "terminated", "journal", "network", or nothing.
+    """
+
+    def __init__(
+        self,
+        rows: Callable[[], Iterable[Row]],
+        network: Network,
+        options: Options | None = None,
+        *,
+        known: Survey | None = None,
+        journal: Journal | None = None,
+        refused: Refused | None = None,
+        reveal: Callable[[Inbox], Secret] | None = None,
+        subject: str = "inboxes",
+    ) -> None:
+        self.rows = rows
+        self.network = network
+        self.options = options or Options()
+        self.survey = known or survey(rows)
+        self.journal = journal
+        self.refused = refused or Refused()
+        self.reveal = reveal
+        self.subject = subject
+        self.stopped = ""
+        self.progress = Progress(self.survey.rows)
+        self.lanes = Lanes(time.monotonic, self.refused.recent)
+        self._free = asyncio.Semaphore(min(self.options.at_once, _descriptors()))
+        self._ready: asyncio.Queue[Report | None] = asyncio.Queue()
+        self._sessions: set[_Session] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._audits: dict[str, asyncio.Task[Report | None]] = {}
+        self._domains: dict[str, Seen] = {}
+        self._seen: list[Seen] = []
+        self._outcomes: Counter[str] = Counter()
+        self._failing_here = 0
+        self._slept = -1.0
+        self._fetch: Fetch | None = None
+        self._auditing = asyncio.Semaphore(_AUDITS)
+
+    @property
+    def braked(self) -> tuple[str, ...]:
+        """The hosts at which the brake stopped the logins."""
+        return tuple(lane.name for lane in self.lanes.braked())
+
+    async def reports(self) -> AsyncGenerator[Report]:
+        """Reports as they are ready: kind creds for each row, dns for each domain, and fleet at the end."""
+        feeding = asyncio.create_task(self._feed())
+        watching = asyncio.create_task(self._watch())
+        try:
+            while (report := await self._ready.get()) is not None:
+                yield report
+            await feeding
+            yield self._fleet()
+        finally:
+            everything = [feeding, watching, *self._tasks, *self._audits.values()]
+            for task in everything:
+                task.cancel()
+            await asyncio.gather(*everything, return_exceptions=True)
+
+    def stop(self, reason: str) -> None:
+        """Start nothing more. What has not sent its login ends now, the rest within the grace period.
+
+        A second call ends everything now.
+        """
+        again = bool(self.stopped)
+        self.stopped = self.stopped or reason
+        self.lanes.close()
+        for session in tuple(self._sessions):
+            if session.task is not None and not session.unrecorded and (again or not session.left):
+                session.task.cancel()
+        if not again:
+            asyncio.get_running_loop().call_later(self.options.grace, self.stop, reason)
+
+    # -- rows -------------------------------------------------------------------------------------
+
+    async def _feed(self) -> None:
+        ahead = asyncio.Semaphore(_AHEAD)
+
+        def ended(task: asyncio.Task[None]) -> None:
+            self._tasks.discard(task)
+            ahead.release()
+
+        try:
+            for row in self.rows():
+                await ahead.acquire()
+                if self.stopped:
+                    break
+                task = asyncio.create_task(self._one(row))
+                self._tasks.add(task)
+                task.add_done_callback(ended)
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            if self.journal is not None and not (self.stopped or self.braked):
+                self.journal.finish()
+        except OSError:
+            self.stopped = self.stopped or "journal"
+        finally:
+            self._ready.put_nowait(None)
+
+    async def _one(self, row: Row) -> None:
+        session = _Session(asyncio.current_task())
+        self._sessions.add(session)
+        try:
+            await self._row(row, session)
+        except asyncio.CancelledError:
+            if session.report is not None:
+                self._tell(row, session.report)
+            elif session.left:
+                self._tell(row, _unsent(row, "interrupted", "the run was stopped before the answer came"))
+        except Exception as problem:  # noqa: BLE001 - one broken row never silences the others
+            said = f"{type(problem).__name__}: {problem}"[:300]
+            report = session.report or _report(row, ())
+            bug = Finding(BUG, {"error": said}, said)
+            self._tell(row, replace(report, findings=(*report.findings, bug)))
+        finally:
+            self._sessions.discard(session)
+
+    async def _row(self, row: Row, session: _Session) -> None:
+        if row.inbox is None:
+            self._tell(row, _unsent(row, "row-not-read", f"line {row.record.line}: {row.problem}"))
+            return
+        try:
+            address(row.inbox.address)
+        except ValueError as problem:
+            self._tell(row, _unsent(row, "row-not-read", f"the address {problem}"))
+            return
+        inbox = await self._completed(row, row.inbox)
+        if isinstance(inbox, Report):
+            self._tell(row, inbox)
+            return
+        if inbox is None:
+            self.progress.done += 1
+            return
+        server = await submission_server(inbox, self.network)
+        audit = self._audit(inbox, server)
+        report = self._told_before(row, inbox, server)
+        if report is None:
+            lane = await self._lane(server)
+            report = await self._login(row, inbox, server, lane, session)
+        if report is None:
+            return
+        report = replace(report, findings=(*report.findings, *self._remarks(row, row.inbox)))
+        session.report = report
+        if audit is not None:
+            report = await self._joined(report, audit)
+        self._tell(row, report, host=server.host, provider=server.provider)
+
+    async def _completed(self, row: Row, inbox: Inbox) -> Inbox | Report | None:
+        """The inbox with its secret and provider; a report where it is not tried, None for a repetition."""
+        double = self.survey.double(inbox)
+        if double is not None:
+            lines = ", ".join(map(str, double.lines[:20]))
+            if double.conflict:
+                return _unsent(row, "two-passwords", f"lines {lines}")
+            if row.record.line != double.lines[0]:
+                assert double.first is not None
+                if double.first.address.lower() == inbox.address.lower():
+                    return None
+                return _unsent(row, "login-shared", f"line {double.lines[0]} has the same user name")
+        if row.provider and not inbox.host:
+            named = catalogue.provider_named(row.provider)
+            if named is not None and named.submission:
+                inbox = replace(inbox, provider=named.id)
+        kind, _ = reference(inbox.secret.reveal())
+        if kind and self.reveal is not None:
+            try:
+                return replace(inbox, secret=await asyncio.to_thread(self.reveal, inbox))
+            except ValueError as problem:
+                return _unsent(row, "secret-missing", str(problem))
+        return inbox
+
+    def _told_before(self, row: Row, inbox: Inbox, server: Server) -> Report | None:
+        """What an earlier run found, or why the login is not tried."""
+        key = key_of(inbox)
+        if self.journal is not None and not self.options.force:
+            if (found := self.journal.ended.get(key)) is not None:
+                again = told_again(found)
+                if again is not None:
+                    return again
+            if key in self.journal.begun:
+                return _unsent(row, "interrupted", "an earlier run was interrupted here")
+        known = self.refused.resting(*_login(inbox, server))
+        if known is None or self.options.force:
+            return None
+        minutes = max(1, round((time.time() - known.at) / 60))
+        until = time.strftime("%H:%M", time.localtime(known.until))
+        detail = f"{known.rule}, {minutes} min ago; not tried again before {until}"
+        told = _unsent(row, "refused-before", detail)
+        return replace(told, outcome=Outcome.BAD_CREDS)
+
+    # -- logins -----------------------------------------------------------------------------------
+
+    async def _lane(self, server: Server) -> Lane:
+        """The host's lane. Names that lead to one machine share it: it is the machine that bans."""
+        known = catalogue.provider(server.provider) if server.provider else None
+        name = server.provider or server.host
+        if known is None and server.host:
+            found = await self.network.addresses(server.host, server.port)
+            if isinstance(found, tuple):
+                host, port = min(found)
+                name = f"{host}:{port}" if host.startswith("127.") or host == "::1" else host
+        at_once = self.options.per_host or (known.at_once if known is not None else Pace().at_once)
+        per_minute = known.per_minute if known is not None else 0
+        return self.lanes.of(name, Pace(at_once, per_minute, self.options.brake, pause=self.options.pause))
+
+    async def _login(
+        self, row: Row, inbox: Inbox, server: Server, lane: Lane, session: _Session
+    ) -> Report | None:
+        """The report on one login; None where the run was stopped before it."""
+        for attempt in range(_TRIES):
+            if not await lane.enter():
+                if lane.braked and not self.stopped:
+                    return _unsent(row, "host-braked", f"{lane.name}: {self.options.brake} logins refused")
+                return None
+            sign, again = Sign.FINE, False
+            try:
+                async with self._free:
+                    report = await self._session(inbox, session)
+                sign = _sign(report, server)
+                asleep = session.began <= self._slept
+                again = not session.left and (sign == Sign.SLOWER or asleep) and attempt + 1 < _TRIES
+            finally:
+                lane.leave(sign)
+            if session.unrecorded:
+                return _unsent(row, "not-recorded", self.journal.broken if self.journal else "")
+            if not again:
+                break
+        else:
+            raise AssertionError("the last try ends the loop")
+        if session.began <= self._slept and report.outcome is Outcome.NOT_PROVEN:
+            asleep_too = Finding(catalogue.rule("preflight/asleep"), {"clock": "leapt"})
+            return replace(report, findings=(asleep_too, *report.findings))
+        self._record(inbox, server, lane, session, report, sign)
+        return report
+
+    async def _session(self, inbox: Inbox, session: _Session) -> Report:
+        def leaves() -> None:
+            if self.journal is not None:
+                try:
+                    self.journal.begin(key_of(inbox))
+                except OSError:
+                    session.unrecorded = True
+                    self.stop("journal")
+                    raise
+            session.left = True
+
+        self.progress.active += 1
+        session.began = time.monotonic()
+        try:
+            return await check_creds(inbox, self.network, before_auth=leaves)
+        finally:
+            self.progress.active -= 1
+
+    def _record(
+        self, inbox: Inbox, server: Server, lane: Lane, session: _Session, report: Report, sign: str
+    ) -> None:
+        """Writes down what was found, and stops the run where that, or our network, fails."""
+        try:
+            if report.outcome is Outcome.BAD_CREDS:
+                user, host, secret = _login(inbox, server)
+                worst = max(report.findings, key=lambda finding: finding.verdict.rank)
+                self.refused.add(user, host, secret, worst.rule.id, lane=lane.name)
+            elif sign == Sign.REFUSED:
+                self.refused.count(lane.name)
+            settled = report.verdict is Verdict.FAIL or report.verdict.rank < Verdict.WAIT.rank
+            if self.journal is not None and (session.left or settled):
+                self.journal.end(key_of(inbox), kept(report))
+        except OSError:
+            if not self.stopped:
+                self.stop("journal")
+        self._failing_here = self._failing_here + 1 if _of_ours(report) else 0
+        if self._failing_here >= _IN_A_ROW and not self.stopped:
+            self.stop("network")
+
+    # -- domains ----------------------------------------------------------------------------------
+
+    def _audit(self, inbox: Inbox, server: Server) -> asyncio.Task[Report | None] | None:
+        """The audit of the inbox's domain, begun once; none for domains that belong to a provider."""
+        name = address(inbox.address).domain
+        if not self.options.audit or catalogue.provider_of_domain(name) is not None or name.startswith("["):
+            return None
+        if name not in self._audits:
+            domain = Domain(name, provider=server.provider)
+            self._audits[name] = asyncio.create_task(self._audited(domain))
+        return self._audits[name]
+
+    async def _audited(self, domain: Domain) -> Report | None:
+        """Tells the report on a domain, and keeps what its inboxes need of it."""
+        async with self._auditing:
+            if self.stopped:
+                return None
+            resolver = await self.network.resolver()
+            self._fetch = self._fetch or fetcher(resolver)
+            report = await check_domain(domain, resolver, skip=self.options.skip, fetch=self._fetch)
+        self._ready.put_nowait(report)
+        self._domains[domain.name] = seen(report)
+        worst = [one for one in report.findings if one.verdict.rank >= Verdict.WAIT.rank]
+        return Report("dns", domain.name, tuple(replace(one, evidence={}) for one in worst))
+
+    async def _joined(self, report: Report, audit: asyncio.Task[Report | None]) -> Report:
+        """The report with what its domain's says, in one finding."""
+        of_domain = await asyncio.shield(audit)
+        if of_domain is None or not of_domain.findings:
+            return report
+        fails = [one for one in of_domain.findings if one.verdict is Verdict.FAIL]
+        rule = catalogue.rule("preflight/domain-not-ready" if fails else "preflight/domain-not-known")
+        ids = list(dict.fromkeys(one.rule.id for one in fails or of_domain.findings))
+        detail = f"{of_domain.subject}: {', '.join(ids[:8])}"
+        finding = Finding(rule, {"domain": of_domain.subject, "findings": " ".join(ids)}, detail)
+        return replace(report, findings=(*report.findings, finding))
+
+    # -- telling ----------------------------------------------------------------------------------
+
+    def _remarks(self, row: Row, inbox: Inbox) -> tuple[Finding, ...]:
+        """What is worth saying of the row itself."""
+        line = {"line": str(row.record.line)}
+        found = [Finding(catalogue.rule("preflight/row-mended"), line, note) for note in row.notes]
+        if (double := self.survey.double(inbox)) is not None and not double.conflict:
+            lines = ", ".join(map(str, double.lines[:20]))
+            found.append(Finding(catalogue.rule("preflight/duplicate"), line, f"lines {lines}"))
+        return tuple(found)
+
+    def _tell(self, row: Row, report: Report, *, host: str = "", provider: str = "") -> None:
+        report = replace(report, evaluations={**report.evaluations, "line": row.record.line})
+        self.progress.done += 1
+        self.progress.verdicts[report.verdict] += 1
+        self._outcomes[str(report.outcome or Outcome.NOT_PROVEN)] += 1
+        self._seen.append(seen(report, host=host, provider=provider))
+        self._ready.put_nowait(report)
+
+    def _fleet(self) -> Report:
+        ended = Ended(
+            rows=self.survey.rows,
+            repeated=sum(len(one.lines) - 1 for one in self.survey.doubles.values() if not one.conflict),
+            stopped=self.stopped,
+            broken=self.journal.broken if self.journal is not None else "",
+            braked=self.braked,
+            slowed=self.lanes.slowed(),
+            outcomes=self._outcomes,
+            seconds=time.monotonic() - self.progress.began,
+        )
+        return concluded(self.subject, self._seen, tuple(self._domains.values()), ended)
+
+    async def _watch(self) -> None:
+        """Notices when this machine has been asleep: the wall clock leaps, the other one does not."""
+        ahead = time.time() - time.monotonic()
+        while True:
+            woken = time.monotonic()
+            await asyncio.sleep(1)
+            now = time.time() - time.monotonic()
+            if abs(now - ahead) > _JUMP or time.monotonic() - woken > _JUMP:
+                self._slept = time.monotonic()
+            ahead = now
+
+
+def _descriptors() -> int:
+    """How many sessions the file descriptors of this process allow; some are kept for DNS and files."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 1_000_000 if soft == resource.RLIM_INFINITY else max(1, (soft - 32) // 2)
+
+
+# -- pieces ----------------------------------------------------------------------------------------
+
+
+def key_of(inbox: Inbox) -> str:
+    """The name of a login in the journal: it tells nobody anything."""
+    return hashlib.sha256(login_of(inbox).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def _login(inbox: Inbox, server: Server) -> tuple[str, str, Secret]:
+    return inbox.user or inbox.address, f"{server.host}:{server.port}", inbox.secret
+
+
+def _report(row: Row, findings: tuple[Finding, ...]) -> Report:
+    subject = row.inbox.address if row.inbox is not None else f"line {row.record.line}"
+    return Report("creds", subject, findings, Outcome.NOT_PROVEN)
+
+
+def _unsent(row: Row, problem: str, detail: str) -> Report:
+    """The report on a row for which nothing was sent, or of which nothing is known."""
+    line: Mapping[str, str] = {"line": str(row.record.line)}
+    return _report(row, (Finding(catalogue.rule(f"preflight/{problem}"), line, detail),))
+
+
+def _sign(report: Report, server: Server) -> str:
+    """What the session tells of its host's patience."""
+    if report.transcript is None:
+        return Sign.FINE
+    for turn in report.transcript:
+        if isinstance(turn.heard, Reply) and turn.stage is not Stage.QUIT:
+            if turn.heard.code in {421, 454} or (turn.heard.enhanced or "").startswith("4.7."):
+                return Sign.SLOWER
+            if turn.stage is Stage.AUTH and turn.heard.code == 535:
+                # A provider that is known says in its words when it was not the password.
+                refused = report.outcome is Outcome.BAD_CREDS or not server.provider
+                return Sign.REFUSED if refused else Sign.FINE
+    return Sign.REFUSED if report.outcome is Outcome.BAD_CREDS else Sign.FINE
+
+
+def _of_ours(report: Report) -> bool:
+    """Whether the session failed on this machine's side, before any server was reached."""
+    for finding in report.findings:
+        stage, ending = finding.evidence.get("stage", ""), finding.evidence.get("ending", "")
+        if stage == Stage.CONNECT and ending in _OURS:
+            return True
+        if finding.rule.id == "session/submission-lookup-failed" and finding.evidence.get("status") in _MUTE:
+            return True
+        if stage == Stage.RESOLVE and ending == "dns-failed":
+            return any(f": {word}" in finding.evidence.get("detail", "") for word in _MUTE)
+    return False
