@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 
@@ -32,6 +33,7 @@ class Address:
         return f"{self.local}@{self.domain}"
 
 
+@functools.lru_cache(maxsize=256)  # one probe reads the same address several times
 def address(text: str) -> Address:
     """The address in `text`; ValueError with a sentence that says what is wrong.
 

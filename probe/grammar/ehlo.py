@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ class Extensions:
 NONE = Extensions({})
 
 
+@functools.lru_cache(maxsize=64)  # a fleet hears few servers, and hears them often
 def extensions(heard: Reply) -> Extensions:
     """The extensions of an EHLO reply; of any other reply, none.
 

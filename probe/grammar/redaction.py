@@ -21,6 +21,7 @@ __all__ = ["MARK", "Redaction"]
 
 MARK = b"***"
 _SHORTEST = 4  # a shorter secret cannot be told from ordinary text
+_PIECE = 6  # bytes in the smallest piece of a longer form that is hidden
 _BREAKABLE = 8  # shorter forms are not looked for in pieces
 _POINTS = b" .,:;!?'\"()"
 _JOINT = b"\n"
@@ -34,19 +35,22 @@ class Redaction:
         self._early = [self._plain.lower().encode()] if _strong(self._plain) else []
         self._left = False
         self._whole: list[bytes] = []
-        self._grams: set[bytes] = set()
         self._blobs: list[bytes] = []
+        self._all = b""  # every form, one after the other
+        self._stride = 1
 
     def leaves(self, line: bytes) -> None:
         """The secret leaves us in `line`: from here on a server may echo it, or the line's last word."""
         if not self._left:
             self._left = True
             self._whole = sorted(_forms(self._plain), key=len, reverse=True)
-            self._grams.update(*map(_grams, self._whole))
         blob = line.rsplit(b" ", 1)[-1].lower()
         if len(blob) >= _BREAKABLE:
             self._blobs.append(blob)
-            self._grams.update(_grams(blob))
+        forms = (*self._whole, *self._blobs)
+        self._all = _JOINT.join(forms)
+        # What would be hidden is a whole form or a piece of so many bytes: looking this often misses none.
+        self._stride = min(_PIECE, *map(len, forms)) - _SHORTEST + 1 if forms else 1
 
     def __call__(self, lines: tuple[bytes, ...]) -> tuple[bytes, ...]:
         """The lines, the secret in any form replaced by `MARK`; a secret split over lines included."""
@@ -67,7 +71,9 @@ class Redaction:
         # Nearly every reply ends here: it shares not even a few bytes in a row with any form.
         if not self._left:
             return any(form in text for form in self._early)
-        return not self._grams.isdisjoint(_grams(text))
+        return any(
+            text[at : at + _SHORTEST] in self._all for at in range(0, len(text) - _SHORTEST + 1, self._stride)
+        )
 
     def _found(self, text: bytes) -> Iterator[tuple[int, int]]:
         folded = text.lower()
@@ -91,10 +97,6 @@ class Redaction:
                 low, high = max(start, line_start), min(end, line_end)
                 if low < high:
                     yield low + index, high + index
-
-
-def _grams(text: bytes) -> set[bytes]:
-    return {text[at : at + _SHORTEST] for at in range(max(1, len(text) - _SHORTEST + 1))}
 
 
 def _strong(plain: str) -> bool:
@@ -144,7 +146,7 @@ def _occurrences(text: bytes, form: bytes) -> Iterator[tuple[int, int]]:
 
 def _fragments(text: bytes, form: bytes) -> Iterator[tuple[int, int]]:
     """Pieces of a form: a third of it or more, and not mere words or numbers, which are anybody's."""
-    size = max(6, -(-len(form) // 3))
+    size = max(_PIECE, -(-len(form) // 3))
     if size >= len(form):
         return
     pieces = {form[at : at + size] for at in range(len(form) - size + 1)}

@@ -74,6 +74,8 @@ class ReplyReader:
 
     def take(self) -> tuple[str, ...]:
         """`rest`, and forget it."""
+        if not self._lines and not self._buffer:
+            return ()
         rest = self.rest()
         self._lines, self._size, self._scanned = [], 0, 0
         self._buffer.clear()

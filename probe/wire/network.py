@@ -57,6 +57,7 @@ class Network:
         self._own = resolver is None
         self._web: Web | None = None
         self._helo = helo
+        self._literal = functools.lru_cache(maxsize=256)(_address_literal)
 
     async def __aenter__(self) -> Self:
         return self
@@ -129,8 +130,7 @@ class Network:
         """The name we give ourselves: the one told, a host name with a dot, or an address literal."""
         if self._helo:
             return self._helo
-        name = _host_name()
-        return name or _address_literal(address)
+        return _host_name() or self._literal(address)
 
 
 def _literal(host: str) -> tuple[str, ...]:

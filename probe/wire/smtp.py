@@ -123,7 +123,10 @@ class _Line:
         self.shaking = False
         self.first_bytes = b""
         self.unsent = b""
-        self.waiter: asyncio.Future[None] | None = None
+        self.writing = False
+        self.waiter: asyncio.Future[bool] | None = None
+        self.until = 0.0
+        self.timer: asyncio.TimerHandle | None = None
 
     # -- connect ----------------------------------------------------------------------------------
 
@@ -161,11 +164,11 @@ class _Line:
             sock.close()
             return Fault(Ending.LOCAL, f"{where}: {problem}")
         if code == errno.EINPROGRESS:
-            self.loop.add_writer(sock, self._wake)
+            self.loop.add_writer(sock.fileno(), self._wake)
             try:
                 in_time = await self._wait(time.monotonic() + limit)
             finally:
-                self.loop.remove_writer(sock)
+                self.loop.remove_writer(sock.fileno())
             code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) if in_time else errno.ETIMEDOUT
         if code:
             sock.close()
@@ -173,16 +176,19 @@ class _Line:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock = sock
         self.local = str(sock.getsockname()[0])
-        self.loop.add_reader(sock, self._readable)
+        self.loop.add_reader(sock.fileno(), self._readable)
         return None
 
     def close(self) -> None:
         """Let go of everything; references to the TLS objects too, they form cycles."""
         if self.sock is not None:
-            self.loop.remove_reader(self.sock)
-            self.loop.remove_writer(self.sock)
+            self._watch(writing=False)
+            self.loop.remove_reader(self.sock.fileno())
             self.sock.close()
             self.sock = None
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
         self.tls = None
 
     # -- say and hear -----------------------------------------------------------------------------
@@ -298,27 +304,37 @@ class _Line:
 
     async def _wait(self, until: float) -> bool:
         """Until something happens on the socket; False when the time, or the deadline, has come."""
-        until = min(until, self.deadline)
-        if until <= time.monotonic():
+        self.until = min(until, self.deadline)
+        if self.until <= time.monotonic():
             return False
+        self._set_timer()
         waiter = self.waiter = self.loop.create_future()
-        timer = self.loop.call_at(self.loop.time() + until - time.monotonic(), self._expire)
         try:
-            await waiter
-        except TimeoutError:
-            return False
+            return await waiter
         finally:
-            timer.cancel()
             self.waiter = None
-        return True
+
+    def _set_timer(self) -> None:
+        """One timer for a session: it goes off early rather than often, and is then set again."""
+        when = self.loop.time() + self.until - time.monotonic()
+        if self.timer is not None:
+            if self.timer.when() <= when:
+                return
+            self.timer.cancel()
+        self.timer = self.loop.call_at(when, self._expire)
 
     def _wake(self) -> None:
         if self.waiter is not None and not self.waiter.done():
-            self.waiter.set_result(None)
+            self.waiter.set_result(True)
 
     def _expire(self) -> None:
-        if self.waiter is not None and not self.waiter.done():
-            self.waiter.set_exception(TimeoutError())
+        self.timer = None
+        if self.waiter is None or self.waiter.done():
+            return
+        if time.monotonic() < self.until:
+            self._set_timer()
+        else:
+            self.waiter.set_result(False)
 
     def _readable(self) -> None:
         """Take what the socket has; called by the loop, and before we speak."""
@@ -379,7 +395,7 @@ class _Line:
         if self.fault is None:
             self.fault = fault
         if self.sock is not None:
-            self.loop.remove_reader(self.sock)
+            self.loop.remove_reader(self.sock.fileno())
 
     def _send(self, data: bytes) -> None:
         if self.tls is not None:
@@ -401,14 +417,19 @@ class _Line:
             sent = 0
         except OSError:
             # What the peer said before it went is still to be read; reading tells how it ended.
-            self.unsent = b""
-            self.loop.remove_writer(self.sock)
-            return
+            sent = len(self.unsent)
         self.unsent = self.unsent[sent:]
-        if self.unsent:
-            self.loop.add_writer(self.sock, self._flush)
+        self._watch(writing=bool(self.unsent))
+
+    def _watch(self, *, writing: bool) -> None:
+        """Be told when the socket takes more; asking the loop costs more than knowing."""
+        if self.sock is None or writing == self.writing:
+            return
+        self.writing = writing
+        if writing:
+            self.loop.add_writer(self.sock.fileno(), self._flush)
         else:
-            self.loop.remove_writer(self.sock)
+            self.loop.remove_writer(self.sock.fileno())
 
     # -- TLS --------------------------------------------------------------------------------------
 
