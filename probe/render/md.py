@@ -62,7 +62,7 @@ def _summary(ones: list[Report], many: list[Report], held: list[Report]) -> Iter
         yield "\n## All\n\n| verdict | subject | outcome | finding |\n|---|---|---|---|\n"
         for report in sorted(ones, key=lambda report: -report.verdict.rank):
             finding = next(iter(sorted_findings(report)), None)
-            what = f"{_prose(finding.rule.title)} {_code(finding.rule.id)}" if finding else ""
+            what = f"{_prose(finding.rule.title)} {_cell(finding.rule.id)}" if finding else ""
             yield f"| {report.verdict} | {_cell(report.subject)} | {report.outcome or ''} | {what} |\n"
     if _worth_telling(ones):
         yield "\n## Not ok\n"
@@ -72,7 +72,7 @@ def _row(group: Group) -> str:
     named = ", ".join(map(_cell, group.subjects[:_MOST_NAMED]))
     where = f"{_prose(group.about)}: " if group.about else ""
     more = f", and {group.count - _MOST_NAMED} more" if group.count > _MOST_NAMED else ""
-    what = f"{_prose(group.title)} {_code(group.id)}"
+    what = f"{_prose(group.title)} {_cell(group.id)}"
     return f"| {group.verdict} | {group.count} | {where}{named}{more} | {what} | {_prose(group.fix)} |\n"
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from probe.render import Style
 from probe.render._gist import by_verdict, decisive, line, numbered, single
@@ -24,6 +25,7 @@ _STATES = {
     Verdict.FAIL: (2, "CRITICAL"),
 }
 _MOST_CAUSES = 5
+_MOST_STEPS = 15
 _LONGEST = 300  # characters before the performance data
 # The bar begins the performance data; the others may be macros, or words of a shell behind a notification.
 _UNWANTED = re.compile(r"""[|`$&<>'"\\]""")
@@ -66,5 +68,5 @@ def _performance(reports: list[Report]) -> Iterator[str]:
     for verdict, count in reversed(by_verdict(reports).items()):
         yield f"{verdict}={count};;;0;{len(reports)}"
     if len(reports) == 1:
-        for step, seconds in reports[0].timings.items():
-            yield f"{re.sub(r'[^a-z0-9_-]', '_', step)}={seconds:.4f}s;;;0"
+        for step, seconds in islice(reports[0].timings.items(), _MOST_STEPS):
+            yield f"{re.sub('[^a-z0-9_-]', '_', step)[:20]}={seconds:.4f}s;;;0"
