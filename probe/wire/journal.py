@@ -56,15 +56,22 @@ class Journal:
         except OSError:
             self.close()
             raise BusyError("another run of this list is under way") from None
+        if anew:
+            self.forget()
+            return
         try:
-            if anew:
-                os.ftruncate(self._file, 0)
             self._read()
         except JournalError:
             self.close()
             raise
         if not os.fstat(self._file).st_size:
-            self._write({"journal": VERSION, "list": self.digest}, durable=True)
+            self.forget()
+
+    def forget(self) -> None:
+        """Begin anew: what an earlier run wrote is gone."""
+        os.ftruncate(self._file, 0)
+        self.begun, self.ended, self.complete = set(), {}, False
+        self._write({"journal": VERSION, "list": self.digest}, durable=True)
 
     def close(self) -> None:
         """Let go of the journal."""

@@ -1,0 +1,206 @@
+"""A file of inboxes: read once and kept as it was, warned about where others can read it, written back."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from probe.cli._output import refuse, say
+
+if TYPE_CHECKING:
+    from probe.grammar.inboxes import Header, Row
+    from probe.grammar.sheet import Form
+    from probe.rules import Report
+    from probe.run.preflight import Survey
+
+__all__ = ["Listed", "Written", "listed"]
+
+_MOST = 128 << 20  # bytes
+_COLUMNS = ("probe_reason", "probe_fix")
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A file as it was when the run began: changing it later changes nothing."""
+
+    name: str
+    data: bytes
+    form: Form
+    table: Header
+    survey: Survey
+    digest: str
+
+    def rows(self) -> Iterator[Row]:
+        """The rows, anew each time."""
+        from probe.grammar.inboxes import rows
+
+        return rows(self.data, self.form, self.table)
+
+
+def listed(file: str, *, encoding: str = "", told: Sequence[str] = (), most: int = 0) -> Listed:
+    """The list in a file (``-``: stdin); what cannot be read as one ends the command with code 2."""
+    from probe.grammar.inboxes import header
+    from probe.grammar.sheet import form_of, records
+    from probe.run.preflight import survey
+
+    name = "stdin" if file == "-" else file
+    data = _stdin() if file == "-" else _bytes(Path(file))
+    mapped = _mapped(told)
+    try:
+        form = form_of(data, encoding)
+        table = header(next(records(data, form)), form.delimiter, mapped)
+        made = Listed(name, data, form, table, _NOBODY, "")
+        seen = survey(made.rows, most)
+    except ValueError as problem:
+        refuse(f"{name} {problem}")
+    if not seen.rows:
+        refuse(f"{name} holds no inboxes: there is nothing below its header")
+    if seen.rows == seen.wrong_rows:
+        line, problem_there = seen.wrong[0]
+        refuse(f"{name}: no row can be read as an inbox; line {line}: {problem_there}")
+    said = repr((sorted(mapped.items()), form)).encode()
+    digest = hashlib.sha256(hashlib.sha256(data).digest() + said).hexdigest()
+    return Listed(name, data, form, table, seen, digest)
+
+
+_NOBODY: Survey = None  # type: ignore[assignment] # stands in while the list is being looked at
+
+
+def _mapped(told: Sequence[str]) -> dict[str, str]:
+    pairs = {}
+    for pair in told:
+        field, equals, column = pair.partition("=")
+        if not equals or not column:
+            refuse(f'--map takes FIELD=COLUMN, as in --map smtp_user="SMTP Login", not {pair!r}')
+        pairs[field.strip()] = column
+    return pairs
+
+
+def _stdin() -> bytes:
+    data = sys.stdin.buffer.read(_MOST + 1)
+    if len(data) > _MOST:
+        refuse(f"stdin holds more than {_MOST >> 20} MiB: that is no list of inboxes")
+    return data
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+                refuse(f"{path} is a device; give a file")
+            data = file.read(_MOST + 1)
+    except OSError as problem:
+        refuse(f"{path}: {problem.strerror}")
+    if len(data) > _MOST:
+        refuse(f"{path} holds more than {_MOST >> 20} MiB: that is no list of inboxes")
+    if stat.S_ISREG(mode) and mode & (stat.S_IRGRP | stat.S_IROTH):
+        say(f"warning: others on this machine can read {path} (mode {stat.S_IMODE(mode):04o}); chmod 600 it")
+    if stat.S_ISREG(mode) and _in_version_control(path):
+        say(f"warning: {path} lies in a git tree and is not ignored: its passwords may be committed")
+    return data
+
+
+def _in_version_control(path: Path) -> bool:
+    """Whether git would take the file; nothing of the tree's own configuration is run."""
+    try:
+        whole = path.resolve()
+        if not any((above / ".git").exists() for above in whole.parents):
+            return False
+        safe = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
+        words = ("git", *safe, "check-ignore", "-q", "--", whole.name)
+        ran = subprocess.run(words, cwd=whole.parent, capture_output=True, check=False, timeout=5)  # noqa: S603
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return ran.returncode == 1
+
+
+# -- writing back ------------------------------------------------------------------------------------
+
+
+class Written:
+    """The two files that a list is parted into; their places are looked at before anything is sent."""
+
+    def __init__(self, whole: str, passed: str, failed: str) -> None:
+        self.passed, self.failed = passed, failed
+        self._told: dict[int, tuple[bool | None, str, str]] = {}
+        for option, file in (("--write-pass", passed), ("--write-fail", failed)):
+            if file:
+                _place(option, Path(file), whole)
+        if passed and passed == failed:
+            refuse("--write-pass and --write-fail name the same file")
+
+    def learn(self, report: Report) -> None:
+        """What a report says of its row."""
+        from probe.rules import Verdict
+
+        line = report.evaluations.get("line")
+        if not isinstance(line, int) or not (self.passed or self.failed):
+            return
+        go = report.verdict.rank < Verdict.WAIT.rank
+        worst = max(report.findings, key=lambda finding: finding.verdict.rank, default=None)
+        if go or worst is None:
+            self._told[line] = (go, "", "")
+            return
+        reason = f"{worst.rule.id}: {worst.rule.title}"
+        detail = f" ({worst.detail})" if worst.rule.id.startswith("preflight/") and worst.detail else ""
+        self._told[line] = (go, sys.intern(reason + detail), sys.intern(worst.fix or worst.rule.fix))
+
+    def write(self, whole: Listed) -> None:
+        """Writes both files: the rows byte for byte, those that failed with the reason and the fix."""
+        from probe.grammar.sheet import records, rewritten
+
+        if not (self.passed or self.failed):
+            return
+        first = {line: double.lines[0] for double in whole.survey.doubles.values() for line in double.lines}
+        lines = records(whole.data, whole.form)
+        header = next(lines)
+        ends = header.raw[len(header.raw.rstrip("\r\n")) :] or "\n"
+        good = [whole.form.mark, rewritten(header, whole.form)]
+        bad = [whole.form.mark, rewritten(header, whole.form, _COLUMNS, ends)]
+        for record in lines:
+            line = record.line if record.line in self._told else first.get(record.line, 0)
+            go, reason, fix = self._told.get(line, (None, "", ""))
+            if go:
+                good.append(rewritten(record, whole.form))
+            elif go is not None:
+                bad.append(rewritten(record, whole.form, (reason, fix), ends))
+        for file, pieces in ((self.passed, good), (self.failed, bad)):
+            if file:
+                _whole(Path(file), pieces)
+
+
+def _place(option: str, path: Path, whole: str) -> None:
+    if path.is_dir():
+        refuse(f"{option} {path} is a directory; give a file name")
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        refuse(f"{option} {path}: the directory {path.parent} does not exist or cannot be written to")
+    with contextlib.suppress(OSError):
+        if path.samefile(whole):
+            refuse(f"{option} {path} is the list itself; give another file")
+
+
+def _whole(path: Path, pieces: Sequence[bytes]) -> None:
+    """The file appears whole or not at all, readable by its owner alone: it holds passwords."""
+    temporary = ""
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            temporary = file.name
+            file.writelines(pieces)
+        Path(temporary).replace(path)
+    except OSError as problem:
+        with contextlib.suppress(OSError):
+            Path(temporary).unlink()
+        say(f"probe: {path} could not be written: {problem.strerror}")
+        raise typer.Exit(4) from None
