@@ -59,7 +59,7 @@ async def play(scenario: Scenario, *, witness: bool = False) -> Played:
         elif scenario.probe.run == "rcpt":
             report = await _rcpt(scenario, world)
         else:
-            report = _explain(scenario)
+            report = await _explain(scenario, world)
         tally = world.tally.copy()
         testimony = await _testimony(scenario, world, report.transcript) if witness else None
     return Played(scenario, report, tally, testimony)
@@ -143,6 +143,8 @@ async def _rcpt(scenario: Scenario, world: World) -> Report:
         private=ask.allow_private,
         nonce="control",
         wait=ask.wait,
+        sending_ip=next(iter(ask.sending_ips), ""),
+        selectors=ask.selectors,
     )
 
     async def at_once(_seconds: float, _why: str) -> None:
@@ -152,13 +154,26 @@ async def _rcpt(scenario: Scenario, world: World) -> Report:
         return await check_rcpt(asked, net, pace=Pace(pause=at_once))
 
 
-def _explain(scenario: Scenario) -> Report:
+async def _explain(scenario: Scenario, world: World) -> Report:
+    from probe.run.diagnosis import Around, joined  # noqa: PLC0415 - as above
     from probe.run.explain import explain_reply  # noqa: PLC0415 - as above
 
     ask = scenario.probe
-    return explain_reply(
+    report = explain_reply(
         ask.text, stage=Stage(ask.stage) if ask.stage else None, provider=ask.provider, mx=ask.mx
     )
+    if not ask.verify:
+        return report
+    around = Around(
+        address=next(iter(ask.sending_ips), ""),
+        mail_from=ask.mail_from,
+        helo="" if ask.helo == "probe.test" else ask.helo,
+        selectors=ask.selectors,
+        recipient=ask.rcpt_to,
+        server=ask.mx,
+    )
+    async with network(scenario, world) as net:
+        return await joined(report, around, net, always=True)
 
 
 async def _testimony(

@@ -12,7 +12,7 @@ from probe.grammar.address import address
 from probe.grammar.redaction import Redaction
 from probe.plans.certificate import certificate
 from probe.plans.creds import Login, creds
-from probe.rules import Finding, Outcome, Report
+from probe.rules import Finding, Outcome, Report, Verdict
 from probe.run.discovery import Server, submission_server
 from probe.wire.network import Network
 from probe.wire.smtp import Peer, converse
@@ -52,7 +52,18 @@ async def check_creds(
         )
     peer = Peer(server.host, addresses, network.source)
     session = await _session(inbox, server, peer, network, before_auth)
-    return _report(inbox, server, session, {"resolve": looked_up})
+    report = _report(inbox, server, session, {"resolve": looked_up})
+    return await _joined(report, inbox, network)
+
+
+async def _joined(report: Report, inbox: Inbox, network: Network) -> Report:
+    """What the server refused, beside what DNS and the session show of it."""
+    if report.verdict is Verdict.OK:
+        return report
+    from probe.run.diagnosis import Around, joined  # noqa: PLC0415 - a login that works needs no evidence
+
+    sender = inbox.mail_from or inbox.address
+    return await joined(report, Around(mail_from=sender, recipient=inbox.rcpt_to or inbox.address), network)
 
 
 def _checked(field: str, text: str) -> None:

@@ -57,5 +57,5 @@ async def _answers(wanted: list[Question], network: Network, within: float) -> d
 
     if not pages:
         return dict(await network.ask(names))
-    found, *fetched = await asyncio.gather(network.ask(names), *map(page, pages))
+    found, fetched = await asyncio.gather(network.ask(names), asyncio.gather(*map(page, pages)))
     return {**found, **dict(zip(pages, fetched, strict=True))}

@@ -16,6 +16,7 @@ from probe.judge.delivery import Acceptance, Delivered, demanding, judge_deliver
 from probe.judge.demand import Demand, demanded
 from probe.plans.rcpt import Delivery, rcpt
 from probe.rules import Cause, Finding, Report
+from probe.run.diagnosis import Around, joined
 from probe.run.pace import Pace
 from probe.run.route import Route, public, route
 from probe.wire.network import Network
@@ -37,7 +38,8 @@ class Asked:
     `mail_from` is the envelope sender (empty: the null reverse-path). `mx` overrules the MX lookup with
     (host, port). `control` adds a made-up recipient; `nonce` makes its name, for tests. `private` lets
     addresses be dialled that are not of the internet. `wait` is how many seconds may be waited, in all,
-    to come back to a server that greylists; 0 not at all.
+    to come back to a server that greylists; 0 not at all. `sending_ip` is the address that the world sees
+    us with, where it is not our own, `selectors` are DKIM selectors in use: for the diagnosis only.
     """
 
     recipient: str
@@ -47,6 +49,8 @@ class Asked:
     private: bool = False
     nonce: str = ""
     wait: float = 0
+    sending_ip: str = ""
+    selectors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,15 @@ async def check_rcpt(asked: Asked, network: Network | None = None, *, pace: Pace
             "rcpt", asked.recipient, (way.problem,), evaluations=_computed(None, way), records=way.seen
         )
     report = _report(asked, way, await _visits(asked, domain, way, network, pace))
-    return await _come_back(asked, domain, way, network, pace, report)
+    report = await _come_back(asked, domain, way, network, pace, report)
+    around = Around(
+        address=asked.sending_ip,
+        mail_from=asked.mail_from,
+        helo=network.helo(report.facts.get("from", "")) if report.facts.get("from") else "",
+        selectors=asked.selectors,
+        recipient=asked.recipient,
+    )
+    return await joined(report, around, network)
 
 
 async def _visits(asked: Asked, domain: str, way: Route, network: Network, pace: Pace) -> list[Visit]:

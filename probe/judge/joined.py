@@ -1,0 +1,142 @@
+"""The joined diagnosis: what a reply says, beside what DNS or the session shows of the same thing.
+
+A reply names or implies a cause. Where that can be checked there is a `Claim`: a sentence, the questions
+that settle it, and the conclusion. *confirmed*: the evidence shows the fault that the reply names.
+*likely*: it agrees without settling it. *unconfirmed*: nobody could tell from here. *refuted*: what the
+reply complains of is not there, or no longer.
+"""
+
+from __future__ import annotations
+
+import enum
+import ipaddress
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from probe.checks._evidence import evidence, routable, seen_answer
+from probe.facts import Question, Records, Transcript
+from probe.grammar.hostname import hostname
+from probe.grammar.pasted import extracts
+from probe.rules import Cause
+
+__all__ = ["Case", "Claim", "Conclusion", "Status", "dns", "domain_of", "settled"]
+
+
+class Status(enum.StrEnum):
+    """What the evidence says of a reply."""
+
+    CONFIRMED = "confirmed"
+    LIKELY = "likely"
+    UNCONFIRMED = "unconfirmed"
+    REFUTED = "refuted"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A reply and all that is known around it; what is not known is empty.
+
+    `reply` are the words as they came, `cause` how the catalogue reads them. `address` is the one we were
+    seen with, where it is of the internet. `server` is the host that answered, `peer` its address.
+    `session` is the transcript the reply stands in.
+    """
+
+    reply: str
+    code: int
+    enhanced: str
+    cause: Cause
+    stage: str = ""
+    address: str = ""
+    mail_from: str = ""
+    helo: str = ""
+    selectors: tuple[str, ...] = ()
+    recipient: str = ""
+    server: str = ""
+    peer: str = ""
+    session: Transcript | None = None
+
+    @property
+    def words(self) -> str:
+        """The reply in lower case, in one line."""
+        return " ".join(self.reply.lower().split())
+
+    @property
+    def status(self) -> str:
+        """Subject and detail of the enhanced status code: ``7.25`` of ``5.7.25``."""
+        return self.enhanced.partition(".")[2]
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The sending addresses: those that the reply names, else our own."""
+        named = [one for one in extracts(self.reply).get("ip", []) if routable(one) and one != self.peer]
+        own = [self.address] if self.address and routable(self.address) else []
+        return tuple(str(ipaddress.ip_address(one)) for one in named[:3] or own)
+
+    @property
+    def sender(self) -> str:
+        """The domain of the envelope sender; where there is none, the first that the reply names."""
+        if domain := domain_of(self.mail_from):
+            return domain
+        ours = {domain_of(self.recipient), self.server.lower()}
+        named = extracts(self.reply).get("domain", [])
+        names = filter(None, map(domain_of, named))
+        return next((name for name in names if name not in ours and not name.endswith(_OTHERS)), "")
+
+
+# Names in a reply that tell of the receiver or of a list, not of the sender.
+_OTHERS = ("google.com", "microsoft.com", "outlook.com", "yahoo.com", "spamhaus.org", "spamcop.net")
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """How it stands with a claim: the sentence, why, and the facts it was judged by, in printable words."""
+
+    status: Status
+    claim: str
+    because: str
+    evidence: tuple[Mapping[str, str], ...] = ()
+
+    def told(self, reply: Mapping[str, str]) -> dict[str, object]:
+        """The form in JSON: both facts side by side, the reply first."""
+        return {
+            "status": str(self.status),
+            "claim": self.claim,
+            "because": self.because,
+            "evidence": [{"fact": "reply", **reply}, *map(dict, self.evidence)],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A kind of complaint that can be checked.
+
+    `made` tells whether a case makes it, `ask` yields what has to be known, `judge` concludes when nothing
+    is asked any more. `local`: the session alone settles it, DNS is not asked.
+    """
+
+    name: str
+    made: Callable[[Case], bool]
+    ask: Callable[[Case, Records], Iterable[Question]]
+    judge: Callable[[Case, Records], Conclusion]
+    local: bool = False
+
+
+def dns(seen: Records, *questions: Question) -> tuple[Mapping[str, str], ...]:
+    """Answers as evidence; questions that were not asked are left out."""
+    told = ((question, seen_answer(seen, question)) for question in questions if question in seen)
+    return tuple(
+        {"fact": "dns", **evidence(question, answer, "; ".join(answer.values[:6]))}
+        for question, answer in told
+    )
+
+
+def settled(case: Case, claims: Iterable[Claim]) -> Claim | None:
+    """The first claim that a case makes, in the order of the table."""
+    return next((claim for claim in claims if claim.made(case)), None)
+
+
+def domain_of(mailbox: str) -> str:
+    """The domain of a mailbox, or the domain itself, as questions name it; empty where it is none."""
+    try:
+        return hostname(mailbox.rpartition("@")[2].strip("<> .")).name
+    except ValueError:
+        return ""

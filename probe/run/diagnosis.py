@@ -1,0 +1,95 @@
+"""Joins a report with evidence: what its reply says, beside what DNS and the session show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from probe import catalogue
+from probe.facts import Records
+from probe.grammar.pasted import read
+from probe.judge.diagnosis import claim_of
+from probe.judge.joined import Case, Conclusion, Status
+from probe.rules import Finding, Report
+from probe.run.evidence import gather
+from probe.wire.network import Network
+
+__all__ = ["Around", "joined"]
+
+_MOST_QUESTIONS = 140  # as many as an audit of one domain without a selector
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What is known around a reply beside the report; what is empty is not known."""
+
+    address: str = ""
+    mail_from: str = ""
+    helo: str = ""
+    selectors: tuple[str, ...] = ()
+    recipient: str = ""
+    server: str = ""
+
+
+async def joined(report: Report, around: Around, network: Network, *, always: bool = False) -> Report:
+    """The report with ``evaluations["diagnosis"]`` and a finding, where its reply says what can be checked.
+
+    With `always` an answer that could not be had is a finding too.
+    """
+    case = case_of(report, around)
+    claim = claim_of(case) if case is not None else None
+    if case is None or claim is None:
+        return report
+    seen = report.records or Records()
+    if not claim.local:
+        seen = await gather(
+            lambda seen: claim.ask(case, seen), network, seen, most=_MOST_QUESTIONS + len(seen)
+        )
+    found = claim.judge(case, seen)
+    reply = {key: value for key, value in _evidence(report).items() if key in {"stage", "reply"}}
+    evaluations = {**report.evaluations, "diagnosis": {"about": claim.name, **found.told(reply)}}
+    findings = report.findings
+    if always or not (claim.local or found.status is Status.UNCONFIRMED):
+        findings = (*findings, _finding(found, reply))
+    records = report.records if claim.local else seen
+    return replace(report, findings=findings, evaluations=evaluations, records=records)
+
+
+def case_of(report: Report, around: Around) -> Case | None:
+    """The reply that decided a report and all that is known around it; None where no reply did."""
+    finding = next((one for one in report.findings if one.evidence.get("reply")), None)
+    if finding is None:
+        return None
+    told = finding.evidence
+    heard = read(told["reply"])
+    session = report.transcript
+    return Case(
+        reply=told["reply"],
+        code=heard.code,
+        enhanced=heard.enhanced,
+        cause=finding.rule.cause,
+        stage=told.get("stage", ""),
+        address=around.address or (session.local if session is not None else ""),
+        mail_from=around.mail_from or told.get("sender", ""),
+        helo=around.helo,
+        selectors=around.selectors,
+        recipient=around.recipient or told.get("recipient", ""),
+        server=around.server or (session.server if session is not None else told.get("mx", "")),
+        peer=session.peer.rpartition(":")[0].strip("[]") if session is not None else "",
+        session=session,
+    )
+
+
+def _evidence(report: Report) -> Mapping[str, str]:
+    return next((one.evidence for one in report.findings if one.evidence.get("reply")), {})
+
+
+def _finding(found: Conclusion, reply: Mapping[str, str]) -> Finding:
+    fact = next((dict(one) for one in found.evidence), {})
+    evidence = {
+        key: value for key, value in fact.items() if key in {"question", "status", "server", "record"}
+    }
+    detail = f"{found.claim}: {found.because}"
+    return Finding(
+        catalogue.rule(f"diagnosis/{found.status}"), evidence or {"stage": reply.get("stage", "")}, detail
+    )
