@@ -7,7 +7,7 @@ from it. The order of the questions is the order of a session.
 from __future__ import annotations
 
 from probe.judge.login import Conclusion, judge_login
-from probe.judge.session import evidence_of, mechanism_of, offered
+from probe.judge.session import evidence_of, mechanism_of, offered, tls_as_told
 from probe.judge.typed import typed
 
-__all__ = ["Conclusion", "evidence_of", "judge_login", "mechanism_of", "offered", "typed"]
+__all__ = ["Conclusion", "evidence_of", "judge_login", "mechanism_of", "offered", "tls_as_told", "typed"]

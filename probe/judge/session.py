@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterable, Iterator
 
 from probe import catalogue
-from probe.facts import Ending, Fault, Reply, Stage, Tls, Transcript, Turn
+from probe.facts import Certificate, Ending, Fault, Reply, Stage, Tls, Transcript, Turn
 from probe.grammar.ehlo import NONE, Extensions, extensions
 from probe.rules import Finding
 
@@ -20,6 +20,7 @@ __all__ = [
     "on_the_way",
     "recognised",
     "shifted",
+    "tls_as_told",
     "tls_findings",
     "took_on",
 ]
@@ -122,13 +123,45 @@ def tls_findings(tls: Tls | None, now: dt.datetime | None) -> Iterator[Finding]:
     if tls is None or not tls.verified or tls.certificate is None:
         return
     leaf = tls.certificate
-    try:
-        rest = dt.datetime.fromisoformat(leaf.not_after) - (now or dt.datetime.now(dt.UTC))
-    except (ValueError, TypeError):
-        return  # a transcript that somebody wrote by hand
-    if rest < dt.timedelta(days=_DAYS_LEFT):
+    days = _days_left(leaf, now or dt.datetime.now(dt.UTC))
+    if days is not None and days < _DAYS_LEFT:
         evidence = {"stage": "tls", "certificate": leaf.subject, "not_after": leaf.not_after}
-        yield Finding(catalogue.rule("session/certificate-expires-soon"), evidence, f"{rest.days} days left")
+        yield Finding(catalogue.rule("session/certificate-expires-soon"), evidence, f"{days} days left")
+
+
+def _days_left(leaf: Certificate, now: dt.datetime) -> int | None:
+    try:
+        return (dt.datetime.fromisoformat(leaf.not_after) - now).days
+    except (ValueError, TypeError):
+        return None  # a transcript that somebody wrote by hand
+
+
+def tls_as_told(tls: Tls | None, now: dt.datetime) -> dict[str, object]:
+    """TLS as plain values: protocol, cipher, the chain's verdict, the certificate and its days left."""
+    if tls is None:
+        return {}
+    leaf = tls.certificate
+    told: dict[str, object] = {
+        "version": tls.version,
+        "cipher": tls.cipher,
+        "wanted": tls.wanted,
+        "verified": tls.verified,
+        "error": tls.error,
+        "resumed": tls.resumed,
+    }
+    if leaf is not None:
+        told["certificate"] = {
+            "subject": leaf.subject,
+            "issuer": leaf.issuer,
+            "names": list(leaf.names),
+            "names_in_all": leaf.total,
+            "not_before": leaf.not_before,
+            "not_after": leaf.not_after,
+            "days_left": _days_left(leaf, now),
+            "key": leaf.key,
+            "sha256": leaf.fingerprint,
+        }
+    return told
 
 
 def recognised(session: Transcript) -> str:

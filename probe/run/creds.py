@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -153,6 +154,7 @@ def _evaluations(session: Transcript, decided: Turn | None) -> dict[str, object]
         "decided_by": judge.evidence_of(decided),
         "mechanism": judge.mechanism_of(session).lower(),
         "extensions": {"before_tls": dict(before.keywords), "under_tls": dict(after.keywords)},
+        "tls": judge.tls_as_told(session.tls, dt.datetime.now(dt.UTC)),
         "stopped": session.stopped,
     }
 
