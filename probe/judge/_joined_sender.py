@@ -260,6 +260,7 @@ def _dmarc_ask(case: Case, seen: Records) -> Iterator[Question]:
     if case.sender:
         yield from dmarc.ask(_told(case), seen)
         yield from _spf_ask(case, seen)
+        yield from _dkim_ask(case, seen)
 
 
 def _policy(case: Case, seen: Records) -> tuple[Judgement, str | None, Mapping[str, object]]:
