@@ -8,7 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
@@ -16,7 +16,10 @@ from probe import render
 from probe.render import Style
 from probe.rules import Report, Verdict, worst
 
-__all__ = ["FAIL_ON", "FORMAT", "OUTPUT", "VERBOSE", "Output", "exit_code", "refuse", "say"]
+if TYPE_CHECKING:
+    from probe.render._changes import Changes
+
+__all__ = ["BASELINE", "FAIL_ON", "FORMAT", "OUTPUT", "VERBOSE", "Output", "exit_code", "refuse", "say"]
 
 FORMAT = typer.Option(
     "text", "-f", "--format", help="What stdout gets: text, json, jsonl, ...", metavar="FORMAT"
@@ -33,6 +36,12 @@ FAIL_ON = typer.Option(
     "--fail-on",
     help="The verdict from which the exit code is 1: note, warn or fail.",
     metavar="VERDICT",
+)
+BASELINE = typer.Option(
+    "",
+    "--baseline",
+    help="An earlier run (-o FILE.jsonl): stdout and exit code tell only what is new, changed or fixed.",
+    metavar="FILE",
 )
 VERBOSE = typer.Option(0, "-v", "--verbose", count=True, help="Show the whole transcript, secrets replaced.")
 
@@ -51,28 +60,45 @@ def say(message: str) -> None:
 class Output:
     """Where the reports go. Made, and its files checked, before anything is sent."""
 
-    def __init__(self, format: str, files: Iterable[str], fail_on: str, verbose: int = 0) -> None:
-        if format not in render.every():
+    def __init__(
+        self, format: str, files: Iterable[str], fail_on: str, verbose: int = 0, baseline: str = ""
+    ) -> None:
+        """`format` may be empty: stdout gets nothing. `baseline` is a file that an earlier run wrote."""
+        if format and format not in render.every():
             refuse(f"there is no format {format!r}; choose one of {', '.join(render.every())}")
         self.format = format
         self.files = [(file, _format_of(file)) for file in files]
         self.fail_on = _threshold(fail_on)
         self.verbose = verbose
+        self.changes = _changes(baseline) if baseline else None
 
     def finish(self, reports: Iterable[Report]) -> NoReturn:
         """Render, write, and end with the exit code of the reports."""
         verdicts: list[Verdict] = []
-        self.write(_noted(reports, verdicts))
-        raise typer.Exit(exit_code(verdicts, self.fail_on))
+        self.write(reports, verdicts)
+        raise typer.Exit(self.exit_code(verdicts))
 
-    def write(self, reports: Iterable[Report]) -> None:
-        """Render to stdout as the reports come, and to every file when all are there."""
+    def exit_code(self, verdicts: Iterable[Verdict]) -> int:
+        """The exit code of some verdicts; a format that monitoring reads has codes of its own."""
+        own = getattr(render.find(self.format), "exit_code", None) if self.format else None
+        return own(verdicts) if own is not None else exit_code(verdicts, self.fail_on)
+
+    def write(self, reports: Iterable[Report], verdicts: list[Verdict] | None = None) -> None:
+        """Render to stdout as the reports come, and to every file when all are there.
+
+        Against a baseline stdout gets what changed; files get everything, so that one of them can be the
+        next baseline. `verdicts` receives those of what stdout is about.
+        """
         style = Style(colour=_coloured(), verbose=self.verbose, width=_width())
         kept: list[Report] = []
         seen = _kept(reports, kept) if self.files else reports
-        for piece in render.find(self.format).render(seen, style):
+        told = self.changes.of(seen) if self.changes is not None else seen
+        noted = _noted(told, verdicts if verdicts is not None else [])
+        for piece in render.find(self.format).render(noted, style) if self.format else _nothing(noted):
             sys.stdout.write(piece)
             sys.stdout.flush()
+        if self.changes is not None:
+            say(f"probe: {self.changes}")
         for file, chosen in self.files:
             text = "".join(render.find(chosen).render(kept, Style(verbose=self.verbose)))
             _write_whole(Path(file), text)
@@ -92,6 +118,19 @@ def _noted(reports: Iterable[Report], verdicts: list[Verdict]) -> Iterator[Repor
     for report in reports:
         verdicts.append(report.verdict)
         yield report
+
+
+def _nothing(reports: Iterable[Report]) -> Iterator[str]:
+    """Goes through the reports and renders none."""
+    for _ in reports:
+        yield from ()
+
+
+def _changes(baseline: str) -> Changes:
+    from probe.cli._runs import load
+    from probe.render._changes import Changes
+
+    return Changes(load([baseline]))
 
 
 def _kept(reports: Iterable[Report], kept: list[Report]) -> Iterator[Report]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from probe.cli._network import address_of, host_of, limits_of, network_of, port_of
-from probe.cli._output import FAIL_ON, FORMAT, OUTPUT, VERBOSE, Output, refuse
+from probe.cli._output import BASELINE, FAIL_ON, FORMAT, OUTPUT, VERBOSE, Output, refuse
 
 if TYPE_CHECKING:
     from probe.facts import Inbox
@@ -46,7 +46,12 @@ class Mechanism(StrEnum):
 
 
 def command(  # typer reads options from parameters
-    addresses: Annotated[list[str], typer.Argument(metavar="ADDRESS...", help="The inboxes to probe.")],
+    addresses: Annotated[
+        list[str] | None, typer.Argument(metavar="ADDRESS...", help="The inboxes to probe.")
+    ] = None,
+    csv: Annotated[
+        str, typer.Option(metavar="FILE", help="Take inboxes and passwords from a list, as probe preflight.")
+    ] = "",
     host: Annotated[
         str, typer.Option(help="Submission server; default: found by domain, MX or SRV record.")
     ] = "",
@@ -93,6 +98,7 @@ def command(  # typer reads options from parameters
     format: str = FORMAT,
     output: list[str] = OUTPUT,
     fail_on: str = FAIL_ON,
+    baseline: str = BASELINE,
     verbose: int = VERBOSE,
 ) -> None:
     """Can these inboxes log in, and may they send as themselves?
@@ -105,7 +111,7 @@ def command(  # typer reads options from parameters
     from probe.cli._secret import Asked, secrets_for
     from probe.facts import Inbox, Secret, TlsMode
 
-    out = Output(format, output, fail_on, verbose)
+    out = Output(format, output, fail_on, verbose, baseline)
     network = network_of(
         limits_of(timeout, deadline),
         ca_file=ca_file,
@@ -114,6 +120,10 @@ def command(  # typer reads options from parameters
         resolver=resolver,
         allow_plaintext=insecure_plaintext,
     )
+    if csv:
+        _listed(csv, addresses, network, out)
+    if not addresses:
+        refuse("give the address of an inbox, or a list of them with --csv FILE")
     for name, text in (*(("", one) for one in addresses), ("--mail-from", mail_from), ("--rcpt-to", rcpt_to)):
         if text or not name:
             address_of(name, text)
@@ -137,6 +147,20 @@ def command(  # typer reads options from parameters
         for address, secret in zip(addresses, secrets_for(addresses, asked), strict=True)
     ]
     out.finish(asyncio.run(_all(inboxes, network)))
+
+
+def _listed(file: str, addresses: list[str] | None, network: Network, out: Output) -> NoReturn:
+    """A list: what `probe preflight --no-dns FILE` does, with its journal, lanes and brake."""
+    from probe.cli._list import Written, listed
+    from probe.cli._preflight import Asked, probed
+    from probe.cli._references import revealer
+    from probe.run.preflight import Options
+
+    if addresses:
+        refuse("give addresses or --csv FILE, not both")
+    whole = listed(file, most=20_000)
+    asked = Asked(Options(audit=False), out, Written(file, "", ""), revealer(allow_commands=False))
+    probed(whole, network, asked)
 
 
 async def _all(inboxes: list[Inbox], network: Network) -> list[Report]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from probe.cli._output import FAIL_ON, FORMAT, OUTPUT, VERBOSE, Output, refuse, say
+from probe.cli._output import BASELINE, FAIL_ON, FORMAT, OUTPUT, VERBOSE, Output, refuse, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -68,6 +68,7 @@ def command(  # typer reads options from parameters
     format: str = FORMAT,
     output: list[str] = OUTPUT,
     fail_on: str = FAIL_ON,
+    baseline: str = BASELINE,
     verbose: int = VERBOSE,
 ) -> None:
     """Audit what receivers see of these domains: SPF, DKIM, DMARC, MX, PTR and the rest.
@@ -75,7 +76,7 @@ def command(  # typer reads options from parameters
     A lookup that failed is reported as unknown, never as missing. Every finding names the question, the
     server and the record it stands on.
     """
-    out = Output(format, output, fail_on, verbose)
+    out = Output(format, output, fail_on, verbose, baseline)
     from dataclasses import replace
 
     from probe.run.domain import Resolver, areas

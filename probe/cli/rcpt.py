@@ -9,7 +9,7 @@ import typer
 
 from probe import render
 from probe.cli._network import address_of, host_of, limits_of, network_of, port_of
-from probe.cli._output import FAIL_ON, FORMAT, OUTPUT, VERBOSE, Output, refuse, say
+from probe.cli._output import BASELINE, FAIL_ON, FORMAT, OUTPUT, VERBOSE, Output, refuse, say
 
 if TYPE_CHECKING:
     from probe.rules import Report
@@ -46,6 +46,12 @@ def command(
     ] = False,
     helo: Annotated[str, typer.Option(metavar="NAME", help="Name to give in EHLO.")] = "",
     source_address: Annotated[str, typer.Option(metavar="IP", help="Address to connect from.")] = "",
+    sending_ip: Annotated[
+        str, typer.Option(metavar="IP", help="The address the world sees, for the diagnosis; default: ours.")
+    ] = "",
+    dkim_selector: Annotated[
+        list[str], typer.Option(metavar="NAME", help="A DKIM selector in use, for the diagnosis; repeatable.")
+    ] = [],
     resolver: Annotated[list[str], typer.Option(metavar="HOST[:PORT]", help="DNS server; repeatable.")] = [],
     ca_file: Annotated[str, typer.Option(metavar="FILE", help="Trust only the roots in this PEM file.")] = "",
     timeout: Annotated[float | None, typer.Option(metavar="SECONDS", help="For each step.")] = None,
@@ -59,6 +65,7 @@ def command(
     format: str = FORMAT,
     output: list[str] = OUTPUT,
     fail_on: str = FAIL_ON,
+    baseline: str = BASELINE,
     verbose: int = VERBOSE,
 ) -> None:
     """Would these recipients' servers take them from this sender?
@@ -70,13 +77,18 @@ def command(
 
     from probe.grammar.address import address
     from probe.run.rcpt import Asked
+    from probe.run.told import sender
 
-    out = Output(format, output, fail_on, verbose)
+    out = Output(format, output, fail_on, verbose, baseline)
     network = network_of(
         limits_of(timeout, deadline), ca_file=ca_file, helo=helo, source=source_address, resolver=resolver
     )
     if mail_from:
         address_of("--mail-from", mail_from)
+    try:
+        told = sender(selectors=dkim_selector, addresses=[sending_ip] if sending_ip else [])
+    except ValueError as problem:
+        refuse(str(problem))
     domains = {address(address_of("", one)).domain for one in recipients}
     if len(domains) > 1 and not permission:
         refuse("recipients of more than one domain: say --i-have-permission if you may ask them all")
@@ -84,7 +96,16 @@ def command(
         refuse(f"more than {_MOST_RECIPIENTS} recipients: this is a diagnosis, not a list cleaner")
     server = _server(mx) if mx else None
     asked = [
-        Asked(one, mail_from, server, control, allow_private, wait=_LONGEST_WAIT if wait else 0)
+        Asked(
+            one,
+            mail_from,
+            server,
+            control,
+            allow_private,
+            wait=_LONGEST_WAIT if wait else 0,
+            sending_ip=told.sending_ips[0] if told.sending_ips else "",
+            selectors=told.selectors,
+        )
         for one in recipients
     ]
     out.finish(asyncio.run(_all(asked, network)))

@@ -1,0 +1,40 @@
+"""Reports that an earlier run wrote: read for `convert`, `diff` and `--baseline`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from probe.cli._output import refuse
+
+if TYPE_CHECKING:
+    from probe.rules import Report
+
+__all__ = ["load"]
+
+
+def load(files: Iterable[str]) -> Iterator[Report]:
+    """The reports of JSON or JSON Lines files (``-`` is stdin) as they are read; exit 2 where none is."""
+    for file in files:
+        yield from _read(file)
+
+
+def _read(file: str) -> Iterator[Report]:
+    from probe.render._read import LONGEST, reports
+
+    found = 0
+    name = "stdin" if file == "-" else file
+    source = 0 if file == "-" else file
+    try:
+        with open(source, encoding="utf-8-sig", closefd=file != "-") as text:
+            for report in reports(iter(lambda: text.readline(LONGEST + 1), "")):
+                found += 1
+                yield report
+    except UnicodeDecodeError:
+        refuse(f"{name} is not UTF-8 text, so it is no report")
+    except OSError as problem:
+        refuse(f"{name} cannot be read: {problem.strerror}")
+    except ValueError as problem:
+        refuse(f"{name}, {problem}")
+    if not found:
+        refuse(f"{name} holds no report")
