@@ -26,10 +26,12 @@ Examples:
   probe explain bounce.eml
   probe explain /var/log/mail.log -o suppress.csv
   probe explain Maildir/ -f jsonl
+  probe explain --verify --sending-ip 192.0.2.7 "550 5.7.25 no reverse DNS"
   tail -f replies.jsonl | probe explain -f jsonl -
 
 What it is given is told from its beginning: a pasted reply, a bounce mail, an mbox, a Maildir, a mail log
-(Postfix, Exim, PowerMTA, KumoMTA), a webhook, or JSON lines with a "reply" key. Nothing is sent anywhere.
+(Postfix, Exim, PowerMTA, KumoMTA), a webhook, or JSON lines with a "reply" key. Nothing is sent anywhere,
+and DNS is asked with --verify only.
 With -o FILE.csv the addresses to suppress are written there."""
 
 _MANY = 20  # reports after which the pile is told as well
@@ -47,6 +49,18 @@ def command(  # typer reads options from parameters
         str, typer.Option(metavar="ID", help="Whose server said it; default: recognised.")
     ] = "",
     mx: Annotated[str, typer.Option(metavar="HOST", help="The server that said it.")] = "",
+    verify: Annotated[
+        bool,
+        typer.Option("--verify", help="Ask DNS whether what the reply says is so; the next options help."),
+    ] = False,
+    sending_ip: Annotated[str, typer.Option(metavar="IP", help="The address the mail left from.")] = "",
+    mail_from: Annotated[str, typer.Option(metavar="ADDRESS", help="The envelope sender.")] = "",
+    rcpt_to: Annotated[str, typer.Option(metavar="ADDRESS", help="The recipient.")] = "",
+    helo: Annotated[str, typer.Option(metavar="NAME", help="The name said in HELO.")] = "",
+    dkim_selector: Annotated[
+        list[str], typer.Option(metavar="NAME", help="A DKIM selector in use; repeatable.")
+    ] = [],
+    resolver: Annotated[list[str], typer.Option(metavar="HOST[:PORT]", help="DNS server; repeatable.")] = [],
     preset: Annotated[
         str,
         typer.Option(metavar="NAME", help="How many dead addresses are too many: strict, usual, lenient."),
@@ -81,8 +95,24 @@ def command(  # typer reads options from parameters
         every=format == "jsonl",
         note=lambda text: say(f"probe: {text}"),
     )
+    reports = _reports(_inputs(what), asked, lists, lines=format == "jsonl")
+    if verify:
+        from probe.cli._verify import verified
+
+        told = {
+            "address": sending_ip,
+            "mail_from": mail_from,
+            "recipient": rcpt_to,
+            "helo": helo,
+            "server": mx,
+        }
+        reports = verified(reports, told, dkim_selector, resolver)
+    elif sending_ip or mail_from or rcpt_to or helo or dkim_selector or resolver:
+        refuse(
+            "--sending-ip, --mail-from, --rcpt-to, --helo, --dkim-selector and --resolver go with --verify"
+        )
     try:
-        out.finish(_reports(_inputs(what), asked, lists, lines=format == "jsonl"))
+        out.finish(reports)
     except OSError as problem:
         if isinstance(problem, BrokenPipeError):
             raise
