@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 __all__ = ["load"]
 
+STDIN = 0  # its descriptor: read as bytes are, whatever the locale says
+
 
 def load(files: Iterable[str]) -> Iterator[Report]:
     """The reports of JSON or JSON Lines files (``-`` is stdin) as they are read; exit 2 where none is."""
@@ -24,7 +26,7 @@ def _read(file: str) -> Iterator[Report]:
 
     found = 0
     name = "stdin" if file == "-" else file
-    source = 0 if file == "-" else file
+    source = STDIN if file == "-" else file
     try:
         with open(source, encoding="utf-8-sig", closefd=file != "-") as text:
             for report in reports(iter(lambda: text.readline(LONGEST + 1), "")):
