@@ -268,8 +268,8 @@ def _own(entry: Entry, heard: Heard, worth: int) -> bool:
 
 
 def _rank(entry: Entry, heard: Heard, *, known: bool) -> int:
-    """The rank an author gave; less where the code it asks for is lost, more for a stranger's own words."""
-    lost = 1 if entry.code and not heard.code else 0
+    """The rank an author gave; less where code or mechanism is not known, more for a stranger's own words."""
+    lost = bool(entry.code and not heard.code) + bool(entry.mechanism and not heard.mechanism)
     strange = 2 if entry.provider and not known else 0
     return entry.rank - lost + strange
 

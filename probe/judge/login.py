@@ -155,7 +155,7 @@ def _stopped(session: Transcript) -> Finding:
     last = session.last(Stage.AUTH) or session.last(Stage.EHLO)
     under_tls = last is not None and last.secure
     extent = after if under_tls else before
-    if session.stopped == "starttls-not-offered":
+    if session.stopped in {"starttls-not-offered", "smtputf8-not-offered"}:
         detail = f"offered: {listed(extent.keywords) or 'nothing'}"
     elif extent.mechanisms and session.stopped.endswith(("not-offered", "mechanism")):
         detail = f"offered: AUTH {listed(extent.mechanisms)}"
