@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 
 from probe.cli._list import Listed, Written
-from probe.cli._output import Output, exit_code, refuse, say
+from probe.cli._output import Output, refuse, say
 from probe.cli._progress import Shown
 from probe.run.preflight import Options, Preflight
 from probe.wire.journal import BusyError, Journal, JournalError
@@ -65,16 +65,15 @@ def probed(whole: Listed, network: Network, asked: Asked) -> NoReturn:
     _say_survey(whole)
     verdicts: list[Verdict] = []
     try:
-        asked.out.write(_noted(_reports(run, network), verdicts, asked.written))
+        asked.out.write(_learned(_reports(run, network), asked.written), verdicts)
         asked.written.write(whole)
     finally:
         journal.close()
-    raise typer.Exit(_ended(run, journal, exit_code(verdicts, asked.out.fail_on)))
+    raise typer.Exit(_ended(run, journal, asked.out.exit_code(verdicts)))
 
 
-def _noted(reports: Iterator[Report], verdicts: list[Verdict], written: Written) -> Iterator[Report]:
+def _learned(reports: Iterator[Report], written: Written) -> Iterator[Report]:
     for report in reports:
-        verdicts.append(report.verdict)
         written.learn(report)
         yield report
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from probe.cli._network import limits_of, network_of
-from probe.cli._output import FAIL_ON, FORMAT, OUTPUT, VERBOSE, Output, refuse
+from probe.cli._output import BASELINE, FAIL_ON, FORMAT, OUTPUT, VERBOSE, Output, refuse
 
 EPILOG = """\b
 Examples:
@@ -73,6 +73,7 @@ def command(  # typer reads options from parameters
     output: list[str] = OUTPUT,
     fail_on: str = FAIL_ON,
     verbose: int = VERBOSE,
+    baseline: str = BASELINE,
 ) -> None:
     """Probe every inbox of a list and audit every domain: which are ready, and what is in the way.
 
@@ -84,7 +85,7 @@ def command(  # typer reads options from parameters
     from probe.run.domain import areas
     from probe.run.preflight import Options
 
-    out = Output(format, output, fail_on, verbose)
+    out = Output(format, output, fail_on, verbose, baseline)
     for name, number in (("--concurrency", concurrency), ("--brake", brake), ("--most", most)):
         if number < 1:
             refuse(f"{name} takes a number of at least 1")

@@ -72,8 +72,9 @@ class Group:
 
     def __str__(self) -> str:
         inboxes = f"{self.count} inbox{'' if self.count == 1 else 'es'}"
-        where = f" at {self.scope} {self.name}" if self.name else " (each on its own)" * (self.count > 1)
-        return f"{inboxes}: {self.title}{where}"
+        each = "each on its own" if self.count > 1 else self.name
+        where = each if self.scope == "inbox" else f"{self.scope} {self.name}".rstrip()
+        return f"{inboxes}: {self.title} ({where})"
 
 
 def seen(report: Report, *, host: str = "", provider: str = "") -> Seen:
