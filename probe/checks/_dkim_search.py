@@ -16,11 +16,12 @@ from functools import cached_property
 from probe.checks import Domain, _providers, _suffixes
 from probe.checks._dkim_keys import Assessment, assess
 from probe.checks._evidence import seen_answer
+from probe.checks._once import once
 from probe.checks._providers import Provider
 from probe.facts import Answer, Question, Records, Status
 from probe.grammar import dkim
 
-__all__ = ["Ladder", "Selector", "control", "domainkey", "given"]
+__all__ = ["Ladder", "Selector", "control", "domainkey", "given", "ladder_of"]
 
 # Selectors that programs and panels use by default, as public lists of found keys show them.
 COMMON = (
@@ -207,3 +208,9 @@ class Ladder:
 
 def _askable(questions: Iterable[Question]) -> tuple[Question, ...]:
     return tuple(dict.fromkeys(each for each in questions if len(each.name) <= 253))
+
+
+@once
+def ladder_of(domain: Domain, seen: Records) -> Ladder:
+    """The ladder of a domain over what has been seen."""
+    return Ladder(domain, seen)

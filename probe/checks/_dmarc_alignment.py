@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from probe.checks import Domain
-from probe.checks._dkim_search import Ladder
+from probe.checks._dkim_search import ladder_of
 from probe.checks._dmarc_discovery import Discovery, discover
 from probe.facts import Records, Status
 
@@ -82,7 +82,7 @@ def _spf_published(name: str, seen: Records) -> bool | None:
 
 def _signed(domain: Domain, found: Discovery, seen: Records, *, strict: bool) -> bool | None:
     """Whether a key of the name itself exists; below its organizational domain a key of that would do."""
-    ladder = Ladder(domain, seen)
+    ladder = ladder_of(domain, seen)
     if ladder.usable:
         return True
     alone = strict or found.org == domain.name

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from probe.checks import _suffixes
 from probe.checks._evidence import seen_answer
+from probe.checks._once import once
 from probe.facts import Question, Records, Status
 from probe.grammar import dmarc
 from probe.grammar.dmarc import Policy, Psd, Record
@@ -59,6 +60,7 @@ def askable(name: str) -> bool:
     return len(name) <= _LONGEST_NAME and all(1 <= len(label) <= 63 for label in name.split("."))
 
 
+@once
 def kept(name: str, seen: Records) -> tuple[Record, ...]:
     """The records at ``_dmarc.<name>`` that receivers keep at sight; more than one count as none."""
     answer = seen_answer(seen, question(name))
@@ -66,6 +68,7 @@ def kept(name: str, seen: Records) -> tuple[Record, ...]:
     return tuple(record for value in values if (record := dmarc.parse(value)) is not None)
 
 
+@once
 def exists(name: str, seen: Records) -> bool | None:
     """Whether the name exists, NXDOMAIN being the proof that it does not (RFC 9989 section 3.2.13)."""
     answers = [answer for kind in ("TXT", "MX", "A") if (answer := seen.asked(name, kind)) and answer.known]
@@ -74,6 +77,7 @@ def exists(name: str, seen: Records) -> bool | None:
     return not any(answer.status is Status.NXDOMAIN and not answer.aliases for answer in answers)
 
 
+@once
 def discover(author: str, seen: Records) -> Discovery:
     """The walk of RFC 9989 sections 4.10, 4.10.1 and 4.10.2 over what has been seen."""
     asked: list[str] = []
@@ -129,6 +133,7 @@ def _suffix_above(org: str, found: dict[str, Record]) -> str:
     return parent if parent in found and found[parent].psd is Psd.YES else ""
 
 
+@once
 def discover_7489(author: str, seen: Records) -> Older:
     """What RFC 7489 section 6.6.3 finds: the name's own record, else that of its organizational domain."""
     org = _suffixes.organizational(author)

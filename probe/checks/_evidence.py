@@ -6,6 +6,7 @@ folder may read it as an absence.
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from collections.abc import Iterable, Mapping
 
@@ -150,6 +151,7 @@ def state(findings: Iterable[Finding]) -> State:
     return _STATES.get(worst(finding.verdict for finding in findings), State.VALID)
 
 
+@functools.lru_cache(maxsize=4096)
 def routable(address: str) -> bool:
     """Whether an address can be reached from the Internet (the IANA special-purpose registries say so)."""
     try:

@@ -55,8 +55,12 @@ def find(name: str) -> Provider | None:
 
 def recognise(hosts: Iterable[str]) -> Provider | None:
     """Whose MX these are: the provider of the first host that anyone's pattern matches, or None."""
-    for host in hosts:
-        for provider in table():
-            if any(fnmatch.fnmatchcase(host, pattern) for pattern in provider.mx):
-                return provider
+    return next((provider for host in hosts if (provider := _of_host(host)) is not None), None)
+
+
+@functools.lru_cache(maxsize=4096)
+def _of_host(host: str) -> Provider | None:
+    for provider in table():
+        if any(fnmatch.fnmatchcase(host, pattern) for pattern in provider.mx):
+            return provider
     return None

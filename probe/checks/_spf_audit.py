@@ -7,6 +7,7 @@ from functools import cached_property
 from probe.checks import Domain
 from probe.checks import _spf_fixes as fixes
 from probe.checks._evidence import evidence, printable, seen_answer
+from probe.checks._once import once
 from probe.checks._spf_result import MOST_LOOKUPS, MOST_VOIDS, records_of
 from probe.checks._spf_rules import rule
 from probe.checks._spf_tree import Fate, Tree, survey
@@ -15,7 +16,7 @@ from probe.grammar import spf
 from probe.grammar.spf import Term
 from probe.rules import Confidence, Finding
 
-__all__ = ["BROKEN", "MOST_ALIKE", "Audit", "again"]
+__all__ = ["BROKEN", "MOST_ALIKE", "Audit", "again", "audited"]
 
 MOST_ALIKE = 5  # findings of one rule
 _LONGEST_FIX = 4096  # nobody pastes more; the rule's own words remain
@@ -96,6 +97,12 @@ class Audit:
     def ending(self, end: str) -> str:
         """The fix that is this record with another end."""
         return self.publish(fixes.edited(self.record, lambda term: term.text, end))
+
+
+@once
+def audited(domain: Domain, seen: Records) -> Audit:
+    """The audit of a domain that has exactly one record."""
+    return Audit(domain, seen)
 
 
 def again(term: Term, seen: set[str]) -> bool:

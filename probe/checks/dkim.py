@@ -11,9 +11,10 @@ from collections.abc import Iterator, Mapping
 from probe.checks import Domain, Judgement
 from probe.checks._dkim_keys import Assessment
 from probe.checks._dkim_rules import RULE, RULES
-from probe.checks._dkim_search import Ladder, Selector, control, domainkey
+from probe.checks._dkim_search import Ladder, Selector, control, domainkey, ladder_of
 from probe.checks._dmarc_discovery import exists
 from probe.checks._evidence import evidence, printable, seen_answer, state, unknown, zone_line
+from probe.checks._once import asked_once, once
 from probe.facts import Question, Records, Status
 from probe.grammar import dkim as grammar
 from probe.rules import Finding, State, Verdict
@@ -25,15 +26,17 @@ _THERE = frozenset({Status.OK, Status.NODATA})
 _MISSING = frozenset({"dkim/missing", "dkim/selector-missing"})
 
 
+@asked_once
 def ask(domain: Domain, seen: Records) -> Iterator[Question]:
     """Rung by rung: each is asked at once, the next when its answers leave something to find."""
-    for rung in Ladder(domain, seen).rungs():
+    for rung in ladder_of(domain, seen).rungs():
         yield from rung
 
 
+@once
 def judge(domain: Domain, seen: Records) -> Judgement:
     """What each selector's key is worth; the state is that of the selectors told, where any were."""
-    ladder = Ladder(domain, seen)
+    ladder = ladder_of(domain, seen)
     findings = tuple(_findings(ladder))
     failed = {finding.rule.id for finding in findings if finding.verdict is Verdict.FAIL}
     verdict = State.MISSING if failed and failed <= _MISSING else state(findings)

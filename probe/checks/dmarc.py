@@ -23,6 +23,7 @@ from probe.checks._dmarc_discovery import (
 from probe.checks._dmarc_fix import line, meant_tag
 from probe.checks._dmarc_rules import RULE, RULES
 from probe.checks._evidence import evidence, printable, seen_answer, state, unknown
+from probe.checks._once import asked_once, once
 from probe.facts import Question, Records, Status
 from probe.grammar import dmarc
 from probe.grammar.dmarc import Destination, Policy, Psd, Record
@@ -35,6 +36,7 @@ _ASIDE = frozenset({"report-unknown"})  # tells nothing about the record itself
 _MAX_REPORT_DOMAINS = 5
 
 
+@asked_once
 def ask(domain: Domain, seen: Records) -> Iterator[Question]:
     """The whole walk at once (eight questions at most), then what the report addresses need."""
     name = domain.name
@@ -52,6 +54,7 @@ def ask(domain: Domain, seen: Records) -> Iterator[Question]:
                     yield _permission(found.record_at, where)
 
 
+@once
 def judge(domain: Domain, seen: Records) -> Judgement:
     """What applies, what is wrong with it, and what both generations of receivers conclude."""
     found, older = discover(domain.name, seen), discover_7489(domain.name, seen)

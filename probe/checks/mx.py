@@ -26,6 +26,7 @@ from probe.checks._evidence import (
     unknown_rule,
     zone_line,
 )
+from probe.checks._once import asked_once, once
 from probe.checks._providers import recognise
 from probe.facts import Answer, Question, Records, Status
 from probe.grammar.rdns import hostname
@@ -203,6 +204,7 @@ class Exchange:
         return True
 
 
+@once
 def exchanges(domain: str, seen: Records) -> tuple[Exchange, ...]:
     """All MX records of a domain, most preferred first; empty where there are none or nothing is known."""
     found = []
@@ -225,6 +227,7 @@ def _followed(found: tuple[Exchange, ...]) -> list[str]:
     return list(dict.fromkeys(names))[:FOLLOWED]
 
 
+@asked_once
 def ask(domain: Domain, seen: Records) -> Iterator[Question]:
     """The MX records, then the addresses of the hosts they name; without MX, the domain's own."""
     yield (question := Question(domain.name, "MX"))

@@ -23,6 +23,7 @@ from probe.checks._evidence import (
     unknown_rule,
     zone_line,
 )
+from probe.checks._once import asked_once, once
 from probe.checks.mx import exchanges
 from probe.facts import Question, Records
 from probe.grammar.rdns import generic, hostname, reversed_address
@@ -174,6 +175,7 @@ def _forward(name: str, address: str) -> Question:
     return Question(name, "AAAA" if ":" in address else "A")
 
 
+@asked_once
 def ask(domain: Domain, seen: Records) -> Iterator[Question]:
     """PTR of every address, then the addresses of every name found and of the HELO name."""
     if not domain.sending_ips:
@@ -189,6 +191,7 @@ def ask(domain: Domain, seen: Records) -> Iterator[Question]:
             yield _forward(domain.helo, address)
 
 
+@once
 def judge(domain: Domain, seen: Records) -> Judgement:
     """The state of the sending addresses; MX hosts are only worth a note."""
     sending, receiving = _sending(domain), _receiving(domain, seen)

@@ -15,7 +15,8 @@ from dataclasses import replace
 from probe.checks import Domain, Judgement, _spf_policy, _spf_provider, _spf_written
 from probe.checks import _providers as providers
 from probe.checks._evidence import evidence, printable, seen_answer, unknown
-from probe.checks._spf_audit import Audit
+from probe.checks._once import asked_once, once
+from probe.checks._spf_audit import Audit, audited
 from probe.checks._spf_evaluate import evaluate
 from probe.checks._spf_fixes import merged, misspelt, paste, why_passed_over
 from probe.checks._spf_networks import count
@@ -32,9 +33,10 @@ _MOST_ADDRESSES = 10  # sending addresses that are evaluated
 _RANK = (State.INVALID, State.MISSING, State.UNKNOWN, State.WARN, State.VALID)
 
 
+@asked_once
 def ask(domain: Domain, seen: Records) -> Iterable[Question]:
     """What is still to be asked: the record, the tree below it level by level, and each sender's own path."""
-    return dict.fromkeys(question for question in _wanted(domain, seen) if question not in seen)
+    return (question for question in _wanted(domain, seen) if question not in seen)
 
 
 def _wanted(domain: Domain, seen: Records) -> Iterator[Question]:
@@ -46,7 +48,7 @@ def _wanted(domain: Domain, seen: Records) -> Iterator[Question]:
         records = records_of(answer)
         if not records and answer.status is not Status.NXDOMAIN:
             yield Question(domain.name, "SPF")
-        audit = Audit(domain, seen) if len(records) == 1 else None
+        audit = audited(domain, seen) if len(records) == 1 else None
         if audit is not None and audit.tree is not None:
             yield from audit.tree.missing
             yield from _spf_provider.questions(audit)
@@ -54,6 +56,7 @@ def _wanted(domain: Domain, seen: Records) -> Iterator[Question]:
         yield from evaluate(sender, seen).missing
 
 
+@once
 def judge(domain: Domain, seen: Records) -> Judgement:
     """What the answers say; total, whatever was answered or not."""
     findings, facts = _judged(domain, seen)
@@ -94,7 +97,7 @@ def _judged(domain: Domain, seen: Records) -> tuple[list[Finding], dict[str, obj
         facts["result"] = (Result.PERMERROR if records else Result.NONE).value
         findings = [_several(domain, seen, records)] if records else [_nothing(domain, seen)]
         return findings, facts
-    audit = Audit(domain, seen)
+    audit = audited(domain, seen)
     facts["record"] = printable(records[0])
     greeted = [(sender, evaluate(sender, seen)) for sender in heloes(domain)]
     # Most HELO names have no record, and that is no fault.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 __all__ = ["Answer", "Question", "Records", "Status"]
 
@@ -28,12 +29,14 @@ class Status(enum.StrEnum):
     @property
     def known(self) -> bool:
         """Whether the answer tells what is, or is not, published."""
-        return self in {Status.OK, Status.NODATA, Status.NXDOMAIN}
+        return self is Status.OK or self is Status.NODATA or self is Status.NXDOMAIN
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Question:
-    """A name and a record type. The name is absolute, lower-case, in A-labels, without final dot."""
+class Question(NamedTuple):
+    """A name and a record type. The name is absolute, lower-case, in A-labels, without final dot.
+
+    A tuple, because one audit builds and hashes hundreds.
+    """
 
     name: str
     type: str
@@ -69,12 +72,17 @@ class Answer:
 
 
 class Records:
-    """What has been asked so far, and the answers. A missing answer is never an empty answer."""
+    """What has been asked so far, and the answers. A missing answer is never an empty answer.
 
-    __slots__ = ("answers",)
+    `derived` remembers what was worked out from exactly these answers: they never change, so neither does
+    what follows from them.
+    """
+
+    __slots__ = ("answers", "derived")
 
     def __init__(self, answers: Mapping[Question, Answer] | None = None) -> None:
         self.answers: Mapping[Question, Answer] = dict(answers or {})
+        self.derived: dict[object, Any] = {}
 
     def __contains__(self, question: Question) -> bool:
         return question in self.answers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import re
 
@@ -38,6 +39,7 @@ _ACCESS = frozenset(
 _LABELS = frozenset({"localhost", "localdomain", "unassigned", "unknown", "unallocated"})
 
 
+@functools.lru_cache(maxsize=4096)
 def reversed_address(address: str) -> str:
     """The labels of an address in reverse: ``7.113.0.203`` or 32 nibbles; ValueError where it is none."""
     parsed = ipaddress.ip_address(address)

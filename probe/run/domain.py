@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import islice, zip_longest
 from pathlib import PurePath
@@ -191,7 +191,7 @@ class _Audit:
         """
         for name, check in self.checks.items():
             if name not in self.asking or not self.fresh.isdisjoint(self.asking[name]):
-                self.asking[name] = tuple(self._ask(name, check))
+                self.asking[name] = self._ask(name, check)
         turns = (
             question
             for turn in zip_longest(*self.asking.values())
@@ -200,13 +200,14 @@ class _Audit:
         )
         return [question for question in dict.fromkeys(turns) if question not in self.seen]
 
-    def _ask(self, name: str, check: Check) -> Iterator[Question]:
+    def _ask(self, name: str, check: Check) -> tuple[Question, ...]:
         if name in self.bugs:
-            return
+            return ()
         try:
-            yield from islice(check.ask(self.domain, self.seen), _AT_ONCE)
+            return tuple(islice(check.ask(self.domain, self.seen), _AT_ONCE))
         except Exception as problem:  # noqa: BLE001 - one broken check never silences the others
             self.bugs[name] = _bug(name, problem)
+            return ()
 
     def learn(self, answers: dict[Question, Answer], asked: int) -> None:
         """Adds answers; `asked` of them were paid for."""

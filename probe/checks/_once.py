@@ -1,0 +1,44 @@
+"""Pure work on a domain and what has been seen of it, done once.
+
+Checks stand on each other: what the receivers require is what SPF, DKIM, DMARC and PTR say, and an
+alignment stands on a walk that others have walked. The result is kept with the records it follows from,
+so it goes when they go, and a new answer, which makes new records, asks for new work.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Hashable, Iterable
+from typing import TypeVar, cast
+
+from probe.facts import Question, Records
+
+__all__ = ["asked_once", "once"]
+
+Subject = TypeVar("Subject", bound=Hashable)
+Result = TypeVar("Result")
+
+
+def once(work: Callable[[Subject, Records], Result]) -> Callable[[Subject, Records], Result]:
+    """A pure function of a subject and of records that is computed once for each of both."""
+
+    @functools.wraps(work)
+    def remembered(subject: Subject, seen: Records) -> Result:
+        key = (work, subject)
+        if key not in seen.derived:
+            seen.derived[key] = work(subject, seen)
+        return cast("Result", seen.derived[key])
+
+    return remembered
+
+
+def asked_once(
+    work: Callable[[Subject, Records], Iterable[Question]],
+) -> Callable[[Subject, Records], tuple[Question, ...]]:
+    """As `once`, for the questions a check asks: each once, in the order they came up."""
+
+    @functools.wraps(work)
+    def listed(subject: Subject, seen: Records) -> tuple[Question, ...]:
+        return tuple(dict.fromkeys(work(subject, seen)))
+
+    return once(listed)
