@@ -10,7 +10,7 @@ from pathlib import Path
 
 from probe.facts import Certificate, Tls, escape
 
-__all__ = ["describing", "tls_facts", "verifying"]
+__all__ = ["describing", "root_directory", "tls_facts", "verifying"]
 
 MOST_NAMES = 10  # of a certificate that has thousands
 
@@ -26,7 +26,7 @@ def verifying(ca_file: str = "") -> ssl.SSLContext:
     context.hostname_checks_common_name = False  # RFC 9525 section 2: the subject proves no name
     if ca_file:
         context.load_verify_locations(cafile=ca_file)
-    elif (directory := _roots()) is not None:
+    elif (directory := root_directory()) is not None:
         context.load_verify_locations(capath=directory)  # read lazily: 0.2 ms instead of 26
     else:
         context.load_default_certs()
@@ -42,7 +42,7 @@ def describing() -> ssl.SSLContext:
     return context
 
 
-def _roots() -> str | None:
+def root_directory() -> str | None:
     """The system's directory of hashed roots, where nobody overrules it by environment."""
     paths = ssl.get_default_verify_paths()
     if os.environ.get(paths.openssl_cafile_env) or os.environ.get(paths.openssl_capath_env):

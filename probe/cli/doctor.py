@@ -1,0 +1,95 @@
+"""`probe doctor`: can this machine probe at all?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from probe.cli._network import host_of, limits_of, network_of, port_of
+from probe.cli._output import FAIL_ON, FORMAT, OUTPUT, VERBOSE, Output, refuse
+
+if TYPE_CHECKING:
+    from probe.rules import Report
+
+EPILOG = """\b
+Examples:
+  probe doctor
+  probe doctor mx.example.org smtp.example.com:587
+  probe doctor --secrets passwords.txt --sending-ip 192.0.2.7
+
+Nobody is connected to who is not named; of a host without a port 25, 465 and 587 are tried. There are
+greeting, EHLO and TLS, and nothing else. DNS is asked about the root, about names that do not exist, and
+one block list about its test point."""
+
+_MOST_HOSTS = 8
+
+
+def command(
+    hosts: Annotated[
+        list[str], typer.Argument(metavar="[HOST[:PORT]...]", help="Mail servers that may be connected to.")
+    ] = [],
+    secrets: Annotated[
+        list[str], typer.Option(metavar="FILE", help="A file of secrets: may others read it? Repeatable.")
+    ] = [],
+    clock: Annotated[
+        str, typer.Option(metavar="URL", help="Compare the clock with the Date of this https page.")
+    ] = "",
+    sending_ip: Annotated[str, typer.Option(metavar="IP", help="The address the world sees.")] = "",
+    helo: Annotated[str, typer.Option(metavar="NAME", help="Name to give in EHLO.")] = "",
+    source_address: Annotated[str, typer.Option(metavar="IP", help="Address to connect from.")] = "",
+    resolver: Annotated[list[str], typer.Option(metavar="HOST[:PORT]", help="DNS server; repeatable.")] = [],
+    ca_file: Annotated[str, typer.Option(metavar="FILE", help="Trust only the roots in this PEM file.")] = "",
+    timeout: Annotated[float, typer.Option(metavar="SECONDS", help="For each step.")] = 10,
+    format: str = FORMAT,
+    output: list[str] = OUTPUT,
+    fail_on: str = FAIL_ON,
+    verbose: int = VERBOSE,
+) -> None:
+    """Can this machine probe at all? Ports, resolver, addresses, reverse DNS, roots, clock, files.
+
+    Exit code 3 means that it could not be told, for want of a network: then it is us, not the others.
+    """
+    import asyncio
+
+    from probe.run.doctor import Examined
+    from probe.run.told import sender
+
+    out = Output(format, output, fail_on, verbose)
+    if len(hosts) > _MOST_HOSTS:
+        refuse(f"{len(hosts)} hosts are too many; {_MOST_HOSTS} tell enough")
+    if clock and not clock.startswith("https://"):
+        refuse(f"--clock {clock!r} is no https URL")
+    try:
+        told = sender(addresses=[sending_ip] if sending_ip else [])
+    except ValueError as problem:
+        refuse(str(problem))
+    network = network_of(
+        limits_of(timeout, 60), ca_file=ca_file, helo=helo, source=source_address, resolver=resolver
+    )
+    examined = Examined(
+        hosts=[_place(text) for text in hosts],
+        files=secrets,
+        page=clock,
+        sending_ip=next(iter(told.sending_ips), ""),
+    )
+
+    async def examine() -> None:
+        from probe.run.doctor import check_machine
+
+        async with network:
+            reports.append(await check_machine(examined, network))
+
+    reports: list[Report] = []
+    asyncio.run(examine())
+    out.finish(reports)
+
+
+def _place(text: str) -> tuple[str, int]:
+    """HOST, HOST:PORT, [IPv6] or [IPv6]:PORT; port 0 where none was told."""
+    host, colon, port = text.rpartition(":")
+    if not colon or text.endswith("]") or (text.count(":") > 1 and not host.endswith("]")):
+        host, port = text, "0"
+    if not port.isascii() or not port.isdigit():
+        refuse(f"{text!r}: {port!r} is no port")
+    return host_of("", host.strip("[]")), port_of(text, int(port))
