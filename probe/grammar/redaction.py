@@ -36,25 +36,22 @@ class Redaction:
         self._left = False
         self._whole: list[bytes] = []
         self._blobs: list[bytes] = []
-        self._all = b""  # every form, one after the other
-        self._stride = 1
+        self._marks: set[bytes] = set()
 
     def leaves(self, line: bytes) -> None:
         """The secret leaves us in `line`: from here on a server may echo it, or the line's last word."""
         if not self._left:
             self._left = True
             self._whole = sorted(_forms(self._plain), key=len, reverse=True)
+            self._marks.update(*map(_marks, self._whole))
         blob = line.rsplit(b" ", 1)[-1].lower()
         if len(blob) >= _BREAKABLE:
             self._blobs.append(blob)
-        forms = (*self._whole, *self._blobs)
-        self._all = _JOINT.join(forms)
-        # What would be hidden is a whole form or a piece of so many bytes: looking this often misses none.
-        self._stride = min(_PIECE, *map(len, forms)) - _SHORTEST + 1 if forms else 1
+            self._marks.update(_marks(blob))
 
     def __call__(self, lines: tuple[bytes, ...]) -> tuple[bytes, ...]:
         """The lines, the secret in any form replaced by `MARK`; a secret split over lines included."""
-        if not lines or not self._worth_a_look(b"".join(_HEAD.sub(b"", line) for line in lines).lower()):
+        if not lines or not self._worth_a_look(lines):
             return lines
         # A reply is searched as one text, each line's code left out so that a split secret is whole.
         heads = [_HEAD.match(line) for line in lines]
@@ -67,20 +64,22 @@ class Redaction:
         shown = _masked(whole, hidden).split(_JOINT)
         return tuple(line[:cut] + body for line, cut, body in zip(lines, cuts, shown, strict=True))
 
-    def _worth_a_look(self, text: bytes) -> bool:
+    def _worth_a_look(self, lines: tuple[bytes, ...]) -> bool:
         # Nearly every reply ends here: it shares not even a few bytes in a row with any form.
+        if not self._left and not self._early:
+            return False
+        text = _HEADS.sub(b"", _JOINT.join(lines)).replace(_JOINT, b"").lower()
         if not self._left:
             return any(form in text for form in self._early)
-        return any(
-            text[at : at + _SHORTEST] in self._all for at in range(0, len(text) - _SHORTEST + 1, self._stride)
+        return not self._marks.isdisjoint(
+            [text[at : at + _SHORTEST] for at in range(len(text) - _SHORTEST + 1)]
         )
 
     def _found(self, text: bytes) -> Iterator[tuple[int, int]]:
         folded = text.lower()
         for form in (*self._blobs, *(self._whole or self._early)):
             yield from _occurrences(folded, form)
-            if len(form) >= _BREAKABLE:
-                yield from _fragments(folded, form)
+            yield from _fragments(folded, form)
 
     def _found_across(self, bodies: list[bytes]) -> Iterator[tuple[int, int]]:
         # Positions in the text without line ends, moved to where they are in the text with them.
@@ -99,16 +98,31 @@ class Redaction:
                     yield low + index, high + index
 
 
+def _piece(form: bytes) -> int:
+    """How many bytes in a row of a form are worth hiding: a third of it, all of a short one."""
+    size = max(_PIECE, -(-len(form) // 3))
+    return size if len(form) >= _BREAKABLE else len(form)
+
+
+def _marks(form: bytes) -> set[bytes]:
+    """A few bytes of a form, so chosen that every piece of it worth hiding has some of them."""
+    step = _piece(form) - _SHORTEST + 1
+    return {form[at : at + _SHORTEST] for at in range(0, len(form) - _SHORTEST + 1, step)}
+
+
 def _strong(plain: str) -> bool:
     return len(plain) >= 8 and not plain.isalpha()
 
 
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _HEAD = re.compile(rb"[2-5][0-9]{2}[ -]")
+_HEADS = re.compile(rb"(?:\A|\n)[2-5][0-9]{2}[ -]")
 
 
 def _forms(plain: str) -> set[bytes]:
     """Every way a secret is commonly written down, lower case."""
     data = plain.encode()
+    digits, spaced = data.hex(), data.hex(" ")
     written = {
         data,
         data[::-1],
@@ -118,20 +132,22 @@ def _forms(plain: str) -> set[bytes]:
         html.escape(plain, quote=False).encode(),
         json.dumps(plain)[1:-1].encode(),
         quopri.encodestring(data).strip(),
-        data.hex().encode(),
-        data.hex(" ").encode(),
-        data.hex(":").encode(),
+        digits.encode(),
+        spaced.encode(),
+        spaced.replace(" ", ":").encode(),
         plain.encode("utf-16-le").hex().encode(),
-        "".join(f"%{byte:02x}" for byte in data).encode(),
+        f"%{spaced.replace(' ', '%')}".encode(),
     }
     with contextlib.suppress(UnicodeEncodeError):
         written.add(plain.encode("latin-1"))
-    for encode in (base64.b64encode, base64.urlsafe_b64encode):
-        for offset in range(3):
-            # what stays the same wherever the secret stands in a longer encoded text
-            coded = encode(b"\0" * offset + data)
-            core = coded[4 if offset else 0 : len(coded) - 4]
-            written.update((core, encode(data).rstrip(b"=")))
+    for offset in range(3):
+        coded = base64.b64encode(b"\0" * offset + data)
+        # what stays the same wherever the secret stands in a longer encoded text
+        cores = [coded[4 if offset else 0 : len(coded) - 4]]
+        if offset == 0:
+            cores.append(coded.rstrip(b"="))
+        for core in cores:
+            written.update((core, core.translate(_URL_SAFE)))
     written.add(base64.b32encode(data).rstrip(b"="))
     return {form.lower() for form in written if len(form) >= _SHORTEST} if len(data) >= _SHORTEST else set()
 
@@ -145,9 +161,9 @@ def _occurrences(text: bytes, form: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _fragments(text: bytes, form: bytes) -> Iterator[tuple[int, int]]:
-    """Pieces of a form: a third of it or more, and not mere words or numbers, which are anybody's."""
-    size = max(_PIECE, -(-len(form) // 3))
-    if size >= len(form):
+    """Pieces of a form that are not mere words or numbers, which are anybody's."""
+    size = _piece(form)
+    if size == len(form):
         return
     pieces = {form[at : at + size] for at in range(len(form) - size + 1)}
     for piece in pieces:

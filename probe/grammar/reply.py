@@ -18,7 +18,7 @@ MAX_REPLY = 64 * 1024  # bytes in one reply
 MAX_LINES = 512  # lines in one reply; 60-line legal notices exist
 
 # Three ASCII digits in column 0, the first 2 to 5, then a space, a hyphen or nothing at all.
-_LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])|\Z)")
+_LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])|\r?\Z)")
 
 Redact = Callable[[tuple[bytes, ...]], tuple[bytes, ...]]
 
@@ -37,8 +37,7 @@ class ReplyReader:
     def __init__(self, redact: Redact = _unchanged) -> None:
         self.redact = redact
         self.broken = False
-        self._buffer = bytearray()
-        self._scanned = 0
+        self._tail = b""  # of a line whose end has not come yet
         self._lines: list[bytes] = []
         self._size = 0
 
@@ -47,38 +46,29 @@ class ReplyReader:
         done: list[Reply | Fault] = []
         if self.broken:
             return done
-        self._buffer += data
-        start = 0
-        while True:
-            end = self._buffer.find(b"\n", max(start, self._scanned))
-            if end < 0:
-                break
-            line = bytes(self._buffer[start:end])
-            start = end + 1
+        *lines, self._tail = (self._tail + data).split(b"\n")
+        for line in lines:
             if (read := self._line(line)) is not None:
                 done.append(read)
-            if isinstance(read, Fault):
-                return done
-        del self._buffer[:start]
-        self._scanned = len(self._buffer)
-        if len(self._buffer) > MAX_LINE:
+                if self.broken:
+                    return done
+        if len(self._tail) > MAX_LINE:
             done.append(self._fault(Ending.TOO_LONG, f"a line of more than {MAX_LINE} bytes"))
         return done
 
     def rest(self) -> tuple[str, ...]:
         """What has been heard of a reply that is not complete, printable."""
-        tail = [bytes(self._buffer[:MAX_LINE])] if self._buffer else []
+        tail = [self._tail[:MAX_LINE]] if self._tail else []
         shown = self.redact((*self._lines, *tail))
         whole = len(self._lines)
         return (*map(_printable, shown[:whole]), *map(escape, shown[whole:]))
 
     def take(self) -> tuple[str, ...]:
         """`rest`, and forget it."""
-        if not self._lines and not self._buffer:
+        if not self._lines and not self._tail:
             return ()
         rest = self.rest()
-        self._lines, self._size, self._scanned = [], 0, 0
-        self._buffer.clear()
+        self._lines, self._size, self._tail = [], 0, b""
         return rest
 
     def _shown(self, lines: Iterable[bytes]) -> tuple[str, ...]:
@@ -88,7 +78,7 @@ class ReplyReader:
         # A bare LF is tolerated and marked; RFC 5321 section 2.3.8 wants CR LF.
         self._lines.append(line)
         self._size += len(line) + 1
-        found = _LINE.match(line.removesuffix(b"\r"))
+        found = _LINE.match(line)
         if len(line) > MAX_LINE:
             return self._fault(Ending.TOO_LONG, f"a line of more than {MAX_LINE} bytes")
         if found is None:
@@ -106,16 +96,14 @@ class ReplyReader:
 
     def _fault(self, ending: Ending, detail: str) -> Fault:
         self.broken = True
-        lines, self._lines = self._lines, []
-        self._buffer.clear()
+        lines, self._lines, self._tail = self._lines, [], b""
         if ending is Ending.TOO_LONG:
             lines = [line[:200] for line in lines[:3]]
         return Fault(ending, detail, self._shown(lines))
 
 
 def _printable(line: bytes) -> str:
-    text = escape(line.removesuffix(b"\r"))
-    return text if line.endswith(b"\r") else text + "\\n"
+    return escape(line[:-1]) if line[-1:] == b"\r" else escape(line) + "\\n"
 
 
 def reply(text: str) -> Reply:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Iterable, Iterator
 
 from probe import catalogue
@@ -168,10 +169,15 @@ def recognised(session: Transcript) -> str:
     """The id of the provider that the greeting or the EHLO reply betrays; empty where none does."""
     for turn in session:
         if turn.stage in {Stage.GREETING, Stage.EHLO} and isinstance(turn.heard, Reply):
-            found = catalogue.provider_of_text(turn.heard.text)
-            if found is not None:
-                return found.id
+            if found := _betrayed(turn.heard):
+                return found
     return ""
+
+
+@functools.lru_cache(maxsize=64)  # servers greet every inbox alike
+def _betrayed(heard: Reply) -> str:
+    found = catalogue.provider_of_text(heard.text)
+    return found.id if found is not None else ""
 
 
 def on_the_way(turn: Turn, later: Iterable[Turn]) -> bool:

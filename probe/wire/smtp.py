@@ -208,7 +208,7 @@ class _Line:
             said = step.shown if isinstance(step, Command) else ""
             heard = await self._hear(step, answered=index == 0 or not self.fault)
             turn = self._turn(step.stage, said, heard, began, pipelined=index > 0)
-            if step == QUIT:
+            if step is QUIT:
                 turn = replace(turn, unasked=await self._parting(heard))
             turns.append(turn)
         return tuple(turns)
@@ -232,7 +232,7 @@ class _Line:
             self.replies.clear()
             self.fault = Fault(Ending.GARBLED, "a reply that nobody asked for", tuple(lines[:_MOST_UNASKED]))
             return self.fault
-        if step != QUIT and (half := self.reader.take()):
+        if step is not QUIT and (half := self.reader.take()):
             self.fault = Fault(Ending.GARBLED, "a line that nobody asked for", half)
             return self.fault
         return None
