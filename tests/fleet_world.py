@@ -6,7 +6,7 @@ import asyncio
 import base64
 import ssl
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -31,7 +31,8 @@ class Account:
 class MailHost:
     """A submission server with STARTTLS on loopback. `logins` counts AUTH by user name.
 
-    `busy` connections are greeted with 421 before the first is taken.
+    `busy` connections are greeted with 421 before the first is taken, and those beyond `most` at once.
+    `upon` is called when so many logins have come.
     """
 
     name: str
@@ -41,6 +42,7 @@ class MailHost:
     most: int = 10_000
     port: int = 0
     logins: Counter[str] = field(default_factory=Counter)
+    upon: tuple[int, Callable[[], None]] = (0, lambda: None)
     together: int = 0
     peak: int = 0
 
@@ -97,6 +99,8 @@ class MailHost:
             elif verb == "AUTH":
                 user, password = await self._told(rest, reader, say)
                 self.logins[user] += 1
+                if self.logins.total() == self.upon[0]:
+                    self.upon[1]()
                 account = self.accounts.get(user, Account("\0"))
                 await asyncio.sleep(account.hang)
                 right = "235 2.7.0 Authentication successful" if password == account.password else ""

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+import probe.run.preflight as preflight_module
 from probe.facts import Inbox, Limits, Secret
 from probe.fakes.dns import FakeDns
-from probe.rules import Outcome, Report, Verdict
-from probe.run.domain import areas
-from probe.run.preflight import Options, Preflight, Row, preflight
+from probe.grammar.inboxes import Row
 from probe.grammar.sheet import Record
+from probe.rules import Outcome, Report, Verdict
+from probe.run.creds import check_creds
+from probe.run.domain import areas
+from probe.run.preflight import Options, Preflight, key_of, preflight
+from probe.wire.journal import Journal
 from probe.wire.network import Network
 from probe.wire.refused import Refused
 from tests.fleet_world import Account, MailHost, ca_file
@@ -114,7 +121,7 @@ class Fleet:
             account, password, verdict = Account("right"), "right", Verdict.OK
             if host == "smtp.gmail.com" and number in {0, 46}:
                 password, account, verdict = "wrong", Account("right", wrong=NOT_ACCEPTED), Verdict.FAIL
-            elif host == "smtp.gmail.com" and number in {6}:
+            elif host == "smtp.gmail.com" and number == 6:
                 account, verdict = Account("right", auth=APP_PASSWORD), Verdict.FAIL
             elif domain == "d01.example":  # a tenant of Microsoft
                 account, verdict = Account("right", auth=TENANT_OFF), Verdict.FAIL
@@ -217,3 +224,296 @@ def test_the_list_is_told_in_one_report(played: Played) -> None:
         "8 inboxes: SMTP AUTH is switched off for the whole tenant (tenant d01.example)"
         in fleet_report.findings[0].detail
     )
+
+
+# -- safety --------------------------------------------------------------------------------------------
+
+
+def play(
+    inboxes: Sequence[Inbox | str], host: MailHost, options: Options | None = None, **more: object
+) -> dict[str, Report]:
+    async def all_of() -> dict[str, Report]:
+        async with world(host) as network:
+            return await told(run_of(inboxes, network, options, **more))
+
+    return asyncio.run(all_of())
+
+
+def own(*addresses: str, **more: Any) -> MailHost:
+    return MailHost("mail.own.test", accounts(*addresses), **more)
+
+
+def test_the_brake_stops_a_host_at_four_refused_logins() -> None:
+    host = own()
+    reports = play([inbox(f"i{number}@a.example", "wrong") for number in range(20)], host)
+    assert host.logins.total() == 4
+    left = [report for report in reports.values() if "preflight/host-braked" in ids(report)]
+    assert len(left) == 16
+    assert {report.verdict for report in left} == {Verdict.UNKNOWN}
+    assert "preflight/brake" in ids(reports["fleet inboxes"])
+
+
+def test_other_hosts_go_on_when_one_is_braked() -> None:
+    async def all_of() -> tuple[int, int]:
+        addresses = [f"i{number}@a.example" for number in range(10)]
+        bad, good = own(), MailHost("smtp.fastmail.com", accounts(*addresses))
+        async with world(bad, good) as network:
+            rows = [inbox(address, "wrong") for address in addresses]
+            rows += [inbox(f"x{address}", "right", "smtp.fastmail.com") for address in addresses]
+            good.accounts = accounts(*(f"x{address}" for address in addresses))
+            await told(run_of(rows, network))
+        return bad.logins.total(), good.logins.total()
+
+    assert asyncio.run(all_of()) == (4, 10)
+
+
+def test_refusals_of_an_earlier_run_count_for_the_brake(tmp_path: Path) -> None:
+    host = own()
+    play([inbox(f"i{number}@a.example", "wrong") for number in range(3)], host, refused=Refused(tmp_path))
+    play(
+        [inbox(f"j{number}@a.example", "wrong") for number in range(3)],
+        own(port=host.port),
+        refused=Refused(tmp_path),
+    )
+    again = own(port=host.port)
+    reports = play([inbox("ada@a.example", "right")], again, refused=Refused(tmp_path))
+    assert not again.logins
+    assert ids(reports["creds ada@a.example"]) == ["preflight/host-braked"]
+
+
+def test_a_refused_login_is_not_tried_again_until_its_rest_is_over(tmp_path: Path) -> None:
+    now = [1e9]
+    tries: list[tuple[int, int]] = []
+    for later in (0, 60, 13 * 60, 2 * 60, 30 * 60, 31 * 60, 23 * 3600, 3600):
+        now[0] += later
+        host = own(port=0 if not tries else tries[0][1])
+        reports = play([inbox("ada@a.example", "wrong")], host, refused=Refused(tmp_path, now=lambda: now[0]))
+        tries.append((host.logins.total(), host.port))
+        assert reports["creds ada@a.example"].outcome is Outcome.BAD_CREDS
+    assert [count for count, _ in tries] == [1, 0, 0, 1, 0, 1, 0, 1]
+
+
+def test_force_tries_again_and_another_password_is_another_login(tmp_path: Path) -> None:
+    host = own("ada@a.example")
+    play([inbox("ada@a.example", "wrong")], host, refused=Refused(tmp_path))
+    same = own("ada@a.example", port=host.port)
+    play([inbox("ada@a.example", "wrong")], same, Options(audit=False, force=True), refused=Refused(tmp_path))
+    assert same.logins.total() == 1
+    other = own("ada@a.example", port=host.port)
+    reports = play([inbox("ada@a.example")], other, refused=Refused(tmp_path))
+    assert reports["creds ada@a.example"].outcome is Outcome.USABLE
+
+
+def test_what_is_remembered_tells_nobody_the_login(tmp_path: Path) -> None:
+    play([inbox("ada@a.example", "zebra-quilt")], own(), refused=Refused(tmp_path))
+    kept = (tmp_path / "refused.jsonl").read_text()
+    assert "zebra" not in kept
+    assert "ada" not in kept
+    assert all(path.stat().st_mode & 0o077 == 0 for path in tmp_path.iterdir())
+
+
+def test_a_login_that_stands_twice_is_tried_once() -> None:
+    host = own("ada@a.example")
+    reports = play([inbox("ada@a.example"), inbox("ADA@a.example"), inbox("ada@a.example")], host)
+    assert host.logins.total() == 1
+    assert ids(reports["creds ada@a.example"]) == ["preflight/duplicate"]
+    assert reports["creds ada@a.example"].findings[0].detail == "lines 2, 3, 4"
+    counts = reports["fleet inboxes"].evaluations["counts"]
+    assert isinstance(counts, dict)
+    assert (counts["rows"], counts["probed"], counts["repeated"], counts["not_probed"]) == (3, 1, 2, 0)
+
+
+def test_two_passwords_for_one_login_are_neither_tried() -> None:
+    host = own("ada@a.example")
+    reports = play([inbox("ada@a.example"), inbox("ada@a.example", "other")], host)
+    assert not host.logins
+    assert ids(reports["creds ada@a.example"]) == ["preflight/two-passwords"]
+
+
+def test_a_login_that_two_addresses_share_is_tried_for_the_first() -> None:
+    host = own("ada@a.example")
+    alias = replace(inbox("alias@a.example"), user="ada@a.example")
+    reports = play([inbox("ada@a.example"), alias], host)
+    assert host.logins == {"ada@a.example": 1}
+    assert ids(reports["creds alias@a.example"]) == ["preflight/login-shared"]
+
+
+def test_a_relay_s_key_may_serve_many_addresses() -> None:
+    host = own("apikey")
+    reports = play([replace(inbox(f"{name}@a.example"), user="apikey") for name in ("ada", "bob")], host)
+    assert host.logins == {"apikey": 2}
+    assert {report.outcome for key, report in reports.items() if key.startswith("creds")} == {Outcome.USABLE}
+
+
+def test_a_wrong_row_is_a_finding_and_the_others_go_on() -> None:
+    reports = play(["no password", inbox("ada@a.example")], own("ada@a.example"))
+    assert ids(reports["creds line 2"]) == ["preflight/row-not-read"]
+    assert reports["creds line 2"].findings[0].detail == "line 2: no password"
+    assert reports["creds ada@a.example"].outcome is Outcome.USABLE
+
+
+def test_a_host_that_asks_for_less_gets_less() -> None:
+    addresses = [f"i{number}@a.example" for number in range(12)]
+    host = own(*addresses, most=2)
+    reports = play([inbox(address) for address in addresses], host, Options(audit=False, pause=0.02))
+    assert host.logins == Counter(addresses)
+    assert {report.outcome for key, report in reports.items() if key.startswith("creds")} == {Outcome.USABLE}
+    assert reports["fleet inboxes"].evaluations["slowed"]
+
+
+def test_sessions_at_one_host_are_bounded() -> None:
+    addresses = [f"i{number}@a.example" for number in range(12)]
+    host = MailHost("mail.own.test", dict.fromkeys(addresses, Account("right", hang=0.05)))
+    play([inbox(address) for address in addresses], host, Options(audit=False, per_host=2))
+    assert host.peak == 2
+
+
+def test_sessions_in_all_are_bounded() -> None:
+    addresses = [f"i{number}@a.example" for number in range(12)]
+    host = MailHost("mail.own.test", dict.fromkeys(addresses, Account("right", hang=0.05)))
+    play([inbox(address) for address in addresses], host, Options(at_once=3, audit=False))
+    assert host.peak == 3
+
+
+def test_one_broken_row_never_silences_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(one: Inbox, *arguments: Any, **more: Any) -> Report:
+        if one.address.startswith("bob"):
+            raise RuntimeError("a bug")
+        return await check_creds(one, *arguments, **more)
+
+    monkeypatch.setattr(preflight_module, "check_creds", broken)
+    reports = play([inbox("bob@a.example"), inbox("ada@a.example")], own("ada@a.example"))
+    assert ids(reports["creds bob@a.example"]) == ["probe/bug"]
+    assert reports["creds ada@a.example"].outcome is Outcome.USABLE
+
+
+def test_a_network_that_does_not_carry_stops_the_run() -> None:
+    async def all_of() -> dict[str, Report]:
+        async with Network(limits=QUICK, source="192.0.2.77") as network:  # an address that is not ours
+            rows = [replace(inbox(f"i{number}@a.example", host="localhost"), port=1) for number in range(200)]
+            return await told(run_of(rows, network))
+
+    reports = asyncio.run(all_of())
+    fleet_report = reports["fleet inboxes"]
+    assert fleet_report.evaluations["stopped"] == "network"
+    assert "preflight/own-network" in ids(fleet_report)
+    assert len(reports) < 120
+    groups = fleet_report.evaluations["groups"]
+    assert isinstance(groups, list)
+    assert [one["scope"] for one in groups] == ["our network"]
+
+
+def test_the_api_tells_inboxes_domains_and_the_list() -> None:
+    async def all_of() -> list[str]:
+        host = own("ada@a.example")
+        async with world(host, zone=f"example. SOA ns. host. 1 1 1 1 1\na.example. {GOOD_SPF}") as network:
+            return [
+                report.kind
+                async for report in preflight([inbox("ada@a.example")], network, at_once=5, per_host=2)
+            ]
+
+    assert sorted(asyncio.run(all_of())) == ["creds", "dns", "fleet"]
+
+
+# -- the journal ---------------------------------------------------------------------------------------
+
+
+def journal(path: Path, *, anew: bool = False) -> Journal:
+    made = Journal(path / "run.jsonl", "digest")
+    made.open(anew=anew)
+    return made
+
+
+def test_a_run_that_goes_on_tells_again_what_was_found_and_tries_the_rest(tmp_path: Path) -> None:
+    host = own("ada@a.example", "eve@a.example")
+    kept = journal(tmp_path)
+    first = play([inbox("ada@a.example"), inbox("bob@a.example", "wrong")], host, journal=kept)
+    kept.close()
+    kept = journal(tmp_path)
+    again = own("ada@a.example", "eve@a.example", port=host.port)
+    rows = [inbox("ada@a.example"), inbox("bob@a.example", "wrong"), inbox("eve@a.example")]
+    second = play(rows, again, journal=kept)
+    kept.close()
+    assert again.logins == {"eve@a.example": 1}
+    for name in ("creds ada@a.example", "creds bob@a.example"):
+        assert ids(second[name]) == ids(first[name])
+        assert second[name].outcome is first[name].outcome
+        assert str(second[name].transcript) == str(first[name].transcript)
+
+
+def test_a_login_that_was_under_way_is_reported_and_not_tried_again(tmp_path: Path) -> None:
+    kept = journal(tmp_path)
+    kept.begin(key_of(inbox("ada@a.example")))
+    kept.close()
+    kept, host = journal(tmp_path), own("ada@a.example")
+    reports = play([inbox("ada@a.example")], host, journal=kept)
+    kept.close()
+    assert not host.logins
+    assert ids(reports["creds ada@a.example"]) == ["preflight/interrupted"]
+    kept, host = journal(tmp_path), own("ada@a.example")
+    forced = play([inbox("ada@a.example")], host, Options(audit=False, force=True), journal=kept)
+    kept.close()
+    assert forced["creds ada@a.example"].outcome is Outcome.USABLE
+
+
+def test_a_session_that_ended_before_its_login_is_tried_by_the_next_run(tmp_path: Path) -> None:
+    kept, host = journal(tmp_path), own("ada@a.example", busy=3)
+    first = play([inbox("ada@a.example")], host, journal=kept)
+    kept.close()
+    assert first["creds ada@a.example"].verdict is Verdict.WAIT
+    kept, host = journal(tmp_path), own("ada@a.example")
+    second = play([inbox("ada@a.example")], host, journal=kept)
+    kept.close()
+    assert second["creds ada@a.example"].outcome is Outcome.USABLE
+
+
+def test_a_full_disk_keeps_the_secret_here_and_stops_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, host = journal(tmp_path), own(*(f"i{number}@a.example" for number in range(20)))
+    begun: list[str] = []
+
+    def full(key: str) -> None:
+        if len(begun) == 3:
+            kept.broken = "No space left on device"
+            raise OSError(errno.ENOSPC, kept.broken)
+        begun.append(key)
+
+    monkeypatch.setattr(kept, "begin", full)
+    reports = play([inbox(f"i{number}@a.example") for number in range(20)], host, journal=kept)
+    kept.close()
+    assert host.logins.total() == len(begun)
+    assert reports["fleet inboxes"].evaluations["stopped"] == "journal"
+    assert "preflight/cannot-record" in ids(reports["fleet inboxes"])
+    assert any("preflight/not-recorded" in ids(report) for report in reports.values())
+
+
+def test_a_run_that_is_stopped_lets_logins_that_left_be_answered() -> None:
+    addresses = [f"i{number}@a.example" for number in range(30)]
+    host = MailHost("mail.own.test", dict.fromkeys(addresses, Account("right", hang=0.2)))
+
+    async def all_of() -> dict[str, Report]:
+        async with world(host) as network:
+            run = run_of([inbox(address) for address in addresses], network)
+
+            host.upon = (3, lambda: run.stop("interrupted"))
+            return await told(run)
+
+    reports = asyncio.run(all_of())
+    found = {key: report for key, report in reports.items() if key.startswith("creds")}
+    assert host.logins.total() == len(found) < 10
+    assert {report.outcome for report in found.values()} == {Outcome.USABLE}
+    assert reports["fleet inboxes"].evaluations["stopped"] == "interrupted"
+
+
+def test_a_login_without_answer_when_the_run_is_stopped_is_reported_as_interrupted() -> None:
+    host = MailHost("mail.own.test", {"ada@a.example": Account("right", hang=30)})
+
+    async def all_of() -> dict[str, Report]:
+        async with world(host) as network:
+            run = run_of([inbox("ada@a.example")], network, Options(audit=False, grace=0.05))
+
+            host.upon = (1, lambda: run.stop("terminated"))
+            return await told(run)
+
+    assert ids(asyncio.run(all_of())["creds ada@a.example"]) == ["preflight/interrupted"]

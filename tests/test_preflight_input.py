@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
-import subprocess
-import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
+from probe.cli import main
 from tests.fleet_world import Account, MailHost, ca_file
 
 PASSWORD = "zQ7-Xk9!hunter2-LEAKME"
@@ -45,17 +45,29 @@ def served() -> Iterator[MailHost]:
     threaded.close()
 
 
-def run(arguments: list[str], state: Path, **more: Any) -> subprocess.CompletedProcess[bytes]:
-    env = {**os.environ, "XDG_STATE_HOME": str(state), "SSL_CERT_FILE": ca_file(), "NO_COLOR": "1"}
-    more.setdefault("stdin", subprocess.DEVNULL)
-    return subprocess.run(
-        [sys.executable, "-m", "probe", *arguments],
-        capture_output=True,
-        env=env,
-        timeout=60,
-        check=False,
-        **more,
-    )
+class Ran(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Callable[..., Ran]:
+    """Runs the command in this process: what it said, and its exit code."""
+    monkeypatch.setenv("SSL_CERT_FILE", ca_file())
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+    def ran(*arguments: str) -> Ran:
+        with pytest.raises(SystemExit) as ended:
+            main([*arguments])
+        out, err = capfd.readouterr()
+        code = ended.value.code
+        assert isinstance(code, int)
+        return Ran(code, out, err)
+
+    return ran
 
 
 ROWS = Path(__file__).parents[2] / "shared" / "data" / "hostile" / "input_faults.jsonl"
@@ -71,7 +83,9 @@ LISTS = [
 
 @pytest.mark.skipif(not FAULTS, reason="../shared is not there")
 @pytest.mark.parametrize("row", LISTS, ids=lambda row: row["id"])
-def test_a_bad_list_ends_as_it_must(row: dict[str, Any], served: MailHost, tmp_path: Path) -> None:
+def test_a_bad_list_ends_as_it_must(
+    row: dict[str, Any], served: MailHost, run: Callable[..., Ran], tmp_path: Path
+) -> None:
     for name, file in row["input"]["files"].items():
         path = tmp_path / name
         if file.get("dir"):
@@ -84,11 +98,191 @@ def test_a_bad_list_ends_as_it_must(row: dict[str, Any], served: MailHost, tmp_p
         pytest.skip("root reads everything")
     served.logins.clear()
     arguments = [word.replace("{in}", str(tmp_path)) for word in row["input"]["args"]]
-    ran = run([*arguments, "--timeout", "5"], tmp_path / "state")
-    said = ran.stdout + ran.stderr
-    assert ran.returncode in row["expected"]["exit"], said.decode()
+    ended = run(*arguments, "--timeout", "5", "--resolver", "127.0.0.1:9")
+    said = ended.out + ended.err
+    assert ended.code in row["expected"]["exit"], said
     assert served.logins.total() <= row["expected"]["auth_max"]
-    assert b"Traceback" not in said
-    assert b"LEAKME" not in said
-    assert ran.returncode != 2 or (ran.stderr.startswith(b"probe: ") and not ran.stdout)
-    assert not [byte for byte in said if byte < 32 and byte not in b"\n"]
+    assert "Traceback" not in said
+    assert "LEAKME" not in said
+    assert ended.code != 2 or (ended.err.startswith("probe: ") and not ended.out)
+    assert not [char for char in said if not char.isprintable() and char != "\n"]
+
+
+# -- lists of our own --------------------------------------------------------------------------------
+
+
+def a_list(tmp_path: Path, text: str | bytes, port: int = 0) -> str:
+    path = tmp_path / "inboxes.csv"
+    data = text.encode() if isinstance(text, str) else text
+    path.write_bytes(data.replace(b"PORT", str(port).encode()))
+    path.chmod(0o600)
+    return str(path)
+
+
+GOOD = f"{USER},{PASSWORD},localhost,PORT\n"
+
+REFUSED = {
+    "a device": ("/dev/zero", "is a device"),
+    "nothing there": ("/nowhere/inboxes.csv", "No such file"),
+}
+NOT_LISTS = {
+    "spaces": ("  \n \n", "is empty"),
+    "a spreadsheet": (b"PK\x03\x04rest", "a spreadsheet"),
+    "an object": ('{"email": "a@b.example"}', "is JSON"),
+    "no header": (f"{USER};{PASSWORD}\n", "no column for email"),
+    "two passwords": (
+        "email,password,app password\na@b.example,x,y\n",
+        "two columns, 'password' and 'app password'",
+    ),
+    "an endless line": (b"email,password\n" + b"x" * (1 << 21), "more than a mebibyte"),
+    "an endless quote": (b'email,password\na@b.example,"' + b"x" * (1 << 21), "line 2 and not closed"),
+    "only wrong rows": ("email,password\na@b.example\n", "no row can be read as an inbox; line 2: 1 fields"),
+    "a damaged UTF-16": ("email,password\n".encode("utf-16")[:-1], "is not UTF-16"),
+    "many columns": (",".join(f"c{number}" for number in range(600)) + "\n", "more than 500 columns"),
+}
+
+
+@pytest.mark.parametrize(("text", "sentence"), NOT_LISTS.values(), ids=NOT_LISTS)
+def test_what_is_no_list_is_refused_with_a_sentence(
+    text: str | bytes, sentence: str, run: Callable[..., Ran], tmp_path: Path
+) -> None:
+    ended = run("preflight", a_list(tmp_path, text))
+    assert ended.code == 2
+    assert sentence in ended.err
+    assert PASSWORD not in ended.err
+    assert ended.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(("file", "sentence"), REFUSED.values(), ids=REFUSED)
+def test_what_is_no_file_is_refused_with_a_sentence(
+    file: str, sentence: str, run: Callable[..., Ran]
+) -> None:
+    ended = run("preflight", file)
+    assert (ended.code, sentence in ended.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--map", "smtp_user"), "--map takes FIELD=COLUMN"),
+        (("--map", "colour=email"), "there is no such field"),
+        (("--map", "user=Nobody"), "no column 'Nobody'"),
+        (("--encoding", "rot13"), "name an encoding"),
+        (("--concurrency", "0"), "at least 1"),
+        (("--brake", "0"), "at least 1"),
+        (("--skip", "everything"), "there is no check"),
+        (("--most", "1"), "more than 1 rows"),
+        (("--write-pass", "/nowhere/good.csv"), "does not exist"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_options_that_cannot_be_are_refused(
+    arguments: tuple[str, ...], sentence: str, run: Callable[..., Ran], tmp_path: Path
+) -> None:
+    ended = run("preflight", a_list(tmp_path, HEADER + GOOD + "b" + GOOD, 1), *arguments)
+    assert ended.code == 2
+    assert sentence in ended.err
+
+
+def test_the_list_itself_is_never_overwritten(run: Callable[..., Ran], tmp_path: Path) -> None:
+    file = a_list(tmp_path, HEADER + GOOD, 1)
+    assert run("preflight", file, "--write-pass", file).code == 2
+
+
+def test_a_dry_run_says_what_would_be_done_and_sends_nothing(
+    served: MailHost, run: Callable[..., Ran], tmp_path: Path
+) -> None:
+    served.logins.clear()
+    rows = "a@gmail.com,x,,\nb@nowhere.example,x,,\nbroken\n"
+    ended = run("preflight", a_list(tmp_path, HEADER + GOOD + rows, served.port), "--dry-run")
+    assert ended.code == 0
+    assert "4 rows, 3 logins to try" in ended.out
+    assert "smtp.gmail.com" in ended.out
+    assert "line 5: 1 fields" in ended.out
+    assert not served.logins
+
+
+def test_references_are_looked_up_and_commands_only_when_allowed(
+    served: MailHost, run: Callable[..., Ran], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served.logins.clear()
+    (tmp_path / "secret").write_text(PASSWORD + "\n")
+    monkeypatch.setenv("ONE_PASSWORD", PASSWORD)
+    cells = {
+        "env:ONE_PASSWORD": 0,
+        "env:NOT_SET": 3,
+        f"file:{tmp_path}/secret": 0,
+        "file:/nowhere": 3,
+        f"cmd:cat {tmp_path}/secret": 3,
+    }
+    for cell, code in cells.items():
+        ended = run(
+            "preflight", a_list(tmp_path, f"{HEADER}{USER},{cell},localhost,PORT\n", served.port), "--no-dns"
+        )
+        assert ended.code == code, ended
+        assert code == 0 or "preflight/secret-missing" in ended.out
+    ended = run(
+        "preflight",
+        a_list(tmp_path, f"{HEADER}{USER},cmd:cat {tmp_path}/secret,localhost,PORT\n", served.port),
+        "--no-dns",
+        "--allow-commands",
+    )
+    assert ended.code == 0
+    assert served.logins[USER] == 3
+
+
+def test_rows_are_written_back_byte_for_byte(
+    served: MailHost, run: Callable[..., Ran], tmp_path: Path
+) -> None:
+    header = b"\xef\xbb\xbfEmail;Note;SMTP Password;SMTP Host;SMTP Port\r\n"
+    good = f'{USER};"two\r\nlines; ""quoted""";{PASSWORD};localhost;PORT\r\n'.encode()
+    bad = "nobody@fault.example;é;=wrong;localhost;PORT".encode()
+    file = a_list(tmp_path, header + good + bad, served.port)
+    ended = run(
+        "preflight",
+        file,
+        "--no-dns",
+        "--write-pass",
+        str(tmp_path / "good.csv"),
+        "--write-fail",
+        str(tmp_path / "bad.csv"),
+    )
+    assert ended.code == 1
+    port = str(served.port).encode()
+    assert (tmp_path / "good.csv").read_bytes() == header + good.replace(b"PORT", port)
+    lines = (tmp_path / "bad.csv").read_bytes().split(b"\r\n")
+    assert lines[0] == header.removesuffix(b"\r\n") + b";probe_reason;probe_fix"
+    assert lines[1].startswith(bad.replace(b"PORT", port) + b";")
+    assert b";login/wrong-credentials: " in lines[1]
+    assert (tmp_path / "bad.csv").stat().st_mode & 0o077 == 0
+
+
+def test_a_list_that_others_can_read_is_warned_about(
+    served: MailHost, run: Callable[..., Ran], tmp_path: Path
+) -> None:
+    file = a_list(tmp_path, HEADER + GOOD, served.port)
+    Path(file).chmod(0o644)
+    (tmp_path / ".git").mkdir()
+    ended = run("preflight", file, "--dry-run")
+    assert "others on this machine can read" in ended.err
+
+
+def test_a_list_from_stdin(
+    served: MailHost, run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = io.TextIOWrapper(io.BytesIO((HEADER + GOOD).replace("PORT", str(served.port)).encode()))
+    monkeypatch.setattr("sys.stdin", text)
+    assert run("preflight", "-", "--no-dns").code == 0
+
+
+def test_a_state_that_cannot_be_written_sends_nothing(
+    served: MailHost, run: Callable[..., Ran], tmp_path: Path
+) -> None:
+    served.logins.clear()
+    (tmp_path / "file").write_text("")
+    ended = run(
+        "preflight", a_list(tmp_path, HEADER + GOOD, served.port), "--state", str(tmp_path / "file" / "state")
+    )
+    assert ended.code == 4
+    assert "nothing was sent" in ended.err
+    assert not served.logins
