@@ -23,7 +23,7 @@ STRANGER = 20
 GAP = 12
 """Letters of a gap or of a longer alternative that count, beyond the fewest a pattern matches."""
 
-_AT_AUTH = frozenset((432, 534, 535, 538))
+_AT_AUTH = frozenset((432, 525, 534, 535, 538))
 _AUTH = [Stage.AUTH]
 
 _NOTHING = Rule(

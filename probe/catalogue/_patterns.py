@@ -37,6 +37,12 @@ _QUOTES = str.maketrans(
         "\u2011": "-",
         "\u2013": "-",
         "\u2014": "-",
+        "\u0142": "l",  # letters that no normalisation takes apart
+        "\u00f8": "o",
+        "\u0111": "d",
+        "\u00e6": "ae",
+        "\u0153": "oe",
+        "\u0131": "i",
     }
 )
 _ESCAPE = re.compile(r"(\\.)")
