@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from probe import catalogue
 from probe.checks import Domain, ptr
@@ -74,6 +74,7 @@ def judge_machine(machine: Machine) -> tuple[dict[str, State], tuple[Finding, ..
     return states, tuple(findings)
 
 
+_NOBODY = "invalid"  # the domain of a machine that has no name
 _OFFLINE = "doctor/no-network"
 _STATES = {
     Verdict.OK: State.VALID,
@@ -194,12 +195,13 @@ def _egress(machine: Machine) -> Iterator[Finding]:
         own = ", ".join(filter(None, machine.own.values()))
         yield _found("egress-unknown", f"our own address is {own or 'unknown'}", {"address": own})
         return
-    yield from ptr.judge(_sender(address, machine.helo), machine.seen).findings
+    for finding in ptr.judge(_sender(address, machine.helo), machine.seen).findings:
+        yield finding if f"{_NOBODY}." not in finding.fix else replace(finding, fix="")
 
 
 def _sender(address: str, helo: str) -> Domain:
     named = helo if "." in helo and not helo.startswith("[") else ""
-    return Domain(named or "invalid", sending_ips=(address,), helo=named)
+    return Domain(named or _NOBODY, sending_ips=(address,), helo=named)
 
 
 def _greeted(machine: Machine) -> Iterator[str]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from probe import catalogue, judge
-from probe.facts import Ending, Fault, Inbox, Stage, Tls, TlsMode, Transcript, Turn
+from probe.facts import Ending, Fault, Inbox, Stage, Status, Tls, TlsMode, Transcript, Turn
 from probe.grammar.address import address
 from probe.grammar.redaction import Redaction
 from probe.plans.certificate import certificate
@@ -48,9 +48,12 @@ async def check_creds(
     looked_up = time.monotonic() - began
     if isinstance(addresses, Fault):
         turn = Turn(Stage.RESOLVE, "", addresses, took=looked_up)
-        return _report(
-            inbox, server, Transcript((turn,), server=server.host, peer=f"{server.host}:{server.port}")
-        )
+        session = Transcript((turn,), server=server.host, peer=f"{server.host}:{server.port}")
+        report = _report(inbox, server, session)
+        if addresses.ending is Ending.DNS_FAILED and str(Status.UNREACHABLE) in addresses.detail:
+            offline = Finding(catalogue.rule("doctor/no-network"), judge.evidence_of(turn), addresses.detail)
+            return replace(report, findings=(offline,))
+        return report
     peer = Peer(server.host, addresses, network.source)
     session = await _session(inbox, server, peer, network, before_auth)
     report = _report(inbox, server, session, {"resolve": looked_up})
@@ -122,6 +125,8 @@ async def _looked_at(
 
 def _without_server(inbox: Inbox, server: Server) -> Report:
     finding = Finding(catalogue.rule(server.problem), dict(server.evidence), server.detail)
+    if dict(server.evidence).get("status") == Status.UNREACHABLE:  # then it is us
+        finding = replace(finding, rule=catalogue.rule("doctor/no-network"))
     findings = (*judge.typed(inbox), finding)
     return Report("creds", inbox.address, findings, Outcome.NOT_PROVEN)
 
