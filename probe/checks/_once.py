@@ -25,9 +25,11 @@ def once(work: Callable[[Subject, Records], Result]) -> Callable[[Subject, Recor
     @functools.wraps(work)
     def remembered(subject: Subject, seen: Records) -> Result:
         key = (work, subject)
-        if key not in seen.derived:
-            seen.derived[key] = work(subject, seen)
-        return cast("Result", seen.derived[key])
+        try:
+            found = seen.derived[key]
+        except KeyError:
+            found = seen.derived[key] = work(subject, seen)
+        return cast("Result", found)
 
     return remembered
 
@@ -35,10 +37,17 @@ def once(work: Callable[[Subject, Records], Result]) -> Callable[[Subject, Recor
 def asked_once(
     work: Callable[[Subject, Records], Iterable[Question]],
 ) -> Callable[[Subject, Records], tuple[Question, ...]]:
-    """As `once`, for the questions a check asks: each once, in the order they came up."""
+    """As `once`, for the questions a check asks: each once, in the order they came up.
+
+    A check asks for whatever it reads, so where its questions brought no new answer it has no new question.
+    """
 
     @functools.wraps(work)
-    def listed(subject: Subject, seen: Records) -> tuple[Question, ...]:
-        return tuple(dict.fromkeys(work(subject, seen)))
+    def remembered(subject: Subject, seen: Records) -> tuple[Question, ...]:
+        key = (work, subject)
+        asked = seen.asking.get(key)
+        if asked is None:
+            asked = seen.asking[key] = tuple(dict.fromkeys(work(subject, seen)))
+        return asked
 
-    return once(listed)
+    return remembered

@@ -19,6 +19,7 @@ from probe.checks._evidence import (
     unknown,
     unknown_rule,
 )
+from probe.checks._once import asked_once
 from probe.checks.mx import FOLLOWED, exchanges, null
 from probe.facts import Question, Records
 from probe.grammar import tlsa
@@ -90,6 +91,7 @@ def _question(host: str) -> Question:
     return Question(f"_25._tcp.{host}", "TLSA")
 
 
+@asked_once
 def ask(domain: Domain, seen: Records) -> Iterator[Question]:
     """The MX records, then TLSA for their hosts."""
     yield Question(domain.name, "MX")

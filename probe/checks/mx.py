@@ -197,6 +197,8 @@ class Exchange:
     @property
     def literal(self) -> bool:
         """Whether the host is an IP address."""
+        if ":" not in self.host and not self.host[-1:].isdigit():
+            return False
         try:
             ipaddress.ip_address(self.host)
         except ValueError:

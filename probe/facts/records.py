@@ -75,13 +75,15 @@ class Records:
     """What has been asked so far, and the answers. A missing answer is never an empty answer.
 
     `derived` remembers what was worked out from exactly these answers: they never change, so neither does
-    what follows from them.
+    what follows from them. `asking` remembers what was asked for in the light of them; that outlives an
+    answer to something else. Both only save work.
     """
 
-    __slots__ = ("answers", "derived")
+    __slots__ = ("answers", "asking", "derived")
 
     def __init__(self, answers: Mapping[Question, Answer] | None = None) -> None:
         self.answers: Mapping[Question, Answer] = dict(answers or {})
+        self.asking: dict[object, tuple[Question, ...]] = {}
         self.derived: dict[object, Any] = {}
 
     def __contains__(self, question: Question) -> bool:
@@ -104,4 +106,11 @@ class Records:
 
     def including(self, more: Mapping[Question, Answer]) -> Records:
         """These records and more."""
-        return Records({**self.answers, **more})
+        grown = Records({**self.answers, **more})
+        grown.asking = {by: asked for by, asked in self.asking.items() if more.keys().isdisjoint(asked)}
+        return grown
+
+    def forget(self) -> None:
+        """Drops what was remembered: what is derived holds these records, and would keep them in memory."""
+        self.asking.clear()
+        self.derived.clear()

@@ -15,7 +15,7 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
-from itertools import islice, zip_longest
+from itertools import chain, islice, zip_longest
 from pathlib import PurePath
 
 from probe.checks import Check, Domain, Judgement, every, find
@@ -179,26 +179,17 @@ class _Audit:
         self.checks: dict[str, Check] = {name: find(name) for name in chosen}
         self.chosen = chosen
         self.seen = Records()
-        self.asking: dict[str, tuple[Question, ...]] = {}
-        self.fresh: frozenset[Question] = frozenset()
         self.bugs: dict[str, Finding] = {}
         self.asked = 0
 
     def questions(self) -> list[Question]:
-        """What is asked and not yet seen: the first of every check, the second of every check, ...
-
-        A check asks for whatever it reads, so one whose questions brought no new answer has no new question.
-        """
-        for name, check in self.checks.items():
-            if name not in self.asking or not self.fresh.isdisjoint(self.asking[name]):
-                self.asking[name] = self._ask(name, check)
-        turns = (
-            question
-            for turn in zip_longest(*self.asking.values())
-            for question in turn
-            if question is not None
+        """What is asked and not yet seen: the first of every check, the second of every check, ..."""
+        open_still = (
+            [question for question in self._ask(name, check) if question not in self.seen]
+            for name, check in self.checks.items()
         )
-        return [question for question in dict.fromkeys(turns) if question not in self.seen]
+        turns = chain.from_iterable(zip_longest(*open_still))
+        return [question for question in dict.fromkeys(turns) if question is not None]
 
     def _ask(self, name: str, check: Check) -> tuple[Question, ...]:
         if name in self.bugs:
@@ -211,8 +202,8 @@ class _Audit:
 
     def learn(self, answers: dict[Question, Answer], asked: int) -> None:
         """Adds answers; `asked` of them were paid for."""
-        self.seen = self.seen.including(answers)
-        self.fresh = frozenset(answers)
+        before, self.seen = self.seen, self.seen.including(answers)
+        before.forget()
         self.asked += asked
 
     def budget(self) -> int:
@@ -236,6 +227,7 @@ class _Audit:
         """What all checks conclude."""
         judgements = {name: self.judged(name, check) for name, check in self.checks.items()}
         found = [finding for judged in judgements.values() for finding in judged.findings]
+        self.seen.forget()
         return Report(
             kind="dns",
             subject=self.domain.name,
