@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import ssl
+import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from typing import Self
 
 from probe.fakes.tls import ca_file, server_context
 
-__all__ = ["Account", "MailHost", "ca_file"]
+__all__ = ["Account", "MailHost", "Threaded", "ca_file"]
 
 
 @dataclass(frozen=True)
@@ -130,3 +131,20 @@ class MailHost:
             words.append((await reader.readline()).decode().strip())
         user, password = (base64.b64decode(word).decode() for word in words)
         return user, password
+
+
+class Threaded:
+    """A mail host in a thread of its own, for commands that run in a process of theirs."""
+
+    def __init__(self, host: MailHost) -> None:
+        self.host = host
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+        self.thread.start()
+        asyncio.run_coroutine_threadsafe(host.__aenter__(), self.loop).result(10)
+
+    def close(self) -> None:
+        asyncio.run_coroutine_threadsafe(self.host.__aexit__(None, None, None), self.loop).result(10)
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join(10)
+        self.loop.close()

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import json
 import os
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,28 +12,11 @@ from typing import Any, NamedTuple
 import pytest
 
 from probe.cli import main
-from tests.fleet_world import Account, MailHost, ca_file
+from tests.fleet_world import Account, MailHost, Threaded, ca_file
 
 PASSWORD = "zQ7-Xk9!hunter2-LEAKME"
 USER = "sdr.one@fault.example"
 HEADER = "email,password,host,port\n"
-
-
-class Threaded:
-    """A mail host in a thread of its own, for commands that run in a process of theirs."""
-
-    def __init__(self, host: MailHost) -> None:
-        self.host = host
-        self.loop = asyncio.new_event_loop()
-        self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
-        self.thread.start()
-        asyncio.run_coroutine_threadsafe(host.__aenter__(), self.loop).result(10)
-
-    def close(self) -> None:
-        asyncio.run_coroutine_threadsafe(self.host.__aexit__(None, None, None), self.loop).result(10)
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self.thread.join(10)
-        self.loop.close()
 
 
 @pytest.fixture(scope="module")
