@@ -12,6 +12,7 @@ from probe.rules import Finding, Report, Verdict
 
 __all__ = [
     "AGGREGATES",
+    "CONCLUSIONS",
     "GLANCE",
     "KINDS",
     "WORST_FIRST",
@@ -31,6 +32,7 @@ __all__ = [
 ]
 
 AGGREGATES = frozenset({"fleet", "pile"})  # kinds that tell of many subjects, beside the subjects' own
+CONCLUSIONS = frozenset({"preflight/go", "preflight/no-go", "preflight/not-all-known"})  # of a whole list
 KINDS: Mapping[str, tuple[str, str]] = {
     "creds": ("inbox", "inboxes"),
     "dns": ("domain", "domains"),
@@ -142,7 +144,9 @@ class Group:
     @property
     def about(self) -> str:
         """Whom it covers: ``tenant contoso``; empty where each subject stands for itself."""
-        return f"{self.scope} {self.name}" if self.name else self.scope if self.scope != "inbox" else ""
+        if self.scope == "inbox":
+            return self.name
+        return " ".join(filter(None, (self.scope, self.name)))
 
 
 def groups(reports: Iterable[Report]) -> list[Group]:

@@ -2,166 +2,145 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 
-from probe.facts import Certificate, Fault, Reply, Stage, Tls, Transcript, Turn
 from probe.render import Style, printable
+from probe.render._fleet import concluding, fleet
+from probe.render._gist import AGGREGATES, CONCLUSIONS, line, sorted_findings
+from probe.render._session import shortened, steps
+from probe.render._words import bold, dim, labelled, quotation, verdict_word, wrapped
 from probe.rules import Finding, Report, State, Verdict
 
 EXTENSIONS = (".txt",)
 
-_COLOURS = {
-    Verdict.OK: "32",
-    Verdict.NOTE: "36",
-    Verdict.WARN: "33",
-    Verdict.WAIT: "33",
-    Verdict.UNKNOWN: "35",
-    Verdict.FAIL: "1;31",
-}
 _STATES = {
-    State.VALID: Verdict.OK,
-    State.WARN: Verdict.WARN,
-    State.MISSING: Verdict.FAIL,
     State.INVALID: Verdict.FAIL,
+    State.MISSING: Verdict.FAIL,
     State.UNKNOWN: Verdict.UNKNOWN,
+    State.WARN: Verdict.WARN,
+    State.VALID: Verdict.OK,
     State.NOT_APPLICABLE: Verdict.NOTE,
 }
+_SUBJECT = 36  # the column of subjects that are told in a line
+_STEP = 21  # what verdict and stage take before the words of a step
+_TOOK = 10  # the column of times
 _MOST_LINES = 6  # of one reply in the summary; -v shows all
-_LONGEST = 200  # characters of a line in the summary
+_ALL = 1_000_000
 
 
 def render(reports: Iterable[Report], style: Style) -> Iterator[str]:
-    """A block a report, a blank line between blocks."""
-    for index, report in enumerate(reports):
-        block = "\n".join(_report(report, style))
-        yield ("\n" if index else "") + (block if style.colour else printable(block)) + "\n"
+    """A block a report, a blank line between blocks; among several, what is well takes one line (-v: all).
+
+    A first report that is well is held back until it is known whether it is the only one.
+    """
+    coming = iter(reports)
+    first = list(islice(coming, 1))
+    if first and _well(first[0]):
+        first += islice(coming, 1)
+    several, was_brief = len(first) > 1, False
+    for index, report in enumerate(chain(first, coming)):
+        brief = (several or index > 0) and _well(report) and not style.verbose
+        block = _brief(report, style) if brief else "\n".join(_report(report, style))
+        apart = "\n" if index and not (brief and was_brief) else ""
+        yield apart + (block if style.colour else printable(block)) + "\n"
+        was_brief = brief
+
+
+def _well(report: Report) -> bool:
+    return report.verdict.rank < Verdict.WARN.rank and report.kind not in AGGREGATES
+
+
+def _brief(report: Report, style: Style) -> str:
+    """One line: verdict, subject, what is worth noting."""
+    noted = [finding.rule.id for finding in sorted_findings(report)]
+    facts = [fact.partition(" (")[0] for fact in _facts(report)]
+    told = [str(report.outcome or ""), ", ".join(noted), *facts]
+    head = f"{line(report.subject):<{_SUBJECT}}"
+    rest = shortened("   ".join(map(line, filter(None, told))), style.width - 9 - len(head))
+    return f"{verdict_word(report.verdict, style)} {head} {dim(rest, style)}"
 
 
 def _report(report: Report, style: Style) -> Iterator[str]:
-    yield from _heading(report, style)
+    yield "   ".join([bold(line(report.subject), style), *map(line, _facts(report))])
     if report.transcript is not None and report.transcript.turns:
         yield ""
-        yield from _steps(report.transcript, style)
+        yield from _steps(report, style)
     if report.states:
         yield ""
-        for area, state in report.states.items():
-            yield f"  {_word(_STATES[state], style, str(state))} {area}"
-    for finding in sorted(report.findings, key=lambda one: -one.verdict.rank):
+        yield from _areas(report, style)
+    if report.kind == "fleet":
+        yield from fleet(report, style)
+    sums = [finding for finding in report.findings if finding.rule.id in CONCLUSIONS]
+    for finding in sorted_findings(report):
+        if finding not in sums:
+            yield ""
+            yield from _finding(finding, report, style)
+    if sums or not report.findings:
         yield ""
-        yield from _finding(finding, report, style)
+    yield from concluding(sums, style)
     if not report.findings:
-        yield ""
-        outcome = f"   {report.outcome}" if report.outcome is not None else ""
-        yield f"{_word(Verdict.OK, style)} nothing to mend{outcome}"
+        yield f"{verdict_word(Verdict.OK, style)} nothing to mend{_outcome(report)}"
     if style.verbose and report.transcript is not None:
         yield ""
-        yield from (f"  {line}" for line in str(report.transcript).split("\n"))
+        yield from (f"  {said}" for said in str(report.transcript).split("\n"))
 
 
-def _heading(report: Report, style: Style) -> Iterator[str]:
-    facts = [f"from {value}" if key == "from" else value for key, value in report.facts.items()]
-    head = printable(report.subject)
-    yield "   ".join([f"\x1b[1m{head}\x1b[0m" if style.colour else head, *map(printable, facts)])
+def _facts(report: Report) -> list[str]:
+    return [f"from {value}" if name == "from" else value for name, value in report.facts.items()]
 
 
-def _word(verdict: Verdict, style: Style, word: str = "") -> str:
-    shown = (word or (str(verdict).upper() if verdict is Verdict.FAIL else str(verdict))).ljust(7)
-    return f"\x1b[{_COLOURS[verdict]}m{shown}\x1b[0m" if style.colour else shown
+def _outcome(report: Report) -> str:
+    return f"   {report.outcome}" if report.outcome is not None else ""
 
 
-# -- the session, a line a step -----------------------------------------------------------------------
+def _steps(report: Report, style: Style) -> Iterator[str]:
+    """A line a step, and the times in a column where they were measured."""
+    assert report.transcript is not None
+    told = list(steps(report.transcript))
+    timed = any(step.took for step in told)
+    room = style.width - _STEP - (_TOOK if timed else 0)
+    shown = [shortened(step.what, room) for step in told]
+    width = max(map(len, shown), default=0)
+    for step, what in zip(told, shown, strict=True):
+        took = dim(f"{step.took:>{_TOOK}}", style) if step.took else ""
+        text = f"{what:<{width}}{took}" if took else what
+        yield f"  {verdict_word(step.verdict, style)} {step.stage:<10} {text}"
 
 
-def _steps(session: Transcript, style: Style) -> Iterator[str]:
-    for turn in session:
-        if turn.stage is Stage.QUIT or (isinstance(turn.heard, Reply) and turn.heard.code == 334):
-            continue
-        took = f"{1000 * turn.took:.0f} ms" if turn.took >= 0.001 else ""
-        what = printable(_shortened(_told(turn, session), style.width - 30))
-        yield f"  {_word(_step_verdict(turn), style)} {turn.stage:<10} {what}{'  ' + took if took else ''}"
-
-
-def _step_verdict(turn: Turn) -> Verdict:
-    if isinstance(turn.heard, Fault):
-        return Verdict.UNKNOWN
-    if turn.heard is None or turn.heard.code < 400:
-        return Verdict.OK
-    return Verdict.WAIT if turn.heard.code < 500 else Verdict.FAIL
-
-
-def _told(turn: Turn, session: Transcript) -> str:
-    if isinstance(turn.heard, Fault):
-        return str(turn.heard)
-    if turn.stage is Stage.CONNECT:
-        return session.peer
-    if turn.heard is None:
-        return _tls(session.tls) if session.tls is not None else ""
-    if turn.stage is Stage.EHLO and turn.heard.accepted:
-        offers = [line[4:] for line in turn.heard.lines[1:]]
-        first = [line for line in offers if line.upper().startswith(("AUTH", "STARTTLS"))]
-        return ", ".join([*first, *(line for line in offers if line not in first)])
-    return " ".join(turn.heard.lines)
-
-
-def _tls(tls: Tls) -> str:
-    return f"{tls.version} {tls.cipher}{', ' + _leaf(tls.certificate) if tls.certificate else ''}"
-
-
-def _leaf(leaf: Certificate) -> str:
-    name = leaf.names[0] if leaf.names else leaf.subject
-    return f"certificate {name} by {leaf.issuer}, until {leaf.not_after[:10]}"
-
-
-def _shortened(text: str, width: int) -> str:
-    width = max(40, width)
-    return text if len(text) <= width else text[: width - 3] + "..."
-
-
-# -- findings -------------------------------------------------------------------------------------
+def _areas(report: Report, style: Style) -> Iterator[str]:
+    """A line a state, worst first, with the areas that have it."""
+    words = {state: str(state).replace("_", " ") for state in _STATES}
+    held = {state: [area for area, one in report.states.items() if one is state] for state in _STATES}
+    width = max(7, *(len(words[state]) for state, areas in held.items() if areas))
+    for state, areas in held.items():
+        if areas:
+            yield f"  {verdict_word(_STATES[state], style, words[state], width)} {line(', '.join(areas))}"
 
 
 def _finding(finding: Finding, report: Report, style: Style) -> Iterator[str]:
     rule = finding.rule
-    outcome = f"   {report.outcome}" if report.outcome is not None else ""
-    yield f"{_word(finding.verdict, style)} {rule.id}{outcome}"
-    yield from _wrapped(rule.title + ("" if rule.title.endswith((".", "?")) else "."), style)
+    yield f"{verdict_word(finding.verdict, style)} {line(rule.id)}{_outcome(report)}"
+    yield from wrapped(rule.title + ("" if rule.title.endswith((".", "?")) else "."), style)
     yield from _quoted(finding, style)
-    yield from _wrapped(rule.meaning, style)
+    yield from wrapped(rule.meaning, style)
     if finding.detail:
-        yield from _labelled("Detail", finding.detail, style)
-    yield from _labelled("Fix", finding.fix or rule.fix, style)
+        yield from labelled("Detail", finding.detail, style)
+    yield from labelled("Fix", finding.fix or rule.fix, style)
     if rule.dont:
-        yield from _labelled("Don't", rule.dont, style)
+        yield from labelled("Don't", rule.dont, style)
     if rule.predicts:
-        yield from _labelled("Leads to", "; ".join(rule.predicts), style)
+        yield from labelled("Leads to", "; ".join(rule.predicts), style)
     if finding.alternates:
-        yield from _labelled("Or", ", ".join(finding.alternates), style)
-    yield from _labelled("Source", str(rule.source), style)
+        yield from labelled("Or", ", ".join(finding.alternates), style)
+    yield from labelled("Source", str(rule.source), style)
 
 
 def _quoted(finding: Finding, style: Style) -> Iterator[str]:
-    words = finding.evidence.get("reply") or finding.evidence.get("record") or ""
-    lines = [_shortened(printable(line), _LONGEST) for line in words.split("\n")] if words else []
-    shown = lines if style.verbose else lines[:_MOST_LINES]
-    yield from (f"  | {line}" for line in shown)
-    if len(lines) > len(shown):
-        yield f"  | ... {len(lines) - len(shown)} more lines (-v)"
-    if not words and "question" in finding.evidence:
-        about = [finding.evidence.get(key, "") for key in ("question", "status", "server")]
-        yield f"  | {' '.join(filter(None, map(printable, about)))}"
-
-
-def _wrapped(text: str, style: Style) -> Iterator[str]:
-    for paragraph in printable(text).split("\n"):
-        yield from textwrap.wrap(paragraph, style.width - 2, initial_indent="  ", subsequent_indent="  ")
-
-
-def _labelled(label: str, text: str, style: Style) -> Iterator[str]:
-    first, *rest = printable(text).split("\n")
-    head = f"  {label:<8} "
-    lines = textwrap.wrap(first, style.width, initial_indent=head, subsequent_indent=" " * len(head)) or [
-        head
-    ]
-    yield from lines if not rest else [head + first]  # records to paste keep their line ends
-    yield from (" " * len(head) + line for line in rest)
+    evidence = finding.evidence
+    words = evidence.get("reply") or evidence.get("record") or ""
+    if words:
+        yield from quotation(words, style, _ALL if style.verbose else _MOST_LINES)
+    elif "question" in evidence:
+        about = [evidence.get(name, "") for name in ("question", "status", "server")]
+        yield from quotation(line(" ".join(filter(None, about))), style, 1)

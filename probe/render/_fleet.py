@@ -1,0 +1,78 @@
+"""The report on a whole list as people read it: providers by verdict, causes with their fix, the sum."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from probe.render import Style, printable
+from probe.render._gist import Group, groups, line
+from probe.render._words import bold, labelled, verdict_word, wrapped
+from probe.rules import Finding, Report, Verdict
+
+__all__ = ["concluding", "fleet"]
+
+_MOST_PLACES = 12  # of one cause, and
+_MOST_PROVIDERS = 25  # that a terminal can show
+
+
+def fleet(report: Report, style: Style) -> Iterator[str]:
+    """The lines below the heading; `concluding` comes last, where the eye is."""
+    yield from _providers(report.evaluations.get("providers"), style)
+    yield from _causes(report, style)
+
+
+def concluding(findings: list[Finding], style: Style) -> Iterator[str]:
+    """The verdict on the list in two lines; the causes have been told above."""
+    for finding in findings:
+        count = line(finding.detail.partition("\n")[0])
+        told = f"{finding.rule.title}{f' ({count})' if count else ''}."
+        yield f"{verdict_word(finding.verdict, style)} {bold(told, style)}"
+        yield from wrapped(finding.rule.fix, style, " " * 8)
+
+
+def _providers(told: object, style: Style) -> Iterator[str]:
+    """A row a provider, a column a verdict that occurs; the JSON may be anybody's."""
+    if not isinstance(told, Mapping):
+        return
+    rows = {
+        line(str(name)): {verdict: _count(row.get(str(verdict))) for verdict in Verdict}
+        for name, row in told.items()
+        if isinstance(row, Mapping)
+    }
+    verdicts = [one for one in Verdict if any(row[one] for row in rows.values())]
+    if not verdicts:
+        return
+    width = min(46, max(map(len, rows)))
+    yield ""
+    heads = " ".join(verdict_word(one, style, f"{one:>7}") for one in verdicts)
+    yield f"  {'':<{width}} {heads}     all"
+    for name, row in list(rows.items())[:_MOST_PROVIDERS]:
+        cells = " ".join(f"{row[one] or '.':>7}" for one in verdicts)
+        yield f"  {name[:width]:<{width}} {cells} {sum(row.values()):>7}"
+    if len(rows) > _MOST_PROVIDERS:
+        yield f"  and {len(rows) - _MOST_PROVIDERS} more"
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _causes(report: Report, style: Style) -> Iterator[str]:
+    """One cause with one fix, and all its places: ``8 inboxes, tenant contoso.example``."""
+    alike: dict[tuple[str, str, Verdict], list[Group]] = {}
+    for group in groups([report]):
+        alike.setdefault((group.id, group.fix, group.verdict), []).append(group)
+    for (id_, fix, verdict), several in alike.items():
+        yield ""
+        yield f"{verdict_word(verdict, style)} {printable(several[0].title)}   {line(id_)}"
+        for group in several[:_MOST_PLACES]:
+            yield f"  {group.count:>5} {'inbox' if group.count == 1 else 'inboxes'}{_place(group)}"
+        if len(several) > _MOST_PLACES:
+            rest = several[_MOST_PLACES:]
+            yield f"  {sum(group.count for group in rest):>5} inboxes at {len(rest)} more places"
+        if fix:
+            yield from labelled("Fix", fix, style)
+
+
+def _place(group: Group) -> str:
+    return f", {line(group.about)}" if group.about else ", each on its own" if group.count > 1 else ""

@@ -1,0 +1,72 @@
+"""A session as people read it: a line a step, the times in a column of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from probe.facts import Certificate, Fault, Reply, Stage, Tls, Transcript, Turn
+from probe.render import printable
+from probe.rules import Verdict
+
+__all__ = ["Step", "shortened", "steps"]
+
+_SHORTEST = 40  # characters that a text keeps however narrow the terminal is
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step of a session: how it went, its stage, what was heard, how long it took (empty: not measured)."""
+
+    verdict: Verdict
+    stage: str
+    what: str
+    took: str
+
+
+def steps(session: Transcript) -> Iterator[Step]:
+    """The steps worth a line: not the end, and not the dialogue inside AUTH."""
+    for turn in session:
+        if turn.stage is Stage.QUIT or (isinstance(turn.heard, Reply) and turn.heard.code == 334):
+            continue
+        took = f"{1000 * turn.took:.0f} ms" if turn.took >= 0.001 else ""
+        yield Step(_verdict(turn), str(turn.stage), printable(_told(turn, session)), took)
+
+
+def shortened(text: str, width: int) -> str:
+    """The text, cut where it is longer than a line has room for."""
+    width = max(_SHORTEST, width)
+    return text if len(text) <= width else text[: width - 3] + "..."
+
+
+def _verdict(turn: Turn) -> Verdict:
+    if isinstance(turn.heard, Fault):
+        return Verdict.UNKNOWN
+    if turn.heard is None or turn.heard.code < 400:
+        return Verdict.OK
+    return Verdict.WAIT if turn.heard.code < 500 else Verdict.FAIL
+
+
+def _told(turn: Turn, session: Transcript) -> str:
+    if isinstance(turn.heard, Fault):
+        return str(turn.heard)
+    if turn.stage is Stage.CONNECT:
+        return session.peer
+    if turn.heard is None:
+        return _tls(session.tls) if session.tls is not None else ""
+    if turn.stage is Stage.EHLO and turn.heard.accepted:
+        offers = [line[4:] for line in turn.heard.lines[1:]]
+        first = [line for line in offers if line.upper().startswith(("AUTH", "STARTTLS"))]
+        return ", ".join([*first, *(line for line in offers if line not in first)])
+    return " ".join(turn.heard.lines)
+
+
+def _tls(tls: Tls) -> str:
+    """What a reader looks for comes first, for the end may be cut."""
+    leaf = [_leaf(tls.certificate)] if tls.certificate is not None else []
+    return ", ".join([tls.version, *leaf, tls.cipher])
+
+
+def _leaf(leaf: Certificate) -> str:
+    name = leaf.names[0] if leaf.names else leaf.subject
+    return f"certificate {name} until {leaf.not_after[:10]}, by {leaf.issuer}"

@@ -1,0 +1,73 @@
+"""Words on a terminal: verdicts in colour, paragraphs, labelled lines and quotations of a width."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+
+from probe.render import Style, printable
+from probe.rules import Verdict
+
+__all__ = ["bold", "dim", "labelled", "quotation", "verdict_word", "wrapped"]
+
+_COLOURS = {
+    Verdict.OK: "32",
+    Verdict.NOTE: "36",
+    Verdict.WARN: "33",
+    Verdict.WAIT: "34",
+    Verdict.UNKNOWN: "35",
+    Verdict.FAIL: "1;31",
+}
+_LONGEST = 400  # characters of a quoted line
+
+
+def verdict_word(verdict: Verdict, style: Style, word: str = "", width: int = 7) -> str:
+    """A verdict (or another word of its colour) in a column; only *fail* shouts."""
+    shown = (word or (str(verdict).upper() if verdict is Verdict.FAIL else str(verdict))).ljust(width)
+    return _painted(_COLOURS[verdict], shown, style)
+
+
+def bold(text: str, style: Style) -> str:
+    """What names the subject, or what to do."""
+    return _painted("1", text, style)
+
+
+def dim(text: str, style: Style) -> str:
+    """What only some readers look for."""
+    return _painted("2", text, style)
+
+
+def _painted(colour: str, text: str, style: Style) -> str:
+    return f"\x1b[{colour}m{text}\x1b[0m" if style.colour else text
+
+
+def wrapped(text: str, style: Style, indent: str = "  ") -> Iterator[str]:
+    """A paragraph; words are not broken at hyphens, for a reader may copy a command."""
+    for paragraph in printable(text).split("\n"):
+        yield from textwrap.wrap(
+            paragraph, style.width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
+        )
+
+
+def labelled(label: str, text: str, style: Style) -> Iterator[str]:
+    """A label and its text; text of several lines (records to paste) keeps its line ends."""
+    head, hang = f"  {label:<8} ", " " * 11
+    first, *rest = printable(text).split("\n")
+    lines = [first] if rest else textwrap.wrap(first, style.width - len(hang), break_on_hyphens=False) or [""]
+    painted = dim(head, style) if label == "Source" else bold(head, style) if label == "Fix" else head
+    for index, line in enumerate([*lines, *rest]):
+        shown = dim(line, style) if label == "Source" else line
+        yield (hang if index else painted) + shown
+
+
+def quotation(text: str, style: Style, most: int) -> Iterator[str]:
+    """Words of a peer behind a bar; a line that is too long goes on further in."""
+    lines = [printable(line) for line in text.split("\n")]
+    for line in lines[:most]:
+        cut = line if len(line) <= _LONGEST else f"{line[: _LONGEST - 3]}..."
+        pieces = textwrap.wrap(
+            cut, style.width - 4, subsequent_indent="  ", break_on_hyphens=False, drop_whitespace=False
+        )
+        yield from (f"  | {piece}" for piece in pieces or [""])
+    if len(lines) > most:
+        yield f"  | ... {len(lines) - most} more lines (-v)"
