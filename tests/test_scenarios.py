@@ -38,18 +38,8 @@ def played(scenario: Scenario) -> Played:
     return PLAYED[scenario.name]
 
 
-# Where what is concluded is not yet what is true: the scenario stays true, and the day it is met this
-# table has to lose a line.
-NOT_YET = {
-    "creds-greeting-554": "554 instead of a greeting is no refusal for now (RFC 5321 section 3.1)",
-    "creds-provider-netease-not-enabled": "the sample is not what GBK bytes look like once captured",
-}
-
-
 @one_by_one(SCENARIOS)
-def test_a_scenario_comes_out_as_it_says(scenario: Scenario, request: pytest.FixtureRequest) -> None:
-    if reason := NOT_YET.get(scenario.name):
-        request.applymarker(pytest.mark.xfail(reason=reason))
+def test_a_scenario_comes_out_as_it_says(scenario: Scenario) -> None:
     assert played(scenario).surprises == ()
 
 

@@ -26,7 +26,8 @@ _SPACE = re.compile(r"\s+")
 _MARKS = re.compile("[\u0300-\u036f]")
 _WORD = re.compile(r"\{([a-z][a-z_]{0,30})\}")
 _ADDRESS = re.compile(r"<?[^\s<>@,;:\"'()\[\]]{1,64}@[a-z0-9.\[\]:-]{1,255}>?")
-_BYTE = re.compile(r"\\x([89a-f][0-9a-f])")
+_BYTE = re.compile(rb"\\x([89a-f][0-9a-f])", re.IGNORECASE)
+_RUN = re.compile(rb"[\x80-\xff]+")
 _QUOTES = str.maketrans(
     {
         "\u2018": "",
@@ -51,15 +52,42 @@ _META = frozenset(".^$*+?{}[]\\|()")
 
 def fold(text: str) -> str:
     """Text as patterns see it: the first `LIMIT` characters, folded, addresses as ``<>``, no apostrophes."""
-    text = text[:LIMIT].lower()
+    text = text[:LIMIT]
+    if "\\x" in text:
+        text = _unescaped(text)
+    text = text.lower()
     if not text.isascii():
         text = unicodedata.normalize("NFKD", text.translate(_QUOTES)).casefold()
         text = unicodedata.normalize("NFC", _MARKS.sub("", text))
-    elif _BYTE.search(text):  # bytes that were not UTF-8 are nearly always Latin-1
-        return fold(_BYTE.sub(lambda found: chr(int(found[1], 16)), text))
     if "@" in text:
         text = _ADDRESS.sub("<>", text)
     return " ".join(text.replace("'", "").split())
+
+
+def _unescaped(text: str) -> str:
+    """Text with its escaped bytes read in the charset they look like: GBK, EUC-JP, Cyrillic or Latin-1.
+
+    What decodes as UTF-8 was kept when the reply was captured, even where it was half a Chinese character:
+    so the whole is turned back into bytes first.
+    """
+    data, escaped = _BYTE.subn(lambda found: bytes((int(found[1], 16),)), text.encode("utf-8", "replace"))
+    runs = _RUN.findall(data)
+    torn = escaped * 4 < sum(map(len, runs))  # UTF-8 with a byte or two lost
+    return data.decode("utf-8" if torn or not runs else _charset(runs), "replace")
+
+
+def _charset(runs: list[bytes]) -> str:
+    """The charset of runs of high bytes: pairs, long words of single letters, or single accents."""
+    high = b"".join(runs)
+    if min(high) < 0xC0 and all(len(run) % 2 == 0 for run in runs):
+        leads = high[::2]
+        if any(lead in (0xA4, 0xA5) for lead in leads):  # hiragana, katakana
+            return "euc_jp"
+        if sum(0xB0 <= lead <= 0xD7 for lead in leads) * 2 > len(leads):  # the common characters of GB 2312
+            return "gbk"
+    if len(high) >= 3 * len(runs):
+        return "cp1251" if sum(byte >= 0xE0 for byte in high) * 2 > len(high) else "koi8_r"
+    return "latin-1"
 
 
 def expanded(pattern: str, vocabulary: Mapping[str, str]) -> str:
