@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
 from functools import cache
 from itertools import accumulate
 from pathlib import Path
@@ -95,13 +97,19 @@ def fleet(size: int = 500) -> list[Report]:
 
 
 def whole(inboxes: list[Report], told: tuple[groups.Group, ...]) -> Report:
-    counts = {str(verdict): sum(one.verdict is verdict for one in inboxes) for verdict in Verdict}
+    bad = sum(one.verdict is Verdict.FAIL for one in inboxes)
+    said = found("preflight/no-go" if bad else "preflight/go", inboxes=str(len(inboxes)))
+    providers: dict[str, Counter[str]] = {}
+    for one in inboxes:
+        name = one.facts.get("provider", "mail.example.test").partition(" (")[0]
+        providers.setdefault(name, Counter())[str(one.verdict)] += 1
     return Report(
         "fleet",
         "inboxes.csv",
+        (replace(said, detail=f"{bad} of {len(inboxes)} inboxes"),),
         facts={"inboxes": f"{len(inboxes)} inboxes"},
         evaluations={
-            "counts": counts,
+            "providers": {name: dict(counted) for name, counted in providers.items()},
             "groups": [
                 {
                     "id": group.id,

@@ -15,7 +15,7 @@ _PITCH = 12  # from square to square
 _LINE = 20  # the height of a row of one line
 _MOST_ROWS = 16
 _MOST_SQUARES = 2_000  # beyond, a square stands for several
-_LONGEST = 46  # characters of a label
+_LONGEST = 50  # characters of a label
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,9 +65,7 @@ def quotation(text: str, style: Style, most: int) -> Iterator[str]:
     lines = [printable(line) for line in text.split("\n")]
     for line in lines[:most]:
         cut = line if len(line) <= _LONGEST else f"{line[: _LONGEST - 3]}..."
-        pieces = textwrap.wrap(
-            cut, style.width - 4, subsequent_indent="  ", break_on_hyphens=False, drop_whitespace=False
-        )
+        pieces = textwrap.wrap(cut, style.width - 4, subsequent_indent="  ", break_on_hyphens=False)
         yield from (f"  | {piece}" for piece in pieces or [""])
     if len(lines) > most:
         yield f"  | ... {len(lines) - most} more lines (-v)"

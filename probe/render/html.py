@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from probe.render import Style, printable
 from probe.render._gist import (
+    CONCLUSIONS,
     GLANCE,
     KINDS,
     WORST_FIRST,
@@ -128,7 +129,7 @@ def _page(reports: list[Report]) -> _Page:
         counts=counted,
         bar=bar(counted),
         picture=picture([(one.report.subject, one.verdict, one.title, one.anchor) for one in main]),
-        causes=tuple(_causes(groups(reports), places)) if len(reports) > 1 else (),
+        causes=tuple(_causes(groups(reports), places)) if len(reports) > _OPEN else (),
         providers=_providers(main) if len(main) > 1 else {},
         whole=tuple(_subject(f"w{index}", report) for index, report in enumerate(many, 1)),
         sections=tuple(_sections(subjects)),
@@ -148,7 +149,7 @@ def _main(subjects: list[_Subject]) -> list[_Subject]:
 def _title(main: list[_Subject], many: list[Report]) -> str:
     if not main and not many:
         return "nothing probed"
-    if len(main) == 1:
+    if len(main) == 1 and not many:
         return main[0].report.subject
     if many and not main:
         return many[0].subject
@@ -164,9 +165,9 @@ def _subject(anchor: str, report: Report) -> _Subject:
         anchor,
         report,
         report.verdict,
-        report.facts.get("provider", "").partition(" (")[0],
+        (report.facts.get("provider") or report.facts.get("server", "").partition(":")[0]).partition(" (")[0],
         finding.rule.title if finding is not None else str(report.outcome or "nothing to mend"),
-        tuple(sorted_findings(report)),
+        tuple(finding for finding in sorted_findings(report) if finding.rule.id not in CONCLUSIONS),
         tuple((_MARKS.get(text[:2], "said"), text) for text in lines),
     )
 

@@ -1,0 +1,79 @@
+"""How it looks: small runs in every format, kept word for word. A change of look is a change of these files."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+from syrupy.assertion import SnapshotAssertion
+
+from probe import render
+from probe.render import Style
+from probe.rules import Report, State
+
+from .render_world import domain, fleet, found, inbox, whole
+
+
+def told(format: str, *reports: Report, style: Style | None = None) -> str:
+    return "".join(render.find(format).render(reports, style or Style(width=80)))
+
+
+def timed(report: Report) -> Report:
+    """With times as a session that was just held has them (a transcript that was read back has none)."""
+    session = report.transcript
+    assert session is not None
+    turns = tuple(replace(turn, took=0.0119 * (index + 1)) for index, turn in enumerate(session.turns))
+    return replace(report, transcript=replace(session, turns=turns))
+
+
+PASTED = 'Delete them and publish:\nbrand1.example. IN TXT (\n  "v=spf1 include:_spf.google.com"\n  " ~all" )'
+TWO = domain(1)
+FIXED = replace(TWO.findings[0], fix=PASTED, detail="2 records")
+LONG = found("login/wrong-credentials", stage="auth", reply="\n".join(["535-5.7.8 no " + "and no " * 20] * 9))
+RUNS = {
+    "an inbox that works": [timed(inbox(1))],
+    "an inbox that does not": [timed(inbox(0))],
+    "a long reply": [replace(inbox(0), findings=(LONG,), transcript=None)],
+    "a domain": [
+        replace(TWO, findings=(FIXED, *TWO.findings[1:]), states={**TWO.states, "bimi": State.NOT_APPLICABLE})
+    ],
+    "three inboxes": [inbox(1), inbox(2), inbox(0), inbox(3)],
+    "a list": [whole([inbox(number) for number in range(9)], ()), *fleet(60)[-1:]],
+}
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_text(run: str, snapshot: SnapshotAssertion) -> None:
+    assert told("text", *RUNS[run]) == snapshot
+
+
+def test_text_in_colour_has_the_same_words(snapshot: SnapshotAssertion) -> None:
+    for reports in RUNS.values():
+        coloured = told("text", *reports, style=Style(colour=True, width=80))
+        assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == told("text", *reports)
+    assert told("text", *RUNS["an inbox that does not"], style=Style(colour=True, width=80)) == snapshot
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+@pytest.mark.parametrize("run", RUNS)
+def test_no_line_is_wider_than_the_terminal_but_what_is_pasted(run: str, width: int) -> None:
+    wide = [
+        line for line in told("text", *RUNS[run], style=Style(width=width)).split("\n") if len(line) > width
+    ]
+    assert all("   " in line or "IN TXT" in line for line in wide)  # headings and tables are not wrapped
+
+
+def test_json(snapshot: SnapshotAssertion) -> None:
+    assert told("json", inbox(0)) == snapshot
+
+
+@pytest.mark.parametrize("format", ["csv", "junit", "md", "nagios", "prom"])
+def test_formats_of_others(format: str, snapshot: SnapshotAssertion) -> None:
+    assert told(format, *RUNS["three inboxes"]) == snapshot
+
+
+@pytest.mark.parametrize("run", ["an inbox that does not", "a domain", "three inboxes"])
+def test_the_page_between_header_and_footer(run: str, snapshot: SnapshotAssertion) -> None:
+    page = told("html", *RUNS[run])
+    assert page[page.index("<body>") : page.index("<footer>")] == snapshot
