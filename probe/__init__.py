@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from probe.rules import Report as Report
     from probe.rules import Verdict as Verdict
     from probe.run.creds import check_creds as check_creds
+    from probe.run.preflight import preflight as preflight
     from probe.run.domain import check_domain as check_domain
     from probe.run.explain import explain_reply as explain_reply
     from probe.run.rcpt import check_rcpt as check_rcpt
@@ -47,6 +48,7 @@ _HOME = {
     "Transcript": "facts",
     "Verdict": "rules",
     "check_creds": "run.creds",
+    "preflight": "run.preflight",
     "check_domain": "run.domain",
     "check_rcpt": "run.rcpt",
     "explain_reply": "run.explain",

@@ -45,7 +45,7 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
             "wire",
             "fleet",
         },
-        {"asyncio", "ssl", "typer", "rich", "keyring"},
+        {"asyncio", "ssl", "typer", "rich", "keyring", "platformdirs"},
     ),
     "__init__": ({"facts", "rules", "run", "wire", "checks", "catalogue"}, set()),
     "__main__": ({"cli"}, set()),

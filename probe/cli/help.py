@@ -54,6 +54,26 @@ and never from the command line, where ps and the shell's history would keep it.
 verified TLS, and what a server echoes of it is replaced by *** before it is kept. Nothing is mended: a
 space at an end, quotes or an app password typed in groups are said as findings and sent as they are.
 """,
+    "lists": """\
+`probe preflight FILE` reads the lists people already have, unchanged: exports of Instantly, Smartlead, EmailBison,
+PlusVibe, Lemlist, Reply.io, Woodpecker and tables of your own, with commas, semicolons or tabs, in UTF-8 or
+UTF-16 (--encoding for others). What was detected is said once; --map FIELD="COLUMN" overrules it. Fields:
+
+  email, smtp_host, smtp_port, smtp_user, smtp_password, smtp_security (ssl, starttls, none), access_token,
+  provider, mail_from
+
+A password column may hold env:NAME, file:PATH, keyring:SERVICE, or with --allow-commands cmd:COMMAND instead.
+Without a host, the server is found by domain, MX or SRV record.
+
+Each login is tried once in a run, and written to a journal before it leaves: after an interruption --resume
+goes on, and what was under way is reported, not tried again. A login that was refused rests for 15 minutes,
+then an hour, then a day (--force tries it at once). A host is asked by as many sessions as its provider bears
+(--per-host), by one after the first refused login, and by none after four in ten minutes (--brake): then the
+exit code is 4. Journals and the keyed hashes of refused logins lie in the state folder (--state).
+
+--write-pass and --write-fail part the list in two, the rows byte for byte; the second gains probe_reason and
+probe_fix.
+""",
     "transcripts": """\
 -v shows the whole session; JSON has it as "transcript". Every line of both sides, in order:
 
@@ -75,7 +95,7 @@ a table of providers in the catalogue; --host, --port and --tls overrule it, --p
 
 
 def command(topic: Annotated[str, typer.Argument(metavar="[TOPIC]", help="What to explain.")] = "") -> None:
-    """Explain what every command shares: verdicts, exit codes, secrets, transcripts, providers."""
+    """Explain what every command shares: verdicts, exit codes, secrets, lists, transcripts, providers."""
     if not topic:
         typer.echo("Topics: " + ", ".join(TOPICS))
         return

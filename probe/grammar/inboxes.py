@@ -183,8 +183,8 @@ def _complete(columns: dict[str, int], names: tuple[str, ...]) -> None:
             known = ", ".join(alias for way in ways for alias in ALIASES[way])
             read = ", ".join(repr(names[at]) for at in columns.values()) or "none"
             raise ValueError(
-                f"has no column for {what}: names such as {known} are understood; of its {len(names)} columns "
-                f'these were: {read}; say --map {ways[0]}="COLUMN"'
+                f"has no column for {what}: names such as {known} are understood; of its "
+                f'{len(names)} columns these were: {read}; say --map {ways[0]}="COLUMN"'
             )  # other names are not quoted: without a header they are somebody's password
 
 
