@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from probe.rules import Report as Report
     from probe.rules import Verdict as Verdict
     from probe.run.creds import check_creds as check_creds
-    from probe.run.preflight import preflight as preflight
     from probe.run.domain import check_domain as check_domain
     from probe.run.explain import explain_reply as explain_reply
+    from probe.run.preflight import preflight as preflight
     from probe.run.rcpt import check_rcpt as check_rcpt
     from probe.wire.dns import Resolver as Resolver
     from probe.wire.network import Network as Network

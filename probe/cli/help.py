@@ -55,8 +55,8 @@ verified TLS, and what a server echoes of it is replaced by *** before it is kep
 space at an end, quotes or an app password typed in groups are said as findings and sent as they are.
 """,
     "lists": """\
-`probe preflight FILE` reads the lists people already have, unchanged: exports of Instantly, Smartlead, EmailBison,
-PlusVibe, Lemlist, Reply.io, Woodpecker and tables of your own, with commas, semicolons or tabs, in UTF-8 or
+`probe preflight FILE` reads the lists people already have, unchanged: exports of Instantly, Smartlead,
+EmailBison, PlusVibe, Lemlist, Reply.io, Woodpecker and tables of your own, with commas, semicolons or tabs, in UTF-8 or
 UTF-16 (--encoding for others). What was detected is said once; --map FIELD="COLUMN" overrules it. Fields:
 
   email, smtp_host, smtp_port, smtp_user, smtp_password, smtp_security (ssl, starttls, none), access_token,
