@@ -43,11 +43,11 @@ class Redaction:
         if not self._left:
             self._left = True
             self._whole = sorted(_forms(self._plain), key=len, reverse=True)
-            self._marks.update(*map(_marks, self._whole))
+            self._marks |= _marks(self._whole)
         blob = line.rsplit(b" ", 1)[-1].lower()
         if len(blob) >= _BREAKABLE:
             self._blobs.append(blob)
-            self._marks.update(_marks(blob))
+            self._marks |= _marks([blob])
 
     def __call__(self, lines: tuple[bytes, ...]) -> tuple[bytes, ...]:
         """The lines, the secret in any form replaced by `MARK`; a secret split over lines included."""
@@ -104,10 +104,11 @@ def _piece(form: bytes) -> int:
     return size if len(form) >= _BREAKABLE else len(form)
 
 
-def _marks(form: bytes) -> set[bytes]:
-    """A few bytes of a form, so chosen that every piece of it worth hiding has some of them."""
-    step = _piece(form) - _SHORTEST + 1
-    return {form[at : at + _SHORTEST] for at in range(0, len(form) - _SHORTEST + 1, step)}
+def _marks(forms: list[bytes]) -> set[bytes]:
+    """A few bytes of the forms, so chosen that every piece of them worth hiding has some of them."""
+    step = min(map(_piece, forms), default=_SHORTEST) - _SHORTEST + 1
+    text = _JOINT.join(forms)
+    return {text[at : at + _SHORTEST] for at in range(0, len(text) - _SHORTEST + 1, step)}
 
 
 def _strong(plain: str) -> bool:

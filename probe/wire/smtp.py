@@ -40,6 +40,7 @@ _ENDINGS = {
     errno.ECONNABORTED: Ending.RESET,
     errno.ETIMEDOUT: Ending.TIMEOUT,
     errno.ENETUNREACH: Ending.UNREACHABLE,
+    errno.EADDRNOTAVAIL: Ending.UNREACHABLE,  # no address of ours is of that family
     errno.EHOSTUNREACH: Ending.UNREACHABLE,
     errno.ENETDOWN: Ending.UNREACHABLE,
     errno.EHOSTDOWN: Ending.UNREACHABLE,
@@ -197,9 +198,7 @@ class _Line:
         """Say the steps of one flight together and await an answer to each, in order."""
         began = time.monotonic()
         if len(flight) == 1 and isinstance(flight[0], Handshake):
-            self.reader.take()
-            fault = await self._handshake()
-            return (self._turn(Stage.TLS, "", fault, began),)
+            return (self._turn(Stage.TLS, "", await self._handshake(), began),)
         if (early := self._unasked(flight[0])) is not None:
             return (self._turn(flight[0].stage, "", early, began),)
         self._write(flight)
@@ -243,7 +242,7 @@ class _Line:
             if step.secret:
                 self._announce()
                 self.redaction.leaves(step.line)
-        if commands and self.fault is None:
+        if self.fault is None:
             self._send(b"".join(step.line + b"\r\n" for step in commands))
 
     def _announce(self) -> None:
@@ -400,7 +399,8 @@ class _Line:
     def _send(self, data: bytes) -> None:
         if self.tls is not None:
             try:
-                self.tls.write(data)
+                if data:
+                    self.tls.write(data)
             except ssl.SSLError as problem:
                 self._close_with(Fault(Ending.TLS, _reason(problem)))
                 return
@@ -433,12 +433,16 @@ class _Line:
 
     # -- TLS --------------------------------------------------------------------------------------
 
-    async def _handshake(self) -> Fault | None:
+    async def _handshake(self) -> Reply | Fault | None:
         """TLS on this connection. Plaintext that came before it was asked for is tampering, not noise."""
         self._readable()
-        if self.replies or self.reader.rest():
-            lines = [line for reply in self.replies for line in reply.lines] + list(self.reader.take())
-            self._close_with(Fault(Ending.GARBLED, "plaintext before the TLS handshake", tuple(lines)))
+        if self.replies and self.replies[0].code == 421:
+            return self.replies.popleft()  # a farewell, which may come at any time (RFC 5321 section 3.8)
+        lines = [line for reply in self.replies for line in reply.lines] + list(self.reader.take())
+        if lines:
+            # Said even where the peer has gone since: its words tell more than its going.
+            self.fault = Fault(Ending.GARBLED, "plaintext before the TLS handshake", tuple(lines))
+            self._close_with(self.fault)
         if self.fault is not None:
             return self.fault
         try:
@@ -473,8 +477,7 @@ class _Line:
             except (ValueError, OSError) as problem:
                 return self._broken_handshake(str(problem))
             else:
-                self._flush(self.outgoing.read())
-                return None
+                return None  # our last word of the handshake leaves with the first word under it
             if self.fault is not None:
                 return self.fault
             if not await self._wait(until):
