@@ -27,6 +27,8 @@ from probe.rules import Finding, Outcome, Verdict
 
 __all__ = ["Conclusion", "judge_login"]
 
+_CANCEL, _HIDDEN = "*", "***"  # how a transcript shows a cancelled exchange, and what is secret
+
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
@@ -101,6 +103,10 @@ def _outcome(session: Transcript, refused: Finding | None, decided: Turn | None)
         and mail.heard.ending is Ending.GARBLED
     ):
         return Outcome.NOT_PROVEN  # a second answer to AUTH: which of the two was meant is not known
+    if auth is not None and auth.said == _CANCEL:
+        return Outcome.NOT_PROVEN  # whatever the server says to it, the exchange was not ended
+    if mail is not None and isinstance(mail.heard, Reply) and mail.heard.code == 535:
+        return Outcome.NOT_PROVEN  # an answer to AUTH (RFC 4954), late or taken back: 235 is not believed
     if auth is not None and isinstance(auth.heard, Reply) and auth.heard.code == 235:
         envelope = (mail, session.last(Stage.RCPT))
         taken = all(turn is not None and turn.accepted for turn in envelope)
@@ -124,6 +130,8 @@ def _reading(turn: Turn, session: Transcript, provider: str) -> Finding | None:
     match = catalogue.read(
         heard, stage=turn.stage, provider=provider, mechanism=mechanism_of(session), side="submission"
     )
+    if match.rule.outcome is Outcome.BAD_CREDS and turn.stage is Stage.AUTH and not _secret_left(session):
+        return about_the_session("refused-unheard", turn)
     return Finding(
         match.rule,
         evidence_of(turn),
@@ -132,6 +140,14 @@ def _reading(turn: Turn, session: Transcript, provider: str) -> Finding | None:
         matched=match.matched,
         alternates=tuple(entry.id for entry in match.alternates),
     )
+
+
+def _secret_left(session: Transcript) -> bool:
+    """Whether anything of the credentials was said in the last exchange."""
+    last: list[Turn] = []
+    for turn in session.of(Stage.AUTH):
+        last = [turn] if turn.said.startswith("AUTH ") else [*last, turn]
+    return any(_HIDDEN in turn.said for turn in last)
 
 
 def _detail(turn: Turn, session: Transcript) -> str:
@@ -146,6 +162,12 @@ def _detail(turn: Turn, session: Transcript) -> str:
     if isinstance(turn.heard, Fault):
         if turn.heard.ending is Ending.TLS and session.tls is not None:
             return "; ".join(filter(None, (turn.heard.detail, described(session.tls))))
+        if turn.stage is Stage.CONNECT:
+            return "; ".join(
+                dict.fromkeys(
+                    more.heard.detail for more in session.of(Stage.CONNECT) if isinstance(more.heard, Fault)
+                )
+            )
         return turn.heard.detail
     return ""
 
@@ -181,5 +203,5 @@ def _remarks(session: Transcript, provider: str, now: dt.datetime | None) -> Ite
     match = catalogue.read(
         auth.heard, stage=Stage.AUTH, provider=provider, mechanism=mechanism_of(session), side="submission"
     )
-    if match.rule.verdict is not Verdict.OK:
+    if match.rule.verdict in {Verdict.NOTE, Verdict.WARN}:  # the code has said that it is no refusal
         yield Finding(match.rule, evidence_of(auth), confidence=match.confidence, matched=match.matched)

@@ -84,16 +84,27 @@ def took_on(turn: Turn) -> bool:
 
 
 def shifted(session: Transcript) -> bool:
-    """Whether QUIT got another command's answer: then there was one reply too many somewhere before."""
+    """Whether QUIT got another command's answer: then there was one reply too many somewhere before.
+
+    A 421 is no such reply: a server may take its leave at any time (RFC 5321 section 3.8).
+    """
+    if any(_in_the_way(session.last(stage)) for stage in (Stage.RSET, Stage.QUIT)):
+        return True
     quit_turn = session.last(Stage.QUIT)
-    if quit_turn is None or quit_turn.heard is None:
+    if quit_turn is None or not isinstance(quit_turn.heard, Reply) or quit_turn.heard.code == 221:
         return False
-    if isinstance(quit_turn.heard, Fault):  # a reply stood in the way before QUIT could be said
-        return quit_turn.heard.ending is Ending.GARBLED and not quit_turn.said
-    if quit_turn.heard.code == 221:
+    if any(isinstance(turn.heard, Reply) and turn.heard.code == 421 for turn in session):
         return False
-    only_auth = quit_turn.heard.code in {235, 334, 535}
-    return only_auth or any(line.startswith("221") for line in quit_turn.unasked)
+    # What QUIT is never answered with, and another command before it is.
+    others = {235, 334, 535} if session.of(Stage.AUTH) else {220, 235, 334, 535}
+    return quit_turn.heard.code in others or any(line.startswith("221") for line in quit_turn.unasked)
+
+
+def _in_the_way(turn: Turn | None) -> bool:
+    """Whether a reply that nobody asked for stood there before the command could be said."""
+    if turn is None or not isinstance(turn.heard, Fault):
+        return False
+    return turn.heard.ending is Ending.GARBLED and not turn.said
 
 
 def about_the_session(problem: str, turn: Turn | None, detail: str = "") -> Finding:
@@ -183,7 +194,14 @@ def _betrayed(heard: Reply) -> str:
 def on_the_way(turn: Turn, later: Iterable[Turn]) -> bool:
     """Whether the session went on in spite of it: by another address, or by HELO."""
     if turn.stage is Stage.CONNECT:
-        return any(more.stage is Stage.CONNECT for more in later)
+        return any(more.stage is Stage.CONNECT and _telling(more) >= _telling(turn) for more in later)
     if turn.stage is Stage.EHLO:
         return any(more.said.startswith("HELO ") and more.secure == turn.secure for more in later)
     return False
+
+
+def _telling(turn: Turn) -> int:
+    """How much an attempt to connect tells of the server: that we have no way to it tells nothing."""
+    if not isinstance(turn.heard, Fault):
+        return 2
+    return 0 if turn.heard.ending in {Ending.UNREACHABLE, Ending.LOCAL} else 1
