@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -144,3 +145,95 @@ def test_a_certificate_of_an_unknown_ca(with_postfix: Postfix, tmp_path: Path) -
     assert (report["outcome"], report["verdict"]) == ("not_proven", "fail"), report
     assert not any(line.startswith("C: AUTH") for line in report["transcript"])
     assert any(line.startswith("-- certificate") for line in report["transcript"])
+
+
+# -- recipients: the servers as the world meets them, on their MX port -------------------------------
+
+
+def rcpt(server: Postfix | Exim, recipient: str, *options: str) -> dict[str, Any]:
+    words = [
+        sys.executable, "-m", "probe", "rcpt", recipient, "--mx", f"localhost:{server.mx}", "--ca-file", str(server.ca),
+        "--mail-from", "ada@sender.test", "--resolver", "127.0.0.1:1", "-f", "json", *options,
+    ]  # fmt: skip
+    ran = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
+    assert "Traceback" not in ran.stderr
+    report: dict[str, Any] = json.loads(ran.stdout)
+    assert not any(line.startswith(("C: DATA", "C: VRFY", "C: EXPN")) for line in report["transcript"])
+    return {**report, "exit": ran.returncode}
+
+
+def recipients(report: dict[str, Any]) -> tuple[str, str]:
+    return report["evaluations"]["recipient"], report["evaluations"]["control"]
+
+
+def test_postfix_takes_a_recipient_it_knows(with_postfix: Postfix) -> None:
+    report = rcpt(with_postfix, USER)
+    assert (recipients(report), report["verdict"], report["exit"]) == (("accepted", "refused"), "ok", 0), "\n".join(report["transcript"])
+
+
+def test_exim_takes_a_recipient_it_knows(with_exim: Exim) -> None:
+    report = rcpt(with_exim, USER)
+    assert recipients(report) == ("accepted", "refused"), "\n".join(report["transcript"])
+
+
+def test_postfix_does_not_know_a_recipient(with_postfix: Postfix) -> None:
+    report = rcpt(with_postfix, "nobody@probe.test")
+    assert (recipients(report), report["exit"]) == (("refused", "refused"), 1), "\n".join(report["transcript"])
+    assert report["findings"][0]["cause"] == "recipient_unknown"
+
+
+def test_exim_does_not_know_a_recipient(with_exim: Exim) -> None:
+    report = rcpt(with_exim, "nobody@probe.test")
+    assert (recipients(report)[0], report["findings"][0]["cause"]) == ("refused", "recipient_unknown"), "\n".join(report["transcript"])
+
+
+def test_postfix_does_not_relay(with_postfix: Postfix) -> None:
+    report = rcpt(with_postfix, "bob@elsewhere.test")
+    assert (recipients(report), report["findings"][0]["cause"]) == (("refused", "refused"), "relay"), "\n".join(report["transcript"])
+
+
+def test_exim_does_not_relay(with_exim: Exim) -> None:
+    report = rcpt(with_exim, "bob@elsewhere.test")
+    assert (recipients(report), report["findings"][0]["cause"]) == (("refused", "refused"), "relay"), "\n".join(report["transcript"])
+
+
+def test_postfix_greylists(with_postfix: Postfix) -> None:
+    report = rcpt(with_postfix, "grey@probe.test")
+    assert (recipients(report), report["exit"]) == (("later", "unknown"), 3), "\n".join(report["transcript"])
+    assert report["findings"][0]["cause"] == "greylist"
+    assert report["evaluations"]["come_back_after"] == 300
+
+
+def test_exim_greylists_a_recipient(with_exim: Exim) -> None:
+    report = rcpt(with_exim, "grey@probe.test")
+    assert (report["findings"][0]["cause"], report["evaluations"]["come_back_after"]) == ("greylist", 300), "\n".join(report["transcript"])
+
+
+LISTS = """
+test. 300 IN SOA ns.test. hostmaster.test. 1 3600 600 86400 300
+2.0.0.127.bl.probe.test. 300 IN A 127.0.0.2
+7.2.0.192.bl.probe.test. 300 IN A 127.0.0.2
+"""
+
+
+@pytest.mark.parametrize(("address", "status"), [("192.0.2.7", "confirmed"), ("198.51.100.7", "refuted")])
+def test_a_block_list_that_exim_names_is_asked(with_exim: Exim, address: str, status: str) -> None:
+    from probe.fakes.dns import FakeDns
+
+    async def ask() -> dict[str, Any]:
+        async with FakeDns(LISTS) as server:
+            options = ("--resolver", server.address, "--sending-ip", address)
+            return await asyncio.to_thread(rcpt, with_exim, "listed@probe.test", *options)
+
+    report = asyncio.run(ask())
+    assert report["findings"][0]["cause"] == "blocklist", "\n".join(report["transcript"])
+    assert report["evaluations"]["diagnosis"]["status"] == status, "\n".join(report["transcript"])
+
+
+def test_a_certificate_of_an_unknown_ca_is_only_said(with_postfix: Postfix, tmp_path: Path) -> None:
+    import trustme
+
+    stranger = tmp_path / "ca.pem"
+    trustme.CA().cert_pem.write_to_path(str(stranger))
+    report = rcpt(Postfix(0, 0, with_postfix.mx, stranger), USER)
+    assert (recipients(report)[0], ids(report), report["exit"]) == ("accepted", ["rcpt/tls-not-verified"], 0), "\n".join(report["transcript"])

@@ -156,7 +156,7 @@ _DOMAIN = re.compile(
 )
 _LIST = re.compile(
     r"(?:blocked (?:using|by|at)|listed (?:in|on|at|by|with)|"
-    r"blacklisted (?:at|by|in|on|using)|found (?:in|on)|"
+    r"black[- ]?list(?:ed)? (?:at|by|in|on|using)|found (?:in|on)|"
     r"(?:dns)?[br]l:?|rejected by|see|query)\s{1,3}(?:the\s{1,3})?((?:[a-z0-9-]{1,40}\.){1,6}[a-z]{2,12})",
     re.IGNORECASE,
 )
