@@ -13,6 +13,8 @@ from xml.etree import ElementTree as ET
 
 import jsonschema
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from probe import render
@@ -102,7 +104,8 @@ def hostile_report(text: str, kind: str = "creds") -> Report:
         {
             "groups": [
                 {"id": text, "title": text, "fix": text, "scope": text, "name": text, "subjects": [text]}
-            ]
+            ],
+            "providers": {text: {"fail": 3, "ok": text}, "strange": text},
         },
         Transcript(turns, said, said, said),
         timings={text: 0.5},
@@ -480,3 +483,74 @@ def test_fields_of_a_later_version_are_left_aside() -> None:
 def test_counts_are_told_by_kind() -> None:
     assert counted_by_kind(FLEET[1:3]) == "2 inboxes: 2 ok"
     assert counted_by_kind([]) == "nothing probed"
+
+
+def test_a_run_of_aggregates_alone_is_told_as_itself() -> None:
+    pile = replace(FLEET[-1], kind="pile", subject="mail.log")
+    assert "<h1><bdi>mail.log</bdi></h1>" in told("html", pile)
+    assert told("nagios", pile).startswith("PROBE CRITICAL - mail.log: Some inboxes are not ready")
+
+
+def test_a_list_with_many_providers_and_places_stays_short() -> None:
+    group = {
+        "id": "x/y",
+        "title": "Alike",
+        "verdict": "fail",
+        "fix": "",
+        "scope": "tenant",
+        "subjects": [],
+        "count": 2,
+    }
+    places = [{**group, "name": f"t{number}.example"} for number in range(40)]
+    providers = {f"host{number}.example": {"fail": 1} for number in range(90)}
+    written = told("text", replace(FLEET[-1], evaluations={"groups": places, "providers": providers}))
+    assert "and 65 more" in written
+    assert "56 inboxes at 28 more places" in written
+    assert written.count("\n") < 60
+    assert (
+        told("text", replace(FLEET[-1], evaluations={"providers": {"x": {"fail": "many"}}})).count("\n") == 4
+    )
+
+
+def test_markdown_of_very_many_tells_the_worst() -> None:
+    bad = [inbox(number) for number in range(0, 1400, 7) if inbox(number).verdict is Verdict.FAIL]
+    assert len(bad) > 50
+    assert f"{len(bad) - 50} more are not ok." in told("md", *bad)
+    assert "more are not ok" not in told("md", *bad, verbose=1)
+
+
+def test_one_value_may_not_be_endless(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("probe.render._read.LONGEST", 1 << 20)
+    with pytest.raises(ValueError, match="more than 1 MiB in one line"):
+        list(read_back([f'"{"x" * (1 << 20)}"']))
+    with pytest.raises(ValueError, match="more than 1 MiB in one JSON value"):
+        list(read_back(["{\n", *['"x": "y",\n'] * 200_000]))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+PATHS = [
+    *((name,) for name in GOOD),
+    *(("findings", 0, name) for name in GOOD["findings"][0]),
+    *(("transcript", index) for index in range(12)),
+    ("facts", "provider"),
+    ("evaluations", "groups"),
+    ("findings", 0, "evidence", "reply"),
+    ("findings", 0, "source", "url"),
+]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(PATHS), JSON, st.sampled_from(["creds", "dns", "fleet", "pile", "new"]))
+def test_a_report_that_was_tampered_with_is_refused_or_told(
+    path: tuple[str | int, ...], value: object, kind: str
+) -> None:
+    try:
+        again = list(read_back([json.dumps({**json.loads(broken(*path, value=value)), "kind": kind})]))
+    except ValueError:
+        return
+    for name in FORMATS:
+        told(name, *again, *again, verbose=1)

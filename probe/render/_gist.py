@@ -163,7 +163,7 @@ def groups(reports: Iterable[Report]) -> list[Group]:
     found: dict[tuple[str, str], list[tuple[Finding, str]]] = {}
     for report in single(held):
         for finding in report.findings:
-            if finding.verdict.rank >= Verdict.WARN.rank:
+            if finding.verdict.rank >= Verdict.WARN.rank and finding.rule.id not in CONCLUSIONS:
                 found.setdefault((finding.rule.id, fix_of(finding)), []).append((finding, report.subject))
     made = [_from_findings(several) for several in found.values()]
     return sorted(made, key=lambda group: (-group.verdict.rank, -group.count, group.id))
