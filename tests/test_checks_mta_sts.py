@@ -48,6 +48,9 @@ RECORDS = {
     "no id": ("v=STSv1;", "mta_sts/syntax"),
     "id with a hyphen": ("v=STSv1; id=2026-11-21", "mta_sts/syntax"),
     "id too long": (f"v=STSv1; id={'1' * 33}", "mta_sts/syntax"),
+    "the name of the tag in capitals": ("V=STSv1; id=1", "mta_sts/misspelt"),
+    "the version last": ("id=1; v=STSv1", "mta_sts/misspelt"),
+    "no semicolon": ("v=STSv1 id=1", "mta_sts/misspelt"),
 }
 
 
@@ -59,7 +62,7 @@ def test_records(case: str) -> None:
     assert not any(question.type == "HTTP" for question in found.asked)
 
 
-@pytest.mark.parametrize("text", ["v=STSv2; id=1", "V=STSv1; id=1", "id=1; v=STSv1", "v=spf1 -all"])
+@pytest.mark.parametrize("text", ["v=STSv2; id=1", "v=spf1 -all", "sts-verification=1"])
 def test_other_texts_are_no_records(text: str) -> None:
     assert seen(f"{MX}_mta-sts.example.test TXT {text}").ids == ["mta_sts/none"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from probe.checks import _suffixes
-from probe.checks._evidence import seen_answer
+from probe.checks._evidence import nonexistent, seen_answer
 from probe.checks._once import once
 from probe.facts import Question, Records, Status
 from probe.grammar import dmarc
@@ -74,7 +74,7 @@ def exists(name: str, seen: Records) -> bool | None:
     answers = [answer for kind in ("TXT", "MX", "A") if (answer := seen.asked(name, kind)) and answer.known]
     if not answers:
         return None
-    return not any(answer.status is Status.NXDOMAIN and not answer.aliases for answer in answers)
+    return not nonexistent(seen, name)
 
 
 @once

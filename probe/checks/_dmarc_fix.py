@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 
 from probe.checks import _suffixes
 from probe.checks._evidence import zone_line
+from probe.checks._slips import meant_word
 from probe.grammar import dmarc
 
 __all__ = ["completed", "line", "meant_tag"]
@@ -25,8 +25,8 @@ _DEFAULTS = {"adkim": "r", "aspf": "r", "psd": "u"}
 
 def meant_tag(name: str) -> str:
     """The known tag that a misspelt name is closest to; empty where none is close."""
-    close = difflib.get_close_matches(name[:20].lower(), [*dmarc.KNOWN, "policy"], 1, 0.7)
-    return {"policy": "p"}.get(close[0], close[0]) if close else ""
+    close = meant_word(name, (*dmarc.KNOWN, "policy"))
+    return {"policy": "p"}.get(close, close)
 
 
 def completed(text: str, domain: str, **changes: str) -> str:
@@ -63,8 +63,7 @@ def completed(text: str, domain: str, **changes: str) -> str:
 
 def _policy(value: str) -> str:
     word = re.match(r"[A-Za-z]{0,20}", value)
-    close = difflib.get_close_matches(word[0].lower(), _POLICIES, 1, 0.7) if word else []
-    return str(close[0]) if close else ""
+    return str(meant_word(word[0], _POLICIES)) if word and word[0] else ""
 
 
 def _addresses(value: str) -> str:

@@ -18,6 +18,7 @@ __all__ = [
     "addresses",
     "evidence",
     "failures",
+    "nonexistent",
     "printable",
     "problem",
     "rfc",
@@ -60,6 +61,16 @@ def rfc(number: int, section: str = "") -> Source:
 def seen_answer(seen: Records, question: Question) -> Answer:
     """The answer to a question; one that was not asked has the status *skipped*."""
     return seen.answers.get(question, _NOT_ASKED)
+
+
+def nonexistent(seen: Records, name: str) -> bool:
+    """Whether DNS says that a name does not exist (RFC 8020), and nothing that was seen contradicts it.
+
+    Broken servers and filters in between say NXDOMAIN for one type of record and answer another.
+    """
+    own = [answer for question, answer in seen.answers.items() if question.name == name]
+    denied = any(answer.status is Status.NXDOMAIN and not answer.aliases for answer in own)
+    return denied and not any(answer.status is Status.OK for answer in own)
 
 
 def printable(value: str) -> str:

@@ -86,13 +86,16 @@ class Audit:
         return f"Publish: {fixes.paste(self.domain.name, text)}"
 
     def without(self, *dropped: Term) -> str:
-        """The fix that is this record without some terms; where a redirect was its end it gets another."""
+        """The fix that is this record without some terms; where a redirect was its end it gets another.
+
+        Empty where nobody would be let in any more: that would turn one broken term into no mail at all.
+        """
         places = {term.at for term in dropped}
         endless = self.record.all is None and any(term.name == "redirect" for term in dropped)
         kept = fixes.edited(
             self.record, lambda t: None if t.at in places else t.text, "~all" if endless else ""
         )
-        return self.publish(kept)
+        return self.publish(kept) if fixes.authorises(kept) else ""
 
     def ending(self, end: str) -> str:
         """The fix that is this record with another end."""

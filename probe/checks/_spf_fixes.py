@@ -6,11 +6,13 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from probe.checks._slips import meant_word
 from probe.checks._spf_tree import Cost
 from probe.grammar import spf
 from probe.grammar.spf import Record, Term
 
 __all__ = [
+    "authorises",
     "decoded",
     "edited",
     "meant",
@@ -35,7 +37,13 @@ _BEGINS_TERM = re.compile(
 )
 _DOTTED_QUAD = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?:/[0-9]{1,2})?\Z")
 _WITH_PORT = re.compile(r"([0-9.]+):[0-9]+\Z")
-_NEARLY = re.compile(r"(?:v ?= ?)?spf ?[0-9]?(?=[ ;,:]|\Z|include|ip4|ip6|all|a |mx)[ ;,:]*", re.IGNORECASE)
+_NEARLY = re.compile(
+    r"(?:v ?[=:-]? ?)?spf ?[0-9]?"
+    r"(?=[ ;,:]|\Z|[+~?-]?(?:include[:;=]|ip[46]:|all\b|a[ :/]|mx(?:[ :/]|\Z)))[ ;,:]*",
+    re.IGNORECASE,
+)
+# Digits that are typed for the letters they look like.
+_DIGITS = str.maketrans("10", "lo")
 _PLAIN = {
     **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe63\uff0d", "-"),
     **dict.fromkeys("\u00a0\u2002\u2003\u2009\u202f\u3000\t\r\n", " "),
@@ -64,6 +72,13 @@ def edited(record: Record, change: Callable[[Term], str | None], end: str = "") 
     if end:
         terms = [*(text for text in terms if text.lstrip("+-~?").lower() != "all"), end]
     return spf.joined(terms)
+
+
+def authorises(text: str) -> bool:
+    """Whether a record lets anybody in: with nothing but refusals it would stop all mail."""
+    record = spf.parse(text)
+    letting_in = any(term.qualifier == "+" for term in record.mechanisms)
+    return letting_in or (record.all is None and record.first("redirect") is not None)
 
 
 def with_terms(record: Record, terms: Iterable[str], end: str = "") -> str:
@@ -179,6 +194,10 @@ def why_passed_over(text: str) -> str:
     return "the record does not begin with v=spf1 and a space"
 
 
+_NAMES = ("include", "exists", "ip4", "ip6", "all")
+_WORD = re.compile(r"([^:;=]*)[:;=]*(.*)", re.DOTALL)
+
+
 def meant(text: str) -> str:
     """The term that a malformed one was probably meant to be: the mistakes that are really published.
 
@@ -206,6 +225,17 @@ def _guesses(name: str, value: str, bare: str) -> Iterator[str]:
         yield f"{name}:{value.split('/')[2]}"
     if bare[-1:] in {",", ";", "."}:
         yield bare.rstrip(",;.")
+    yield from _renamed(bare)
+
+
+def _renamed(bare: str) -> Iterator[str]:
+    """The term under the mechanism's name that was meant: ``inculde:``, ``include;``, ``alll``."""
+    word, value = _WORD.fullmatch(bare).groups()  # type: ignore[union-attr]  # it matches every string
+    known = meant_word(word.translate(_DIGITS), ("include", "exists", "all")) or meant_word(word, _NAMES)
+    if value and known:
+        yield f"{known}:{value}"
+    elif known == "all":
+        yield known
 
 
 def _parses(term: str) -> bool:

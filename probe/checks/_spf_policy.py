@@ -28,6 +28,8 @@ def below(audit: Audit, tree: Tree) -> Iterator[Finding]:
     for lookup in tree.having(*BROKEN)[:MOST_ALIKE]:
         problem, words = BROKEN[lookup.fate]
         yield _at(audit, tree, lookup, problem, words)
+    for lookup in tree.having(Fate.NO_NAME)[:MOST_ALIKE]:
+        yield audit.found("no-name", lookup.term.text, _cure(audit, tree, lookup))
     for question in tree.failed[:MOST_ALIKE]:
         yield unknown(rule("unknown"), audit.seen, question)
 
@@ -39,7 +41,8 @@ def _at(audit: Audit, tree: Tree, lookup: Lookup, problem: str, words: str) -> F
     theirs = next(iter(records_of(answer)), "") if question.type == "TXT" else ", ".join(answer.values[:15])
     told = evidence(question, answer, theirs or audit.text)
     whose = "" if lookup.parent < 0 else f" in the record of {lookup.domain}"
-    detail = printable(f"{lookup.term.text}{whose}: {question.name} {words}")
+    name = question.name if lookup.question else "what it names"
+    detail = printable(f"{lookup.term.text}{whose}: {name} {words}")
     return Finding(rule(problem), told, detail, _cure(audit, tree, lookup))
 
 
@@ -50,7 +53,8 @@ def _cure(audit: Audit, tree: Tree, lookup: Lookup) -> str:
     theirs = f"The record of {lookup.domain} is for its owner to correct."
     if lookup.fate is Fate.VOID:
         return theirs
-    return f"{theirs} Until then: {audit.without(_own(tree, lookup).term)}"
+    kept = audit.without(_own(tree, lookup).term)
+    return f"{theirs} Until then: {kept}" if kept else theirs
 
 
 def _own(tree: Tree, lookup: Lookup) -> Lookup:
@@ -96,6 +100,8 @@ def _lighter(audit: Audit, tree: Tree) -> str:
     left = tree.count - sum(cost.count for cost in dropped)
     least = "at least " if any(not cost.exact for cost in tree.own if cost not in dropped) else ""
     text = audit.without(*(cost.term for cost in dropped))
+    if not text:
+        return ""
     advice = f"Drop {named} ({least}{left} remain), or give that mail a subdomain with its own record."
     return f"{advice} {text}"
 

@@ -161,6 +161,15 @@ RULES: tuple[Rule, ...] = (
         "4.6.4",
     ),
     _rule(
+        "no-name",
+        _WARN,
+        "A term names something that is no domain name",
+        "A label is empty or longer than 63 characters, so nothing can be asked for: the term authorises "
+        "nobody and still counts as a lookup.",
+        "Correct the name, or remove the term.",
+        "4.8",
+    ),
+    _rule(
         "loop",
         _FAIL,
         "The record includes itself",

@@ -42,6 +42,15 @@ NONE = problem(
     fix="If you want it: publish a policy file in testing mode first, then the record.",
     source=rfc(8461, "3.1"),
 )
+MISSPELT = problem(
+    id="mta_sts/misspelt",
+    verdict=Verdict.WARN,
+    title="A TXT record looks like MTA-STS, but is not one",
+    meaning="A record counts only when it begins with exactly v=STSv1 and a semicolon; senders pass over "
+    "this one and never fetch the policy.",
+    fix="Publish the record with the right beginning.",
+    source=rfc(8461, "3.1"),
+)
 SEVERAL = problem(
     id="mta_sts/several",
     verdict=Verdict.WARN,
@@ -136,6 +145,7 @@ BRIEF = problem(
 RULES = (
     UNKNOWN,
     NONE,
+    MISSPELT,
     SEVERAL,
     SYNTAX,
     TLS,
@@ -187,6 +197,11 @@ def judge(domain: Domain, seen: Records) -> Judgement:
         return Judgement(State.UNKNOWN, (unknown(UNKNOWN, seen, question),))
     records = _records(domain, seen)
     fact = evidence(question, answer, "; ".join(records[:4]))
+    nearly = [value for value in seen.of(question.name, question.type)[:10] if mtasts.resembles(value)]
+    if not records and nearly:
+        fix = zone_line(question.name, "TXT", f"v=STSv1; id={_identity(nearly[0])}")
+        told = evidence(question, answer, nearly[0])
+        return Judgement(State.INVALID, (Finding(MISSPELT, told, printable(nearly[0])[:200], fix),))
     if not records:
         return Judgement(State.MISSING, (Finding(NONE, fact, fix=_advice(domain, seen)),))
     if len(records) > 1:

@@ -16,6 +16,7 @@ from probe.checks._evidence import (
     addresses,
     evidence,
     failures,
+    nonexistent,
     printable,
     problem,
     rfc,
@@ -72,6 +73,14 @@ NULL = problem(
     fix="If the domain sends mail, replace the null MX by the server that takes its replies and bounces.",
     source=rfc(7505, "4.2"),
     predicts=("550 5.7.27",),
+)
+PARKED = problem(
+    id="mx/no-mail",
+    verdict=Verdict.NOTE,
+    title="The domain takes no mail and sends none",
+    meaning="A null MX beside v=spf1 -all: together they say that this domain has nothing to do with mail.",
+    fix="Nothing, if it is meant so.",
+    source=rfc(7505, "4.2"),
 )
 NULL_AND_OTHERS = problem(
     id="mx/null-and-others",
@@ -170,6 +179,7 @@ RULES = (
     NONE,
     IMPLICIT,
     NULL,
+    PARKED,
     NULL_AND_OTHERS,
     UNREACHABLE,
     LITERAL,
@@ -223,6 +233,11 @@ def null(domain: str, seen: Records) -> bool:
     return bool(found) and not any(each.host for each in found)
 
 
+def _policies(domain: str, seen: Records) -> list[str]:
+    """What the domain publishes about who sends for it."""
+    return [value for value in seen.of(domain, "TXT")[:100] if value.lower().split()[:1] == ["v=spf1"]]
+
+
 def _followed(found: tuple[Exchange, ...]) -> list[str]:
     """The host names whose addresses are asked for, most preferred first, each once."""
     names = (each.host for each in found if each.host and not each.literal and each.host != "localhost")
@@ -236,7 +251,9 @@ def ask(domain: Domain, seen: Records) -> Iterator[Question]:
     if (answer := seen.answers.get(question)) is None:
         return
     hosts = _followed(exchanges(domain.name, seen))
-    if answer.known and not answer.values and answer.status is not Status.NXDOMAIN:
+    if null(domain.name, seen):
+        yield Question(domain.name, "TXT")
+    if answer.known and not answer.values and not nonexistent(seen, domain.name):
         hosts = [domain.name]
     for host in hosts:
         yield Question(host, "A")
@@ -250,13 +267,16 @@ def judge(domain: Domain, seen: Records) -> Judgement:
     fact = evidence(question, answer, "; ".join(answer.values[:FOLLOWED]))
     if not answer.known:
         return Judgement(State.UNKNOWN, (unknown(UNKNOWN, seen, question),))
-    if answer.status is Status.NXDOMAIN:
+    if answer.status is Status.NXDOMAIN and nonexistent(seen, domain.name):
         return Judgement(State.MISSING, (Finding(NO_DOMAIN, fact, domain.name),))
     found = exchanges(domain.name, seen)
     if not found:
         return _implicit(domain, seen, fact)
     if null(domain.name, seen):
-        return Judgement(State.WARN, (Finding(NULL, fact),), {"null": True, "hosts": []})
+        told: Mapping[str, object] = {"null": True, "hosts": []}
+        if [" ".join(value.lower().split()) for value in _policies(domain.name, seen)] == ["v=spf1 -all"]:
+            return Judgement(State.VALID, (Finding(PARKED, fact),), told)
+        return Judgement(State.WARN, (Finding(NULL, fact),), told)
     published = _Published(domain.name, question, answer, found, seen)
     findings = tuple(published.findings())
     hosts = [

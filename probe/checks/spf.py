@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from probe.checks import Domain, Judgement, _spf_policy, _spf_provider, _spf_written
 from probe.checks import _providers as providers
-from probe.checks._evidence import evidence, printable, seen_answer, unknown
+from probe.checks._evidence import evidence, nonexistent, printable, seen_answer, unknown
 from probe.checks._once import asked_once, once
 from probe.checks._spf_audit import Audit, audited
 from probe.checks._spf_evaluate import evaluate
@@ -189,7 +189,7 @@ def _nothing(domain: Domain, seen: Records) -> Finding:
     """No record: the domain does not exist, it has one that does not count, or it has none."""
     question = Question(domain.name, "TXT")
     answer = seen_answer(seen, question)
-    if answer.status is Status.NXDOMAIN:
+    if nonexistent(seen, domain.name):
         return Finding(rule("no-domain"), evidence(question, answer), f"{domain.name} does not exist")
     for value in answer.values:
         meant = misspelt(value)
@@ -210,7 +210,11 @@ def _nothing(domain: Domain, seen: Records) -> Finding:
             f"Publish: {paste(domain.name, retired[0])}",
         )
     proposed, because = proposal(domain, seen)
-    return Finding(rule("none"), evidence(question, answer), "", f"{because}: {paste(domain.name, proposed)}")
+    denied = "nxdomain for TXT, though the name has other records: its servers contradict themselves"
+    detail = denied if answer.status is Status.NXDOMAIN else ""
+    return Finding(
+        rule("none"), evidence(question, answer), detail, f"{because}: {paste(domain.name, proposed)}"
+    )
 
 
 def proposal(domain: Domain, seen: Records) -> tuple[str, str]:

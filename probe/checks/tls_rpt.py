@@ -32,6 +32,15 @@ NONE = problem(
     fix="If you want reports, name an address for them.",
     source=rfc(8460, "3"),
 )
+MISSPELT = problem(
+    id="tls_rpt/misspelt",
+    verdict=Verdict.WARN,
+    title="A TXT record looks like TLS-RPT, but is not one",
+    meaning="A record counts only when it begins with exactly v=TLSRPTv1 and a semicolon; senders pass over "
+    "this one and send no reports.",
+    fix="Publish the record with the right beginning.",
+    source=rfc(8460, "3"),
+)
 SEVERAL = problem(
     id="tls_rpt/several",
     verdict=Verdict.WARN,
@@ -49,7 +58,7 @@ SYNTAX = problem(
     source=rfc(8460, "3"),
 )
 
-RULES = (UNKNOWN, NONE, SEVERAL, SYNTAX)
+RULES = (UNKNOWN, NONE, MISSPELT, SEVERAL, SYNTAX)
 
 
 def _question(domain: Domain) -> Question:
@@ -75,6 +84,14 @@ def judge(domain: Domain, seen: Records) -> Judgement:
     records = [value for value in seen.of(question.name, question.type) if tlsrpt.announces(value)]
     fact = evidence(question, answer, "; ".join(records[:4]))
     if not records:
+        nearly = [value for value in seen.of(question.name, question.type)[:10] if tlsrpt.resembles(value)]
+        if nearly:
+            rua = ",".join(map(printable, tlsrpt.addresses(nearly[0]))) or f"mailto:tls-reports@{domain.name}"
+            fix = zone_line(question.name, "TXT", f"v=TLSRPTv1; rua={rua}")
+            misspelt = Finding(
+                MISSPELT, evidence(question, answer, nearly[0]), printable(nearly[0])[:200], fix
+            )
+            return Judgement(State.INVALID, (misspelt,))
         fix = zone_line(question.name, "TXT", f"v=TLSRPTv1; rua=mailto:tls-reports@{domain.name}")
         return Judgement(State.MISSING, (Finding(NONE, fact, fix=fix),))
     read = [tlsrpt.record(value) for value in records[:10]]

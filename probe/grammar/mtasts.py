@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from probe.grammar import tags
 from probe.grammar.rdns import hostname
 
-__all__ = ["MAX_AGE", "Policy", "Record", "announces", "covers", "policy", "record"]
+__all__ = ["MAX_AGE", "Policy", "Record", "announces", "covers", "policy", "record", "resembles"]
 
 MAX_AGE = 31_557_600  # seconds; RFC 8461 section 3.2
 _MODES = ("enforce", "testing", "none")
 _ID = re.compile(r"[A-Za-z0-9]{1,32}\Z")
+_NEARLY = re.compile(r"\bsts(?:v(?:1|\b)|1|[ ;]|\Z)", re.IGNORECASE)
 _LINES = 1000
 _PATTERNS = 200
 
@@ -42,6 +43,11 @@ class Policy:
 def announces(text: str) -> bool:
     """Whether a TXT value begins as an MTA-STS record does; every other one is ignored."""
     return tags.read(text[:100]).pairs[:1] == (("v", "STSv1"),) or text == "v=STSv1"
+
+
+def resembles(text: str) -> bool:
+    """Whether a TXT value that does not announce itself was meant to be such a record."""
+    return not announces(text) and _NEARLY.search(text[:200]) is not None
 
 
 def record(text: str) -> Record:

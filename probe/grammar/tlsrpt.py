@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from probe.grammar import tags
 
-__all__ = ["Record", "announces", "record"]
+__all__ = ["Record", "addresses", "announces", "record", "resembles"]
 
 _TARGETS = 20
+_NEARLY = re.compile(r"\btls-?rpt(?:v?1|v?\b)", re.IGNORECASE)
+_ADDRESS = re.compile(r"(?:mailto:|https://)[^\s,;\"']{1,250}", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,17 @@ def record(text: str) -> Record:
     )
     problems += (f"{name!r} stands there twice" for name in found.duplicates)
     return Record(tuple(target for target in targets if target), tuple(problems[:10]))
+
+
+def resembles(text: str) -> bool:
+    """Whether a TXT value that does not announce itself was meant to be such a record."""
+    return not announces(text) and _NEARLY.search(text[:1000]) is not None
+
+
+def addresses(text: str) -> tuple[str, ...]:
+    """The usable addresses anywhere in a TXT value that is no record, at most a few."""
+    found = (each[0].rstrip(".") for each in _ADDRESS.finditer(text[:1000]))
+    return tuple(dict.fromkeys(target for target in found if _usable(target)))[:_TARGETS]
 
 
 def _usable(target: str) -> bool:
