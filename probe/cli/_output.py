@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 __all__ = ["BASELINE", "FAIL_ON", "FORMAT", "OUTPUT", "VERBOSE", "Output", "exit_code", "refuse", "say"]
 
 FORMAT = typer.Option(
-    "text", "-f", "--format", help="What stdout gets: text, json, jsonl, ...", metavar="FORMAT"
+    "text",
+    "-f",
+    "--format",
+    help="What stdout gets: text, json, jsonl, csv, html, junit, md, nagios or prom.",
+    metavar="FORMAT",
 )
 OUTPUT = typer.Option(
     [],
