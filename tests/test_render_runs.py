@@ -219,3 +219,8 @@ def test_a_baseline_hides_what_was_known_and_files_get_everything(run: Run, tmp_
     assert "probe: nothing changed, 1 subject as before\n" in err
     assert json.loads(page.read_text(encoding="utf-8"))["findings"]
     assert run(*arguments, "--baseline", tmp_path / "none.jsonl")[0] == 2
+
+
+def test_help_names_every_format(run: Run) -> None:
+    _, out, _ = run("dns", "--help")
+    assert [name for name in render.every() if name not in out] == []
