@@ -1,0 +1,35 @@
+"""This project: `check_creds`, with its transcript, its judgement and, as `jsonl`, its report written out.
+
+Variants: `` a report and no more, `jsonl` the report as a line of JSON too, `resume` with TLS resumed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from probe import Inbox, Limits, Network, Outcome, Secret, TlsMode, check_creds
+from probe.render import Style, find
+from tests.bench.clients._job import concurrently, job, tell
+
+
+async def main() -> None:
+    told = job()
+    inbox = Inbox(
+        told.user, Secret(told.password), host=told.host, port=told.port, tls=TlsMode(told.mode)
+    )
+    style, write = Style(), find("jsonl").render
+    extra = {"resume": True} if told.variant == "resume" else {}
+    async with Network(
+        ca_file=told.ca_file, allow_plaintext=True, limits=Limits(deadline=600), **extra
+    ) as network:
+
+        async def probe() -> None:
+            report = await check_creds(inbox, network)
+            assert report.outcome in {Outcome.USABLE, Outcome.BAD_CREDS}, report
+            if told.variant == "jsonl":
+                "".join(write([report], style))
+
+        tell(await concurrently(told, probe))
+
+
+asyncio.run(main())

@@ -1,0 +1,58 @@
+"""The picture for the README: each goal's ratio as a bar, where 1 is the peer it is measured against."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Iterable, Iterator
+
+from tests.bench.measure import Line
+
+__all__ = ["draw"]
+
+ROW, LEFT, WIDE, RIGHT = 26, 330, 300, 110
+COLOURS = {"goal": "#2b8a3e", "must": "#5c940d", "MISSED": "#c92a2a"}
+
+
+def draw(lines: Iterable[Line]) -> str:
+    """An SVG of the lines that compare with a peer: shorter is better, the line is the peer."""
+    chosen = [line for line in lines if line.against != "-" and line.reached > 0]
+    height = ROW * (len(chosen) + 1) + 14
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{LEFT + WIDE + RIGHT}" height="{height}" '
+        'font-family="system-ui, sans-serif" font-size="13" role="img">'
+        "<title>probe against its peers: shorter is better</title>"
+        '<rect width="100%" height="100%" fill="#fff"/>'
+    )
+    return head + "".join(_bars(chosen)) + _peer(height) + "</svg>\n"
+
+
+def _bars(lines: list[Line]) -> Iterator[str]:
+    for row, line in enumerate(lines):
+        ratio = 1 / line.reached if line.more_is_better else line.reached
+        top = ROW * (row + 1)
+        what = html.escape(f"{line.what}, against {line.against}")
+        yield (
+            f'<text x="{LEFT - 8}" y="{top + 14}" text-anchor="end">{what}</text>'
+            f'<rect x="{LEFT}" y="{top + 2}" width="{_width(ratio):.1f}" height="16" rx="2" '
+            f'fill="{COLOURS[line.verdict]}"/>'
+            f'<text x="{LEFT + WIDE + 8}" y="{top + 14}">{_words(ratio)}</text>'
+        )
+
+
+def _width(ratio: float) -> float:
+    """Logarithmic from 1/100 to 2, so that a hundredth can still be seen."""
+    least, most = math.log(0.005), math.log(2)
+    return WIDE * (min(max(math.log(ratio), least), most) - least) / (most - least)
+
+
+def _words(ratio: float) -> str:
+    return f"{ratio:.2f}" if ratio >= 0.1 else f"1/{1 / ratio:.0f}"
+
+
+def _peer(height: int) -> str:
+    x = LEFT + _width(1)
+    return (
+        f'<line x1="{x:.1f}" x2="{x:.1f}" y1="18" y2="{height - 8}" stroke="#343a40" stroke-dasharray="3 3"/>'
+        f'<text x="{x:.1f}" y="13" text-anchor="middle" fill="#343a40">the peer</text>'
+    )
