@@ -1,7 +1,8 @@
 """How to tell a report, one file a format. Renderers see reports and nothing else.
 
 The folder is the registry: a file has `EXTENSIONS` (what `-o FILE` ends in) and `render`, which takes
-reports as they come and yields text as it is ready, so that a long run streams.
+reports as they come and yields text as it is ready, so that a long run streams. A format that is read by
+a program with exit codes of its own has `exit_code` too, which takes verdicts.
 """
 
 from __future__ import annotations

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from probe.facts import Certificate, Fault, Reply, Stage, Tls, Transcript, Turn
 from probe.render import printable
-from probe.rules import Verdict
+from probe.rules import Finding, Verdict
 
 __all__ = ["Step", "shortened", "steps"]
 
@@ -24,13 +24,17 @@ class Step:
     took: str
 
 
-def steps(session: Transcript) -> Iterator[Step]:
-    """The steps worth a line: not the end, and not the dialogue inside AUTH."""
+def steps(session: Transcript, findings: Iterable[Finding] = ()) -> Iterator[Step]:
+    """The steps worth a line: not the end, and not the dialogue inside AUTH.
+
+    What a step without a reply means is known by the finding that stands on it.
+    """
+    judged = {finding.evidence.get("stage", ""): finding.verdict for finding in findings}
     for turn in session:
         if turn.stage is Stage.QUIT or (isinstance(turn.heard, Reply) and turn.heard.code == 334):
             continue
         took = f"{1000 * turn.took:.0f} ms" if turn.took >= 0.001 else ""
-        yield Step(_verdict(turn), str(turn.stage), printable(_told(turn, session)), took)
+        yield Step(_verdict(turn, judged), str(turn.stage), printable(_told(turn, session)), took)
 
 
 def shortened(text: str, width: int) -> str:
@@ -39,9 +43,9 @@ def shortened(text: str, width: int) -> str:
     return text if len(text) <= width else text[: width - 3] + "..."
 
 
-def _verdict(turn: Turn) -> Verdict:
+def _verdict(turn: Turn, judged: Mapping[str, Verdict]) -> Verdict:
     if isinstance(turn.heard, Fault):
-        return Verdict.UNKNOWN
+        return judged.get(str(turn.stage), Verdict.UNKNOWN)
     if turn.heard is None or turn.heard.code < 400:
         return Verdict.OK
     return Verdict.WAIT if turn.heard.code < 500 else Verdict.FAIL

@@ -62,7 +62,7 @@ def _brief(report: Report, style: Style) -> str:
 
 
 def _report(report: Report, style: Style) -> Iterator[str]:
-    yield "   ".join([bold(line(report.subject), style), *map(line, _facts(report))])
+    yield from _heading(report, style)
     if report.transcript is not None and report.transcript.turns:
         yield ""
         yield from _steps(report, style)
@@ -86,6 +86,18 @@ def _report(report: Report, style: Style) -> Iterator[str]:
         yield from (f"  {said}" for said in str(report.transcript).split("\n"))
 
 
+def _heading(report: Report, style: Style) -> Iterator[str]:
+    """The subject and what is worth showing beside it; facts that find no room go to the next line."""
+    subject = line(report.subject)
+    row, length = bold(subject, style), len(subject)
+    for fact in map(line, _facts(report)):
+        if length + 3 + len(fact) > style.width:
+            yield row
+            row, length = "", -1
+        row, length = f"{row}   {fact}" if row else f"  {fact}", length + 3 + len(fact)
+    yield row
+
+
 def _facts(report: Report) -> list[str]:
     return [f"from {value}" if name == "from" else value for name, value in report.facts.items()]
 
@@ -97,7 +109,7 @@ def _outcome(report: Report) -> str:
 def _steps(report: Report, style: Style) -> Iterator[str]:
     """A line a step, and the times in a column where they were measured."""
     assert report.transcript is not None
-    told = list(steps(report.transcript))
+    told = list(steps(report.transcript, report.findings))
     timed = any(step.took for step in told)
     room = style.width - _STEP - (_TOOK if timed else 0)
     shown = [shortened(step.what, room) for step in told]
