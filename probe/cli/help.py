@@ -56,8 +56,9 @@ space at an end, quotes or an app password typed in groups are said as findings 
 """,
     "lists": """\
 `probe preflight FILE` reads the lists people already have, unchanged: exports of Instantly, Smartlead,
-EmailBison, PlusVibe, Lemlist, Reply.io, Woodpecker and tables of your own, with commas, semicolons or tabs, in UTF-8 or
-UTF-16 (--encoding for others). What was detected is said once; --map FIELD="COLUMN" overrules it. Fields:
+EmailBison, PlusVibe, Lemlist, Reply.io, Woodpecker and tables of your own, with commas, semicolons or tabs,
+in UTF-8 or UTF-16 (--encoding for others). What was detected is said once; --map FIELD="COLUMN" overrules
+it. Fields:
 
   email, smtp_host, smtp_port, smtp_user, smtp_password, smtp_security (ssl, starttls, none), access_token,
   provider, mail_from

@@ -75,16 +75,17 @@ _TOLD = (
     "provider",
 )
 
-# a source is known by columns that only its export has
+# a source is known by columns that only its export has, normalised or as they are written
 _SOURCES: tuple[tuple[str, frozenset[str]], ...] = (
     ("Smartlead", frozenset({"fromemail", "maxemailperday"})),
     ("Smartlead", frozenset({"fromname", "fromemail", "username", "password", "smtphost"})),
     ("Instantly", frozenset({"email", "warmupenabled", "warmupincrement"})),
-    ("Instantly", frozenset({"email", "firstname", "imapusername", "smtpusername"})),
+    ("Instantly", frozenset({"First Name", "IMAP Username", "SMTP Username"})),
     ("PlusVibe", frozenset({"enablecamprampup", "warmupdailylimit"})),
     ("EmailBison", frozenset({"smtpsecure", "imapsecure", "emailsignature"})),
     ("EmailBison", frozenset({"email", "password", "imapserver", "smtpserver"})),
     ("Lemlist", frozenset({"senderemail", "smtplogin"})),
+    ("Lemlist", frozenset({"firstName", "imapUsername", "smtpUsername"})),
     ("Reply.io or Woodpecker", frozenset({"email", "smtplogin", "imaplogin"})),
     ("BrandJet", frozenset({"smtptls", "imaptls", "dailylimit"})),
 )
@@ -164,7 +165,7 @@ def header(record: Record, delimiter: str, told: Mapping[str, str] | None = None
     for canonical, name in (told or {}).items():
         columns[canonical] = _column(canonical, name, names)
     _complete(columns, names)
-    found = next((source for source, marks in _SOURCES if marks <= set(normal)), "")
+    found = next((source for source, marks in _SOURCES if marks <= {*normal, *names}), "")
     return Header(record, delimiter, names, columns, found)
 
 
@@ -214,7 +215,7 @@ def row(record: Record, table: Header) -> Row | None:
 
 def _told(fields: list[str], table: Header) -> Mapping[str, str]:
     wanted = len(table.names)
-    if len(fields) < wanted or any(fields[wanted:]):
+    if len(fields) != wanted:  # not even empty cells too many: behind a comma in a password all are shifted
         more, hint = "fewer", ""
         if len(fields) > wanted:
             more, hint = "more", f"; a {_NAMES[table.delimiter]} inside a password must stand in quotes"
@@ -250,6 +251,9 @@ def _first(told: Mapping[str, str], *names: str) -> str:
     return next((told[name] for name in names if told.get(name, "")), "")
 
 
+_BREAK = re.compile(r"[\r\n\0]")
+
+
 def _secret(told: Mapping[str, str]) -> tuple[str, str]:
     token = told.get("access_token", "").strip()
     secret = token or _first(told, "smtp_password", "password")
@@ -258,14 +262,14 @@ def _secret(told: Mapping[str, str]) -> tuple[str, str]:
             "; refreshing a token is not done here, give an access_token" if told.get("refresh_token") else ""
         )
         raise ValueError(f"no password{hint}")
-    if any(char in "\r\n\0" for char in secret):
+    if _BREAK.search(secret):
         raise ValueError("the password holds a line break or a NUL, which no login can carry")
     return secret, token
 
 
 def _user(told: Mapping[str, str]) -> str:
     user = _first(told, "smtp_user", "user").strip()
-    if any(not char.isprintable() for char in user):
+    if not user.isprintable():
         raise ValueError("the user name holds a line break or an invisible character")
     return user
 

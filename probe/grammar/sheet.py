@@ -49,12 +49,12 @@ def form_of(data: bytes, encoding: str = "") -> Form:
 
     `encoding` is what the operator says it is (empty: by its mark, else UTF-8).
     """
-    if not data.strip():
-        raise ValueError("is empty")
     for magic, what in _MAGIC:
         if data.startswith(magic):
             raise ValueError(f"is {what}")
     mark, found = next(((mark, name) for mark, name in _MARKS if data.startswith(mark)), (b"", "utf-8"))
+    if not data[len(mark) : len(mark) + _PIECE].strip() and not data[len(mark) :].strip():
+        raise ValueError("is empty")
     form = Form(_known(encoding) if encoding and not mark else found, mark, ",")
     first = "".join(_text(data[: len(mark) + _PIECE], form, whole=len(data) <= _PIECE))
     if first.lstrip()[:1] in {"[", "{"} and '":' in first.replace(" ", ""):

@@ -1,0 +1,326 @@
+"""Files of inboxes as people have them: whose export it is, which column is what, and every byte kept."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from probe.facts import Inbox, TlsMode
+from probe.grammar.inboxes import Header, Row, header, login_of, reference, rows
+from probe.grammar.sheet import Form, Record, cells, form_of, records, rewritten
+
+# source, header, row; what the row says: address, user, password, host, port, TLS
+EXPORTS = [
+    (
+        "Instantly",
+        "Email,First Name,Last Name,IMAP Username,IMAP Password,IMAP Host,IMAP Port,SMTP Username,SMTP Password,SMTP Host,SMTP Port,Daily Limit,Warmup Enabled,Warmup Limit,Warmup Increment",
+        "ada@a.example,Ada,L,iu,ip,imap.a.example,993,su,sp,smtp.a.example,587,30,TRUE,40,1",
+        ("ada@a.example", "su", "sp", "smtp.a.example", 587, None),
+    ),
+    (
+        "Instantly",
+        "Email,First Name,Last Name,IMAP Username,IMAP Password,IMAP Host,IMAP Port,SMTP Username,SMTP Password,SMTP Host,SMTP Port",
+        "ada@a.example,Ada,L,iu,ip,imap.a.example,993,su,sp,smtp.a.example,465",
+        ("ada@a.example", "su", "sp", "smtp.a.example", 465, None),
+    ),
+    (
+        "Smartlead",
+        "from_name,from_email,user_name,password,smtp_host,smtp_port,imap_host,imap_port,max_email_per_day,custom_tracking_url,warmup_enabled,total_warmup_per_day,daily_rampup,reply_rate_percentage,bcc,signature,different_reply_to_address,imap_user_name,imap_password",
+        'Ada,ada@a.example,ada,pw,smtp.a.example,465,imap.a.example,993,50,,TRUE,40,1,30,,"<p>Ada,\r\nA Inc</p>",,,',
+        ("ada@a.example", "ada", "pw", "smtp.a.example", 465, None),
+    ),
+    (
+        "Smartlead",
+        "from_name,from_email,user_name,password,smtp_host,smtp_port,imap_host,imap_port",
+        "Ada,ada@a.example,ada,pw,smtp.a.example,465,imap.a.example,993",
+        ("ada@a.example", "ada", "pw", "smtp.a.example", 465, None),
+    ),
+    (
+        "EmailBison",
+        "name,email,password,imap_server,imap_port,smtp_server,smtp_port,smtp_secure,imap_secure,email_signature",
+        "Ada,ada@a.example,pw,imap.a.example,993,smtp.a.example,587,false,true,",
+        ("ada@a.example", "", "pw", "smtp.a.example", 587, None),
+    ),
+    (
+        "PlusVibe",
+        "first_name,last_name,email,username,password,imap_host,imap_port,smtp_host,smtp_username,smtp_password,smtp_port,daily_limit,min_interval,enable_camp_rampup,camp_rampup_start,camp_rampup_increment,enable_warmup,warmup_daily_limit,enable_warmup_rampup,warmup_rampup_start,warmup_rampup_increment",
+        "Ada,L,ada@a.example,u,p,imap.a.example,993,smtp.a.example,su,sp,587,30,10,yes,1,1,yes,40,yes,1,1",
+        ("ada@a.example", "su", "sp", "smtp.a.example", 587, None),
+    ),
+    (
+        "Lemlist",
+        "sender_name,sender_email,smtp_host,smtp_port,smtp_login,smtp_password,smtp_secure,imap_host,imap_port,imap_login,imap_password,imap_secure",
+        "Ada,ada@a.example,smtp.a.example,465,su,sp,true,imap.a.example,993,iu,ip,true",
+        ("ada@a.example", "su", "sp", "smtp.a.example", 465, None),
+    ),
+    (
+        "Lemlist",
+        "email,firstName,lastName,smtpUsername,smtpPassword,smtpHost,smtpPort,imapUsername,imapPassword,imapHost,imapPort",
+        "ada@a.example,Ada,L,su,sp,smtp.a.example,587,iu,ip,imap.a.example,993",
+        ("ada@a.example", "su", "sp", "smtp.a.example", 587, None),
+    ),
+    (
+        "Reply.io or Woodpecker",
+        "Email,First Name,Last Name,SMTP Host,SMTP Port,SMTP Login,SMTP Password,IMAP Host,IMAP Port,IMAP Login,IMAP Password",
+        "ada@a.example,Ada,L,smtp.a.example,587,su,sp,imap.a.example,993,iu,ip",
+        ("ada@a.example", "su", "sp", "smtp.a.example", 587, None),
+    ),
+    (
+        "Reply.io or Woodpecker",
+        "Email,First name,Last name,SMTP host,SMTP port,SMTP login,SMTP password,IMAP host,IMAP port,IMAP login,IMAP password",
+        "ada@a.example,Ada,L,smtp.a.example,587,su,sp,imap.a.example,993,iu,ip",
+        ("ada@a.example", "su", "sp", "smtp.a.example", 587, None),
+    ),
+    (
+        "",
+        "\ufefffrom_name,from_email,smtp_host,smtp_port,smtp_username,smtp_password,imap_host,imap_port,imap_username,imap_password",
+        "Ada,ada@a.example,smtp.a.example,587,su,sp,imap.a.example,993,iu,ip",
+        ("ada@a.example", "su", "sp", "smtp.a.example", 587, None),
+    ),
+    (
+        "BrandJet",
+        "email,password,smtpHost,smtpPort,smtpTls,imapHost,imapPort,imapTls,fromName,dailyLimit,warmupEnabled",
+        "ada@a.example,pw,smtp.a.example,2525,starttls,imap.a.example,993,ssl,Ada,30,true",
+        ("ada@a.example", "", "pw", "smtp.a.example", 2525, TlsMode.STARTTLS),
+    ),
+    (
+        "",
+        "Email, App Password, SMTP, IMAP",
+        "ada@a.example,abcd efgh ijkl mnop,smtp.gmail.com:465,imap.gmail.com",
+        ("ada@a.example", "", "abcd efgh ijkl mnop", "smtp.gmail.com", 465, None),
+    ),
+    (
+        "",
+        "smtp_server_port,smtp_server_username,smtp_server_starttls,smtp_server,smtp_server_password,email_address",
+        "587,su,true,smtp.a.example,sp,ada@a.example",
+        ("ada@a.example", "su", "sp", "smtp.a.example", 587, None),
+    ),
+    (
+        "",
+        "email_address,inbox_type,smtp_use_tls,imap_use_ssl,password",
+        "ada@a.example,google,true,true,pw",
+        ("ada@a.example", "", "pw", "", 0, None),
+    ),
+]
+
+
+def read(text: str | bytes, told: dict[str, str] | None = None) -> tuple[Header, list[Row]]:
+    data = text.encode() if isinstance(text, str) else text
+    form = form_of(data)
+    table = header(next(records(data, form)), form.delimiter, told)
+    return table, list(rows(data, form, table))
+
+
+def said(row: Row) -> tuple[str, str, str, str, int, TlsMode | None]:
+    assert row.inbox is not None, row.problem
+    inbox = row.inbox
+    return inbox.address, inbox.user, inbox.secret.reveal(), inbox.host, inbox.port, inbox.tls
+
+
+@pytest.mark.parametrize(("source", "head", "line", "expected"), EXPORTS, ids=lambda value: str(value)[:20])
+@pytest.mark.parametrize(
+    ("delimiter", "end"),
+    [(",", "\n"), (";", "\r\n"), ("\t", "\r")],
+    ids=["comma LF", "semicolon CRLF", "tab CR"],
+)
+def test_an_export_is_read_as_it_is(
+    source: str, head: str, line: str, expected: tuple[object, ...], delimiter: str, end: str
+) -> None:
+    if '"' not in line:
+        head, line = head.replace(",", delimiter), line.replace(",", delimiter)
+    table, (row,) = read(f"{head}{end}{line}{end}{end}")
+    assert said(row) == expected
+    assert table.source == source
+    assert str(table).startswith(f"detected: {source} export (" if source else "detected: a table (")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_encodings_with_a_mark_are_recognised(encoding: str) -> None:
+    text = "email,password,name\nada@a.example,pâss,Ada Ł 🎈\n"
+    data = text.encode(encoding)
+    _, (row,) = read(data)
+    assert said(row)[2] == "pâss"
+    form = form_of(data)
+    assert form.mark + b"".join(rewritten(one, form) for one in records(data, form)) == data
+
+
+def test_other_encodings_are_told_or_refused_with_the_place() -> None:
+    data = b"email,password\nada@a.example,p\xe9ss\n"
+    with pytest.raises(ValueError, match="byte 0xe9 in line 2, byte 16") as problem:
+        read(data)
+    assert "--encoding" in str(problem.value)
+    form = form_of(data, "cp1252")
+    assert next(iter(rows(data, form, header(next(records(data, form)), ",")))).inbox is not None
+
+
+def test_a_damaged_place_is_found_behind_the_first_piece() -> None:
+    good = b"ada@a.example,password-of-hers\n"
+    data = b"email,password\n" + good * 5000 + b"eve@a.example,p\xff\n"
+    with pytest.raises(ValueError, match=r"0xff in line 5002, byte 16"):
+        list(records(data, form_of(data)))
+
+
+PROBLEMS = {
+    "fewer": ("ada@a.example", "1 fields, fewer than the 5"),
+    "a comma in the password": ("ada@a.example,pa,ss,h.example,587,", "6 fields"),
+    "no address": (",pw,h.example,587,", "no address"),
+    "no password": ("ada@a.example,,h.example,587,", "no password"),
+    "a line break": ('ada@a.example,"p\r\nw",h.example,587,', "line break"),
+    "no host name": ("ada@a.example,pw,\\\\evil\\share,587,", "the host is no host name"),
+    "all addresses": ("ada@a.example,pw,0.0.0.0,587,", "the host is no host name"),
+    "a port too high": ("ada@a.example,pw,h.example,70000,", "the port is no port"),
+    "a port with an underscore": ("ada@a.example,pw,h.example,5_87,", "the port is no port"),
+    "a port in other digits": ("ada@a.example,pw,h.example,５８７,", "the port is no port"),
+    "no kind of TLS": ("ada@a.example,pw,h.example,587,quic", "no kind of it"),
+    "an angle bracket": ("<ada@a.example>,pw,h.example,587,", "the address holds an angle bracket"),
+    "no address at all": ("hunter2,pw,h.example,587,", "the address is not an address"),
+}
+
+
+@pytest.mark.parametrize(("line", "problem"), PROBLEMS.values(), ids=PROBLEMS)
+def test_a_wrong_row_says_what_is_wrong_and_quotes_nothing(line: str, problem: str) -> None:
+    _, (row, good) = read(
+        f"email,password,host,port,smtp_tls\n{line}\nok@a.example,pw,h.example,587,starttls\n"
+    )
+    assert problem in row.problem
+    assert row.record.line == 2
+    assert not [cell for cell in line.split(",") if len(cell) > 4 and cell in row.problem]
+    assert good.inbox is not None
+
+
+KINDS = [
+    ("ssl", 465, TlsMode.IMPLICIT),
+    ("SSL/TLS", 465, TlsMode.IMPLICIT),
+    ("tls", 587, TlsMode.STARTTLS),
+    ("tls", 465, TlsMode.IMPLICIT),
+    ("STARTTLS", 25, TlsMode.STARTTLS),
+    ("none", 25, TlsMode.NONE),
+    ("true", 587, None),
+    ("0", 465, None),
+    ("", 0, None),
+]
+
+
+@pytest.mark.parametrize(("word", "port", "expected"), KINDS)
+def test_words_for_tls(word: str, port: int, expected: TlsMode | None) -> None:
+    _, (row,) = read(f"email,password,host,port,smtp_tls\nada@a.example,pw,h.example,{port or ''},{word}\n")
+    assert said(row)[5] is expected
+
+
+def test_a_column_can_be_named() -> None:
+    text = "email,password,SMTP Login,login\nada@a.example,pw,one,two\n"
+    assert said(read(text, {"smtp_user": "login"})[1][0])[1] == "two"
+    with pytest.raises(ValueError, match=r"no column 'Login'; |has no column 'Login'"):
+        read(text, {"smtp_user": "Login"})
+
+
+def test_two_columns_that_may_hold_the_password_are_asked_about() -> None:
+    with pytest.raises(ValueError, match=r"two columns, 'Password' and 'App Password'.*--map password="):
+        read("Email,Password,App Password\n")
+
+
+def test_a_file_without_a_header_quotes_no_password() -> None:
+    with pytest.raises(ValueError, match="no column for email") as problem:
+        read("ada@a.example,hunter2,smtp.a.example\n")
+    assert "hunter2" not in str(problem.value)
+
+
+def test_the_provider_stands_in_for_a_host() -> None:
+    _, listed = read(
+        "email,password,provider,host\na@a.example,p,2,\nb@a.example,p,Zoho,\nc@a.example,p,Zoho,h.example\n"
+    )
+    assert [row.provider for row in listed] == ["google", "Zoho", ""]
+
+
+def test_tokens_are_for_xoauth2() -> None:
+    _, (row, other) = read(
+        "email,password,access_token,refresh_token\na@a.example,,tok,\nb@a.example,,,ref\n"
+    )
+    assert row.inbox is not None
+    assert (row.inbox.mechanism, row.inbox.secret.reveal()) == ("xoauth2", "tok")
+    assert other.problem == "no password; refreshing a token is not done here, give an access_token"
+
+
+def test_empty_rows_mean_nothing() -> None:
+    _, listed = read("email,password\n\n,\nada@a.example,pw\n  \n")
+    assert [said(row)[0] for row in listed] == ["ada@a.example"]
+    assert listed[0].record.line == 4
+
+
+def test_quotes_inside_a_password_are_part_of_it() -> None:
+    _, (row, other) = read('email,password\na@a.example,pa"ss"wo"rd\nb@a.example,"say ""hi"", now"\n')
+    assert said(row)[2] == 'pa"ss"wo"rd'
+    assert said(other)[2] == 'say "hi", now'
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [("env:PW_1", ("env", "PW_1")), ("env:not a name", ("", "")), ("file:/a b", ("file", "/a b")), ("cmd:x y", ("cmd", "x y")),
+     ("keyring:mail", ("keyring", "mail")), ("env:", ("", "")), ("hunter2", ("", ""))],
+)  # fmt: skip
+def test_references(cell: str, expected: tuple[str, str]) -> None:
+    assert reference(cell) == expected
+
+
+def test_a_login_is_its_user_name_where_that_is_an_address() -> None:
+    _, (one, two, three, four) = read(
+        "email,password,user,host\na@a.example,p,,h\nb@a.example,p,A@a.example,other\nc@a.example,p,apikey,h\nd@a.example,p,apikey,h\n"
+    )
+    logins = [login_of(row.inbox) for row in (one, two, three, four) if isinstance(row.inbox, Inbox)]
+    assert logins[0] == logins[1]
+    assert len({*logins}) == 3
+
+
+# -- any file ------------------------------------------------------------------------------------------
+
+_TEXT = st.text(st.sampled_from('ab,;\t"\r\n @.:é🎈'), max_size=200)
+
+
+@settings(deadline=None, max_examples=200)
+@given(_TEXT)
+@example('a,"b\r\n"\r\nc')
+@example('"')
+@example('a,"b""\n",c\n')
+def test_any_text_is_cut_into_records_and_put_together_again(text: str) -> None:
+    data = f"email,password\n{text}".encode()
+    form = Form("utf-8", b"", ",")
+    try:
+        cut = list(records(data, form))
+    except ValueError as problem:
+        assert "never closed" in str(problem)  # noqa: PT017 - an open quote is the one reason there is
+        return
+    assert b"".join(rewritten(record, form) for record in cut) == data
+    table = header(cut[0], ",")
+    for row in rows(data, form, table):
+        assert row.problem or row.inbox is not None
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    st.lists(
+        st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), max_size=20), min_size=2, max_size=4
+    ),
+    st.sampled_from(",;\t"),
+)
+def test_cells_that_are_added_can_be_read_again(more: list[str], delimiter: str) -> None:
+    form = Form("utf-8", b"", delimiter)
+    line = rewritten(Record(1, f"a{delimiter}b\r\n"), form, more)
+    assert line.endswith(b"\r\n")
+    added = cells(Record(1, line.decode()), delimiter)[2:]
+    assert [cell.removeprefix("'") for cell in added] == [
+        " ".join(cell.split()).removeprefix("'") for cell in more
+    ]
+    assert not [cell for cell in added if cell.startswith(("=", "+", "-", "@"))]
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.binary(max_size=300))
+def test_any_bytes_are_a_list_or_a_sentence(data: bytes) -> None:
+    try:
+        form = form_of(data)
+        table = header(next(records(data, form)), form.delimiter)
+        for _ in rows(data, form, table):
+            pass
+    except ValueError as problem:
+        assert str(problem).isprintable()  # noqa: PT017 - it may also be none
