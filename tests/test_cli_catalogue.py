@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ from typer.testing import CliRunner
 
 from probe import catalogue
 from probe.cli import app
+from probe.run.rules import known
+
+SCENARIOS = Path(__file__).parents[1] / "scenarios"
 
 
 def run(*arguments: str) -> tuple[int, str, str]:
@@ -21,7 +25,7 @@ def run(*arguments: str) -> tuple[int, str, str]:
 def test_list_names_rules_by_glob_and_by_cause() -> None:
     _, out, _ = run("catalogue", "list", "fleet/*")
     assert out.splitlines()[0].startswith("fleet/")
-    assert len(run("catalogue", "list")[1].splitlines()) == len(catalogue.rules())
+    assert len(run("catalogue", "list")[1].splitlines()) == len(known())
     told = [
         json.loads(line)
         for line in run("catalogue", "list", "--cause", "greylist", "-f", "jsonl")[1].splitlines()
@@ -38,9 +42,26 @@ def test_show_prints_the_page_of_a_rule() -> None:
     assert json.loads(run("catalogue", "show", rule.id, "-f", "json")[1])["id"] == rule.id
 
 
+@pytest.mark.parametrize("id", ["spf/too-many-lookups", "mx/null", "dns/resolver-silent", "probe/bug"])
+def test_show_knows_the_rules_of_dns_too(id: str) -> None:
+    code, out, _ = run("catalogue", "show", id)
+    assert code == 0
+    assert f"`{id}`" in out
+
+
+def test_whatever_a_scenario_finds_can_be_looked_up() -> None:
+    found = {each for path in SCENARIOS.glob("*.toml") for each in _findings(path)}
+    assert found
+    assert found <= {rule.id for rule in known()}
+
+
+def _findings(path: Path) -> list[str]:
+    return list(tomllib.loads(path.read_text("utf-8")).get("expect", {}).get("findings", []))
+
+
 def test_export_writes_the_same_rules_as_json_and_as_pages(tmp_path: Path) -> None:
     rules = json.loads(run("catalogue", "export")[1])["rules"]
-    assert [each["id"] for each in rules] == [rule.id for rule in catalogue.rules()]
+    assert [each["id"] for each in rules] == [rule.id for rule in known()]
     code, _, err = run("catalogue", "export", str(tmp_path / "pages"))
     assert (code, "pages are in" in err) == (0, True)
     assert len(list((tmp_path / "pages").rglob("*.md"))) == len(rules) + 1

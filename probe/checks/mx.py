@@ -94,9 +94,9 @@ NULL_AND_OTHERS = problem(
 UNREACHABLE = problem(
     id="mx/unreachable",
     verdict=Verdict.FAIL,
-    title="No MX host has an address on the Internet",
-    meaning="Every MX record leads nowhere, so all mail to the domain fails.",
-    fix="Give at least one MX host a public address.",
+    title="No mail server of the domain has an address on the Internet",
+    meaning="Whatever its mail is sent to leads nowhere, so all mail to the domain fails.",
+    fix="Publish an MX host that has a public address.",
     source=rfc(5321, "5.1"),
 )
 LITERAL = problem(
@@ -295,11 +295,14 @@ def _implicit(domain: Domain, seen: Records, fact: Mapping[str, str]) -> Judgeme
     asked = [Question(domain.name, "A"), Question(domain.name, "AAAA")]
     if own := addresses(seen, domain.name):
         told = evidence(asked[0], seen_answer(seen, asked[0]), ", ".join(own))
+        if not any(map(routable, own)):
+            failed = (Finding(UNREACHABLE, told, ", ".join(own)),)
+            return Judgement(State.INVALID, failed, {"null": False, "hosts": [], "implicit": own})
         fix = zone_line(domain.name, "MX", f"10 {domain.name}.")
         findings = (Finding(IMPLICIT, told, ", ".join(own), fix),)
         return Judgement(State.WARN, findings, {"null": False, "hosts": [], "implicit": own})
-    if failed := failures(seen, asked):
-        return Judgement(State.UNKNOWN, (unknown(UNKNOWN, seen, failed[0]),))
+    if unanswered := failures(seen, asked):
+        return Judgement(State.UNKNOWN, (unknown(UNKNOWN, seen, unanswered[0]),))
     return Judgement(State.MISSING, (Finding(NONE, fact, domain.name),))
 
 

@@ -1,4 +1,4 @@
-"""`probe catalogue`: what is known about replies, entry by entry, each with its source."""
+"""`probe catalogue`: what is known about replies and records, rule by rule, each with its source."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="What replies mean: every rule with its cause, its fix and its source.",
+    help="What replies and records mean: every rule with its cause, its fix and its source.",
 )
 
 
@@ -78,7 +78,7 @@ def export(
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text("\n".join(page(rule, entries.get(rule.id))), encoding="utf-8")
         index = "".join(f"- [{rule.id}]({rule.id}.md) {rule.title}\n" for rule in rules)
-        (folder / "index.md").write_text(f"# What replies mean\n\n{index}", encoding="utf-8")
+        (folder / "index.md").write_text(f"# What replies and records mean\n\n{index}", encoding="utf-8")
     except OSError as problem:
         refuse(f"{problem.filename or folder}: {problem.strerror}")
     say(f"probe: {len(rules)} pages are in {folder}; begin with {folder / 'index.md'}")
@@ -130,9 +130,9 @@ def _entries() -> dict[str, Entry]:
 
 
 def _matching(pattern: str) -> list[Rule]:
-    from probe import catalogue
+    from probe.run.rules import known
 
-    found = [rule for rule in catalogue.rules() if rule.id == pattern or fnmatchcase(rule.id, pattern)]
+    found = [rule for rule in known() if rule.id == pattern or fnmatchcase(rule.id, pattern)]
     if not found:
         refuse(f"no rule is called {pattern!r}; `probe catalogue list` names them all")
     return found
