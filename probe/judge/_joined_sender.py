@@ -155,9 +155,9 @@ def _sender(case: Case, seen: Records) -> Conclusion:
 # -- SPF, DKIM, DMARC -----------------------------------------------------------------------------
 
 
-def _told(case: Case) -> Domain:
+def _told(case: Case, name: str = "") -> Domain:
     return Domain(
-        case.sender,
+        name or case.sender,
         sending_ips=case.addresses[:1],
         helo=case.helo if "." in case.helo and not case.helo.startswith("[") else "",
         mail_from=case.mail_from if "@" in case.mail_from else "",
@@ -257,14 +257,15 @@ def _either(case: Case, seen: Records) -> Conclusion:
 
 
 def _dmarc_ask(case: Case, seen: Records) -> Iterator[Question]:
-    if case.sender:
-        yield from dmarc.ask(_told(case), seen)
+    if case.author:
+        told = _told(case, case.author)
+        yield from dmarc.ask(told, seen)
         yield from _spf_ask(case, seen)
-        yield from _dkim_ask(case, seen)
+        yield from dkim.ask(told, seen)
 
 
 def _policy(case: Case, seen: Records) -> tuple[Judgement, str | None, Mapping[str, object]]:
-    judged = dmarc.judge(_told(case), seen)
+    judged = dmarc.judge(_told(case, case.author), seen)
     told = judged.evaluation if isinstance(judged.evaluation, Mapping) else {}
     policy = told.get("policy")
     alignment = told.get("alignment")
@@ -280,13 +281,13 @@ def _spf_aligned(alignment: Mapping[str, object]) -> bool | None:
 
 def _dmarc_facts(case: Case, judged: Judgement, seen: Records) -> tuple[Mapping[str, str], ...]:
     told = judged.evaluation if isinstance(judged.evaluation, Mapping) else {}
-    at = str(told.get("record_at") or case.sender)
+    at = str(told.get("record_at") or case.author)
     return dns(seen, Question(f"_dmarc.{at}", "TXT"))
 
 
 def _dmarc_record(case: Case, seen: Records) -> Conclusion:
-    claim = f"{case.sender or '(domain not told)'} publishes no usable DMARC record"
-    if not case.sender:
+    claim = f"{case.author or '(domain not told)'} publishes no usable DMARC record"
+    if not case.author:
         return _conclusion(Status.UNCONFIRMED, claim, _NO_NAME)
     judged, policy, _ = _policy(case, seen)
     facts = _dmarc_facts(case, judged, seen)
@@ -298,8 +299,8 @@ def _dmarc_record(case: Case, seen: Records) -> Conclusion:
 
 
 def _dmarc_policy(case: Case, seen: Records) -> Conclusion:
-    claim = f"mail of {case.sender or '(domain not told)'} fails DMARC, and its policy says to refuse"
-    if not case.sender:
+    claim = f"mail of {case.author or '(domain not told)'} fails DMARC, and its policy says to refuse"
+    if not case.author:
         return _conclusion(Status.UNCONFIRMED, claim, _NO_NAME)
     judged, policy, alignment = _policy(case, seen)
     facts = _dmarc_facts(case, judged, seen)
@@ -313,15 +314,17 @@ def _dmarc_policy(case: Case, seen: Records) -> Conclusion:
         return _conclusion(Status.REFUTED, claim, f"p={policy}, and SPF passes aligned ({why})", facts)
     if _named(judged, "dmarc/nothing-aligns"):
         return _conclusion(Status.CONFIRMED, claim, f"p={policy}, and neither SPF nor DKIM can align", facts)
-    if result in {"fail", "softfail", "permerror", "none"}:
-        because = f"p={policy} and SPF {result}; whether DKIM aligned, only the message tells"
+    unaligned = result == "pass" and _spf_aligned(alignment) is False
+    if unaligned or result in {"fail", "softfail", "neutral", "permerror", "none"}:
+        spf_words = f"SPF passes for {case.sender}, which is not aligned" if unaligned else f"SPF {result}"
+        because = f"p={policy} and {spf_words}; whether DKIM aligned, only the message tells"
         return _conclusion(Status.LIKELY, claim, because, facts)
     return _conclusion(Status.UNCONFIRMED, claim, f"p={policy}; {_NO_ADDRESS}", facts)
 
 
 def _alignment(case: Case, seen: Records) -> Conclusion:
-    claim = f"neither SPF nor DKIM is aligned with the author domain {case.sender or '(not told)'}"
-    if not case.sender:
+    claim = f"neither SPF nor DKIM is aligned with the author domain {case.author or '(not told)'}"
+    if not case.author:
         return _conclusion(Status.UNCONFIRMED, claim, _NO_NAME)
     judged, _, alignment = _policy(case, seen)
     facts = _dmarc_facts(case, judged, seen)

@@ -9,7 +9,9 @@ reply complains of is not there, or no longer.
 from __future__ import annotations
 
 import enum
+import functools
 import ipaddress
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -67,23 +69,39 @@ class Case:
     @property
     def addresses(self) -> tuple[str, ...]:
         """The sending addresses: those that the reply names, else our own."""
-        named = [one for one in extracts(self.reply).get("ip", []) if routable(one) and one != self.peer]
+        named = [one for one in _extracted(self.reply).get("ip", ()) if routable(one) and one != self.peer]
         own = [self.address] if self.address and routable(self.address) else []
         return tuple(str(ipaddress.ip_address(one)) for one in named[:3] or own)
 
     @property
+    def named(self) -> tuple[str, ...]:
+        """The domains that the reply speaks of as the sender's: ``from x``, ``SPF [x]``, ``domain x``."""
+        ours = {domain_of(self.recipient), self.server.lower(), ""}
+        found = dict.fromkeys(domain_of(one.strip(".-_")) for one in _SPOKEN_OF.findall(self.words))
+        return tuple(one for one in found if one not in ours and not one.endswith(_OTHERS))
+
+    @property
     def sender(self) -> str:
-        """The domain of the envelope sender; where there is none, the first that the reply names."""
-        if domain := domain_of(self.mail_from):
-            return domain
-        ours = {domain_of(self.recipient), self.server.lower()}
-        named = extracts(self.reply).get("domain", [])
-        names = filter(None, map(domain_of, named))
-        return next((name for name in names if name not in ours and not name.endswith(_OTHERS)), "")
+        """The domain of the envelope sender; where there is none, the first that the reply speaks of."""
+        return domain_of(self.mail_from) or next(iter(self.named), "")
+
+    @property
+    def author(self) -> str:
+        """The domain in From: the one that the reply speaks of, else that of the envelope sender."""
+        return next(iter(self.named), "") or self.sender
 
 
+_SPOKEN_OF = re.compile(
+    r"(?:\bfrom|\bfor|\bof|\bdomain|\bsender|\bspf|\bdkim|\bd=)[:=]?\s{0,2}[<\[('\"]{0,2}(?:[^\s@<>]{1,64}@)?"
+    r"((?:[a-z0-9_-]{1,63}\.){1,8}[a-z][a-z0-9-]{1,62})(?![a-z0-9@])"
+)
 # Names in a reply that tell of the receiver or of a list, not of the sender.
 _OTHERS = ("google.com", "microsoft.com", "outlook.com", "yahoo.com", "spamhaus.org", "spamcop.net")
+
+
+@functools.lru_cache(maxsize=64)
+def _extracted(reply: str) -> Mapping[str, list[str]]:
+    return extracts(reply)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,7 @@ from probe.grammar.redaction import Redaction
 from probe.judge.delivery import Acceptance, Delivered, demanding, judge_delivery
 from probe.judge.demand import Demand, demanded
 from probe.plans.rcpt import Delivery, rcpt
-from probe.rules import Cause, Finding, Report
-from probe.run.diagnosis import Around, joined
+from probe.rules import Cause, Finding, Report, Verdict
 from probe.run.pace import Pace
 from probe.run.route import Route, public, route
 from probe.wire.network import Network
@@ -97,6 +96,10 @@ async def check_rcpt(asked: Asked, network: Network | None = None, *, pace: Pace
         )
     report = _report(asked, way, await _visits(asked, domain, way, network, pace))
     report = await _come_back(asked, domain, way, network, pace, report)
+    if report.verdict is Verdict.OK:
+        return report
+    from probe.run.diagnosis import Around, joined  # noqa: PLC0415 - what is accepted needs no evidence
+
     around = Around(
         address=asked.sending_ip,
         mail_from=asked.mail_from,
