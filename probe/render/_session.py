@@ -11,7 +11,7 @@ from probe.rules import Finding, Verdict
 
 __all__ = ["Step", "shortened", "steps"]
 
-_SHORTEST = 40  # characters that a text keeps however narrow the terminal is
+_SHORTEST = 24  # characters that a text keeps however narrow the terminal is
 
 
 @dataclass(frozen=True, slots=True)

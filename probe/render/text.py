@@ -52,13 +52,17 @@ def _well(report: Report) -> bool:
 
 
 def _brief(report: Report, style: Style) -> str:
-    """One line: verdict, subject, what is worth noting."""
+    """One line: verdict, subject, and of what is worth noting as much as there is room for."""
     noted = [finding.rule.id for finding in sorted_findings(report)]
     facts = [fact.partition(" (")[0] for fact in _facts(report)]
     told = [str(report.outcome or ""), ", ".join(noted), *facts]
     head = f"{line(report.subject):<{_SUBJECT}}"
-    rest = shortened("   ".join(map(line, filter(None, told))), style.width - 9 - len(head))
-    return f"{verdict_word(report.verdict, style)} {head} {dim(rest, style)}"
+    shown, room = "", style.width - 9 - len(head)
+    for word in map(line, filter(None, told)):
+        if len(shown) + 3 + len(word) > room:
+            break
+        shown += f"   {word}" if shown else word
+    return f"{verdict_word(report.verdict, style)} {head} {dim(shown, style)}"
 
 
 def _report(report: Report, style: Style) -> Iterator[str]:
