@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from probe import catalogue
 from probe.facts import Records
-from probe.grammar.pasted import read
+from probe.grammar.pasted import LIMIT, read
 from probe.judge.diagnosis import claim_of
 from probe.judge.joined import Case, Conclusion, Status
 from probe.rules import Finding, Report
@@ -64,7 +64,7 @@ def case_of(report: Report, around: Around) -> Case | None:
     heard = read(told["reply"])
     session = report.transcript
     return Case(
-        reply=told["reply"],
+        reply=told["reply"][:LIMIT],
         code=heard.code,
         enhanced=heard.enhanced,
         cause=finding.rule.cause,
