@@ -105,8 +105,8 @@ def _outcome(session: Transcript, refused: Finding | None, decided: Turn | None)
         return Outcome.NOT_PROVEN  # a second answer to AUTH: which of the two was meant is not known
     if auth is not None and auth.said == _CANCEL:
         return Outcome.NOT_PROVEN  # whatever the server says to it, the exchange was not ended
-    if mail is not None and isinstance(mail.heard, Reply) and mail.heard.code == 535:
-        return Outcome.NOT_PROVEN  # an answer to AUTH (RFC 4954), late or taken back: 235 is not believed
+    if mail is not None and _taken_back(mail):
+        return Outcome.NOT_PROVEN
     if auth is not None and isinstance(auth.heard, Reply) and auth.heard.code == 235:
         envelope = (mail, session.last(Stage.RCPT))
         taken = all(turn is not None and turn.accepted for turn in envelope)
@@ -132,6 +132,8 @@ def _reading(turn: Turn, session: Transcript, provider: str) -> Finding | None:
     )
     if match.rule.outcome is Outcome.BAD_CREDS and turn.stage is Stage.AUTH and not _secret_left(session):
         return about_the_session("refused-unheard", turn)
+    if _taken_back(turn) and not match.rule.id.startswith(f"{match.provider or '?'}/"):
+        return about_the_session("login-taken-back", turn)
     return Finding(
         match.rule,
         evidence_of(turn),
@@ -140,6 +142,11 @@ def _reading(turn: Turn, session: Transcript, provider: str) -> Finding | None:
         matched=match.matched,
         alternates=tuple(entry.id for entry in match.alternates),
     )
+
+
+def _taken_back(turn: Turn) -> bool:
+    """Whether MAIL got an answer to AUTH (RFC 4954): late, or the 235 before it is not meant."""
+    return turn.stage is Stage.MAIL and isinstance(turn.heard, Reply) and turn.heard.code == 535
 
 
 def _secret_left(session: Transcript) -> bool:
