@@ -231,7 +231,7 @@ def test_a_monitoring_system_gets_one_line_with_one_bar(text: str) -> None:
         assert len(written) < 1_000
 
 
-SERIES = re.compile(r'[a-z_]+\{(?:[a-z]+="(?:[^"\\\n]|\\["\\n])*",?)*\} [0-9.e+]+')
+SERIES = re.compile(r'[a-z_]+\{(?:[a-z]+="(?:[^"\\\n]|\\["\\n])*",?)*\} [0-9.e+-]+')
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
@@ -554,3 +554,20 @@ def test_a_report_that_was_tampered_with_is_refused_or_told(
         return
     for name in FORMATS:
         told(name, *again, *again, verbose=1)
+
+
+@one_by_one(SCENARIOS)
+def test_every_scenario_is_read_by_the_reader_of_each_format(scenario: Scenario) -> None:
+    report = played(scenario).report
+    (case,) = ET.fromstring(told("junit", report)).iter("testcase")
+    assert case.get("name") == report.subject
+    (row,) = csv.DictReader(io.StringIO(told("csv", report), newline=""), strict=True)
+    assert row["verdict"] == str(report.verdict)
+    page = Tags(told("html", report))
+    assert not page.open
+    assert page.tags["article"] == len(report.findings)
+    assert all(
+        SERIES.fullmatch(line) for line in told("prom", report).splitlines() if not line.startswith("#")
+    )
+    assert told("nagios", report).count("\n") == 1
+    assert MarkdownIt("commonmark").enable("table").parse(told("md", report))
