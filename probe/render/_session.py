@@ -27,14 +27,19 @@ class Step:
 def steps(session: Transcript, findings: Iterable[Finding] = ()) -> Iterator[Step]:
     """The steps worth a line: not the end, and not the dialogue inside AUTH.
 
-    What a step without a reply means is known by the finding that stands on it.
+    What a step without a reply means is known by the finding that stands on it. A second recipient is the
+    made-up one that the first is compared with: its refusal is no fault.
     """
+    controls = session.of(Stage.RCPT)[1:]
     judged = {finding.evidence.get("stage", ""): finding.verdict for finding in findings}
     for turn in session:
         if turn.stage is Stage.QUIT or (isinstance(turn.heard, Reply) and turn.heard.code == 334):
             continue
         took = f"{1000 * turn.took:.0f} ms" if turn.took >= 0.001 else ""
-        yield Step(_verdict(turn, judged), str(turn.stage), printable(_told(turn, session)), took)
+        if any(turn is control for control in controls):
+            yield Step(Verdict.NOTE, "control", printable(_told(turn, session)), took)
+        else:
+            yield Step(_verdict(turn, judged), str(turn.stage), printable(_told(turn, session)), took)
 
 
 def shortened(text: str, width: int) -> str:
