@@ -84,6 +84,26 @@ probe_fix.
   !:  what came without being asked for
   --  what happened without words: connect, TLS, a fault
 """,
+    "formats": """\
+-f FORMAT picks what stdout gets; -o FILE (repeatable) writes a file too, its extension picks the format:
+
+  text    .txt         for people; among several, what is well takes a line (-v shows all)
+  html    .html        one page: what decides, the causes with their fix, every session folded; loads nothing
+  json    .json        the contract that `probe schema` prints
+  jsonl   .jsonl       a report a line, as soon as it is there; what convert, diff and --baseline read
+  csv     .csv         a row a subject; no cell is a formula
+  junit   .xml         a test case a subject: fail is a failure, wait and unknown are errors
+  md      .md          for tickets
+  prom    .prom        gauges for node_exporter's textfile collector
+  nagios               a plugin's line and a plugin's exit codes: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
+
+A file of -o appears whole or not at all and can be read by its owner alone; where another user collects it,
+redirect stdout instead.
+
+  probe convert run.jsonl -o report.html    any run again, in another format
+  probe diff old.jsonl new.jsonl            only what is new, changed or fixed
+  --baseline last.jsonl -o last.jsonl       the same while probing; the file gets everything
+""",
     "providers": """\
 The submission server of an inbox is found by its domain, its MX, or an SRV record (RFC 6186, RFC 8314), from
 a table of providers in the catalogue; --host, --port and --tls overrule it, --provider names one.
@@ -96,7 +116,7 @@ a table of providers in the catalogue; --host, --port and --tls overrule it, --p
 
 
 def command(topic: Annotated[str, typer.Argument(metavar="[TOPIC]", help="What to explain.")] = "") -> None:
-    """Explain what every command shares: verdicts, exit codes, secrets, lists, transcripts, providers."""
+    """Explain what every command shares: verdicts, exit codes, secrets, lists, sessions, formats, providers."""
     if not topic:
         typer.echo("Topics: " + ", ".join(TOPICS))
         return
