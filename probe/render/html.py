@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 EXTENSIONS = (".html", ".htm")
 _TEMPLATES = Path(__file__).with_name("templates")
+_SUBJECT = ("subject", "subjects")
 _OPEN = 3  # so few reports are shown unfolded
 _LINK = re.compile(r"https://[A-Za-z0-9._~:/?#@!$&()*+,;=%-]+\Z")
 
@@ -121,6 +122,8 @@ def _page(reports: list[Report]) -> _Page:
         places.setdefault(subject.report.subject, subject.anchor)
     main = _main(subjects)
     kind = main[0].report.kind if main else ""
+    alike = many or len(main) == len(subjects)  # a whole list counts its inboxes
+    words = KINDS.get(kind, _SUBJECT) if alike else _SUBJECT
     counted = by_verdict([subject.report for subject in main] or many)
     return _Page(
         title=_title(main, many),
@@ -134,8 +137,8 @@ def _page(reports: list[Report]) -> _Page:
         whole=tuple(_subject(f"w{index}", report) for index, report in enumerate(many, 1)),
         sections=tuple(_sections(subjects)),
         open=len(reports) <= _OPEN,
-        one=KINDS.get(kind, ("subject", "subjects"))[0],
-        many=KINDS.get(kind, ("subject", "subjects"))[1],
+        one=words[0],
+        many=words[1],
     )
 
 
