@@ -38,6 +38,7 @@ def network_of(
     source: str = "",
     resolver: Sequence[str] = (),
     allow_plaintext: bool = False,
+    resume: bool = False,
 ) -> Network:
     """The network of a run; roots that cannot be read and addresses that are none are refused."""
     import ipaddress
@@ -63,6 +64,7 @@ def network_of(
         helo=helo,
         source=source,
         allow_plaintext=allow_plaintext,
+        resume=resume,
     )
     if ca_file:
         try:

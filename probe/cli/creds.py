@@ -95,6 +95,9 @@ def command(  # typer reads options from parameters
     insecure_plaintext: Annotated[
         bool, typer.Option("--insecure-plaintext", help="Allow AUTH without TLS.")
     ] = False,
+    resume_tls: Annotated[
+        bool, typer.Option("--resume-tls", help="Prove a server's certificate once, then resume TLS.")
+    ] = False,
     format: str = FORMAT,
     output: list[str] = OUTPUT,
     fail_on: str = FAIL_ON,
@@ -119,6 +122,7 @@ def command(  # typer reads options from parameters
         source=source_address,
         resolver=resolver,
         allow_plaintext=insecure_plaintext,
+        resume=resume_tls,
     )
     if csv:
         _listed(csv, addresses, network, out)

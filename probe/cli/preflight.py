@@ -69,6 +69,9 @@ def command(  # typer reads options from parameters
     insecure_plaintext: Annotated[
         bool, typer.Option("--insecure-plaintext", help="Allow AUTH without TLS.")
     ] = False,
+    resume_tls: Annotated[
+        bool, typer.Option("--resume-tls", help="Prove a server's certificate once, then resume TLS.")
+    ] = False,
     format: str = FORMAT,
     output: list[str] = OUTPUT,
     fail_on: str = FAIL_ON,
@@ -104,6 +107,7 @@ def command(  # typer reads options from parameters
         source=source_address,
         resolver=resolver,
         allow_plaintext=insecure_plaintext,
+        resume=resume_tls,
     )
     whole = listed(file, encoding=encoding, told=map, most=0 if dry_run else most)
     if dry_run:

@@ -179,9 +179,10 @@ def tls_as_told(tls: Tls | None, now: dt.datetime) -> dict[str, object]:
 def recognised(session: Transcript) -> str:
     """The id of the provider that the greeting or the EHLO reply betrays; empty where none does."""
     for turn in session:
-        if turn.stage in {Stage.GREETING, Stage.EHLO} and isinstance(turn.heard, Reply):
-            if found := _betrayed(turn.heard):
-                return found
+        if turn.stage not in {Stage.GREETING, Stage.EHLO} or not isinstance(turn.heard, Reply):
+            continue
+        if found := _betrayed(turn.heard):
+            return found
     return ""
 
 

@@ -91,6 +91,7 @@ async def _session(
         limits=network.limits,
         redaction=redaction,
         before_auth=before_auth,
+        sessions=network.sessions,
     )
     if session.tls is not None and session.tls.error and _about_certificate(session):
         return replace(session, tls=await _looked_at(session.tls, server.tls, helo, peer, network, redaction))

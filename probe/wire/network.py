@@ -31,6 +31,8 @@ class Network:
     has to prove the name: how scenarios stand in for the real world; `sites` does so for web servers.
     `ca_file` names the only roots to trust (empty: the system's). `resolver` is used as it is, else one is
     made for `servers` when first needed. `allow_plaintext` lets AUTH happen without TLS.
+    `resume` takes up the TLS session of the run's first probe of a server, whose certificate
+    was verified in full; a report tells where that was done.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class Network:
         helo: str = "",
         source: str = "",
         allow_plaintext: bool = False,
+        resume: bool = False,
     ) -> None:
         self.limits = limits or Limits()
         self.ca_file = ca_file
@@ -53,6 +56,7 @@ class Network:
         self.sites = dict(sites or {})
         self.source = source
         self.allow_plaintext = allow_plaintext
+        self.sessions = tls.Sessions() if resume else None
         self._resolver = resolver
         self._own = resolver is None
         self._web: Web | None = None

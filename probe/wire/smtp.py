@@ -23,7 +23,7 @@ from probe.facts import Ending, Fault, Limits, Reply, Stage, Tls, Transcript, Tu
 from probe.grammar.command import QUIT, Command, Flight, Handshake, Step
 from probe.grammar.redaction import Redaction
 from probe.grammar.reply import ReplyReader
-from probe.wire.tls import tls_facts
+from probe.wire.tls import Sessions, tls_facts
 
 __all__ = ["Peer", "converse"]
 
@@ -68,13 +68,15 @@ async def converse(
     limits: Limits,
     redaction: Redaction,
     before_auth: Callable[[], None] | None = None,
+    sessions: Sessions | None = None,
 ) -> Transcript:
     """Run a plan against a peer and write everything down.
 
     The transcript holds every turn, whatever happened; `stopped` is the plan's own reason to end early.
     `before_auth` is called once, before the first secret leaves; where it raises OSError none does.
+    `sessions` (of this `context`) lets TLS be resumed.
     """
-    line = _Line(peer.server, context, limits, redaction, before_auth)
+    line = _Line(peer.server, context, limits, redaction, before_auth, sessions)
     turns: list[Turn] = []
     try:
         turns += await line.open(peer)
@@ -103,6 +105,7 @@ class _Line:
         limits: Limits,
         redaction: Redaction,
         before_auth: Callable[[], None] | None,
+        sessions: Sessions | None,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.server = server
@@ -110,6 +113,7 @@ class _Line:
         self.limits = limits
         self.redaction = redaction
         self.before_auth = before_auth
+        self.sessions = sessions
         self.began = time.monotonic()
         self.deadline = self.began + limits.deadline
         self.sock: socket.socket | None = None
@@ -190,6 +194,8 @@ class _Line:
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
+        if self.sessions is not None and self.tls is not None and not self.shaking:
+            self.sessions.keep(self.tls, self.server)
         self.tls = None
 
     # -- say and hear -----------------------------------------------------------------------------
@@ -452,6 +458,8 @@ class _Line:
         except ValueError as problem:
             self._close_with(Fault(Ending.TLS, f"no name to verify: {problem}"))
             return self.fault
+        if self.sessions is not None:
+            self.sessions.resume(self.tls, self.server)
         self.shaking = True
         until = time.monotonic() + self.limits.tls
         fault = await self._shake(until)

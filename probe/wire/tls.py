@@ -10,9 +10,10 @@ from pathlib import Path
 
 from probe.facts import Certificate, Tls, escape
 
-__all__ = ["describing", "root_directory", "tls_facts", "verifying"]
+__all__ = ["Sessions", "describing", "root_directory", "tls_facts", "verifying"]
 
 MOST_NAMES = 10  # of a certificate that has thousands
+MOST_SESSIONS = 1024  # servers of one run whose sessions are kept
 
 
 def verifying(ca_file: str = "") -> ssl.SSLContext:
@@ -40,6 +41,30 @@ def describing() -> ssl.SSLContext:
     context.verify_mode = ssl.CERT_NONE
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
+
+
+class Sessions:
+    """TLS sessions by server, kept for one run and one context (RFC 8446 section 2.2).
+
+    The first connection to a server proves its certificate in full and leaves a session; later ones take
+    it up and save the handshake's signatures. One session a server: reading it costs as much as it saves.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[str, ssl.SSLSession] = {}
+
+    def resume(self, tls: ssl.SSLObject, server: str) -> None:
+        """Offer what was kept for a server, before the handshake."""
+        if (session := self._kept.get(server)) is not None:
+            tls.session = session
+
+    def keep(self, tls: ssl.SSLObject, server: str) -> None:
+        """Remember the session of a verified connection that has heard the server's ticket."""
+        if tls.session_reused or server in self._kept or len(self._kept) >= MOST_SESSIONS:
+            return
+        session = tls.session
+        if session is not None and session.has_ticket:
+            self._kept[server] = session
 
 
 def root_directory() -> str | None:

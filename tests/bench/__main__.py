@@ -27,7 +27,9 @@ Section = tuple[str, str, list[Line]]
 SECTIONS = ("trips", "manners", "effort", "memory", "crowd", "scale", "start", "explain", "dns")
 
 
-def sections(asked: argparse.Namespace, folder: Path) -> Iterable[tuple[str, Callable[[], Iterable[Section]]]]:
+def sections(
+    asked: argparse.Namespace, folder: Path
+) -> Iterable[tuple[str, Callable[[], Iterable[Section]]]]:
     """Each section by name, ready to be run."""
     quick, peers = asked.quick, Path(asked.folder)
     with Sink.start(folder) as sink:
@@ -50,7 +52,9 @@ def main() -> None:
     parser.add_argument("--only", action="append", choices=SECTIONS, help="a section; repeatable")
     parser.add_argument("--json", metavar="FILE", help="write the goals and what was reached")
     parser.add_argument("--svg", metavar="FILE", help="draw the goals")
-    parser.add_argument("--folder", default=str(Path.home() / ".cache" / "probe-bench"), help="where peers are")
+    parser.add_argument(
+        "--folder", default=str(Path.home() / ".cache" / "probe-bench"), help="where peers are"
+    )
     asked = parser.parse_args()
     began, lines = time.perf_counter(), []
     host = f"{platform.python_implementation()} {platform.python_version()}, {ssl.OPENSSL_VERSION}"
@@ -62,7 +66,10 @@ def main() -> None:
             for title, shown, goals in run():
                 print(f"## {title} (min/median/max)\n\n{shown}\n", flush=True)
                 lines += goals
-    print("## Goals\n\n" + table(("what", "against", "reached", "must", "goal", ""), (line.row() for line in lines)))
+    print(
+        "## Goals\n\n"
+        + table(("what", "against", "reached", "must", "goal", ""), (line.row() for line in lines))
+    )
     print(f"\n{time.perf_counter() - began:.0f} s", file=sys.stderr)
     if asked.json:
         told = [{**asdict(line), "verdict": line.verdict} for line in lines]

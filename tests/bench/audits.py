@@ -48,7 +48,9 @@ async def _round_trips() -> tuple[str, str, list[Line]]:
             async with Resolver([fake.address]) as resolver:
                 report = await check_domain(Domain(names(5)[at]), resolver)
                 waits[kind] = report.timings["dns"] / DELAY
-    shown = table(("one audit", "round trips in a row"), ((kind, f"{wait:.1f}") for kind, wait in waits.items()))
+    shown = table(
+        ("one audit", "round trips in a row"), ((kind, f"{wait:.1f}") for kind, wait in waits.items())
+    )
     lines = [
         Line("round trips of an audit, at most", "-", max(waits.values()), 4.2, 4.2),
         Line("round trips of an audit without aliases", "-", waits["Google"], 4.2, 3.2),

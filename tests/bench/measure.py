@@ -107,7 +107,9 @@ def median_ratio(ours: Spread, theirs: Spread) -> float:
     return statistics.median(ratios) if ratios else 0.0
 
 
-def rounds(count: int, names: Sequence[str], once: Callable[[str], Mapping[str, float]]) -> dict[str, dict[str, Spread]]:
+def rounds(
+    count: int, names: Sequence[str], once: Callable[[str], Mapping[str, float]]
+) -> dict[str, dict[str, Spread]]:
     """Everybody once, then everybody again: what `once` measures of each, by quantity."""
     measured: dict[str, dict[str, Spread]] = {name: {} for name in names}
     for _ in range(count):
@@ -154,6 +156,9 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table in Markdown, its columns aligned."""
     cells = [list(head), *map(list, rows)]
     widths = [max(len(row[at]) for row in cells) for at in range(len(head))]
-    lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in cells]
+    lines = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
+        for row in cells
+    ]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
     return "\n".join(lines)

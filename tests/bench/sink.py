@@ -63,7 +63,9 @@ class Sink:
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self.process.stdin is not None
+        assert self.process.stdout is not None
         self.process.stdin.close()
+        self.process.stdout.close()
         self.process.wait(5)
 
     def tell(self, line: str) -> dict[str, Any]:

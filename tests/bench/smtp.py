@@ -56,10 +56,12 @@ class Bench:
                 waits[name, mode] = (taken[1] - taken[0]) / delay
         self.sink.tell("delay 0")
         shown = table(
-            ("round trips", *MODES), ((name, *(f"{waits[name, mode]:.1f}" for mode in MODES)) for name in names)
+            ("round trips", *MODES),
+            ((name, *(f"{waits[name, mode]:.1f}" for mode in MODES)) for name in names),
         )
         lines = [
-            Line(f"round trips, {mode}", "-", waits[OURS, mode], FLIGHTS[mode], FLIGHTS[mode]) for mode in MODES
+            Line(f"round trips, {mode}", "-", waits[OURS, mode], FLIGHTS[mode], FLIGHTS[mode])
+            for mode in MODES
         ]
         return "Round trips of one probe", shown, lines
 
@@ -85,7 +87,11 @@ class Bench:
     def effort(self) -> Iterator[tuple[str, str, list[Line]]]:
         """CPU and rate at 50 at once, by mode, everybody in turn."""
         for mode in ("starttls", "none"):
-            names = self.present() if mode == "starttls" else self.present(OURS, JSON, PEER, "smtplib, threads", NODE)
+            names = (
+                self.present()
+                if mode == "starttls"
+                else self.present(OURS, JSON, PEER, "smtplib, threads", NODE)
+            )
 
             def once(name: str, mode: str = mode) -> Mapping[str, float]:
                 share = CLIENTS[name].share
@@ -135,7 +141,9 @@ class Bench:
 
         measured = rounds(max(1, self.repeats // 2), names, once)
         self.sink.tell("delay 0")
-        shown = table(("KB a probe in flight", ""), ((name, own["each"].shown()) for name, own in measured.items()))
+        shown = table(
+            ("KB a probe in flight", ""), ((name, own["each"].shown()) for name, own in measured.items())
+        )
         ratio = median_ratio(measured[OURS]["each"], measured[PEER]["each"])
         return "Memory", shown, [Line("KB a probe in flight", "aiosmtplib", ratio, 0.25, 0.16)]
 
@@ -151,13 +159,18 @@ class Bench:
 
         measured = rounds(max(1, self.repeats // 2), names, once)
         self.sink.tell("delay 0")
-        rows = ((name, own["p50"].shown(2), own["p99"].shown(2), own["rate"].shown()) for name, own in measured.items())
+        rows = (
+            (name, own["p50"].shown(2), own["p99"].shown(2), own["rate"].shown())
+            for name, own in measured.items()
+        )
         reached = measured[OURS]["p99"].median / (8 * delay)
         lines = [Line("p99, 2,000 asked for, 100 ms a round trip", "8 round trips", reached, 1.5, 1.2)]
         return "True times in a crowd", table(("who", "p50 s", "p99 s", "probes/s"), rows), lines
 
 
-def _effort_goals(mode: str, names: list[str], measured: Mapping[str, Mapping[str, Spread]]) -> Iterator[Line]:
+def _effort_goals(
+    mode: str, names: list[str], measured: Mapping[str, Mapping[str, Spread]]
+) -> Iterator[Line]:
     def ratio(ours: str, theirs: str, quantity: str) -> float:
         return median_ratio(measured[ours][quantity], measured[theirs][quantity])
 
@@ -167,7 +180,9 @@ def _effort_goals(mode: str, names: list[str], measured: Mapping[str, Mapping[st
     yield Line("CPU a probe, full handshake", "aiosmtplib", ratio(OURS, PEER, "cpu"), 0.85, 0.65)
     if SWAKS in names:
         yield Line("the same", "swaks", ratio(OURS, SWAKS, "cpu"), 0.03, 0.02)
-    yield Line("probes/s, one process", "aiosmtplib", ratio(OURS, PEER, "rate"), 1.3, 1.65, more_is_better=True)
+    yield Line(
+        "probes/s, one process", "aiosmtplib", ratio(OURS, PEER, "rate"), 1.3, 1.65, more_is_better=True
+    )
     if NODE in names:
         yield Line("the same", "nodemailer", ratio(OURS, NODE, "rate"), 2, 2.5, more_is_better=True)
     if RESUMED in names:

@@ -14,9 +14,7 @@ from tests.bench.clients._job import concurrently, job, tell
 
 async def main() -> None:
     told = job()
-    inbox = Inbox(
-        told.user, Secret(told.password), host=told.host, port=told.port, tls=TlsMode(told.mode)
-    )
+    inbox = Inbox(told.user, Secret(told.password), host=told.host, port=told.port, tls=TlsMode(told.mode))
     style, write = Style(), find("jsonl").render
     extra = {"resume": True} if told.variant == "resume" else {}
     async with Network(

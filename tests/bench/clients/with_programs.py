@@ -24,7 +24,16 @@ def command(told: Job) -> list[str]:
     if told.variant == "curl":
         scheme = "smtps" if told.mode == "implicit" else "smtp"
         tls = ["--ssl-reqd", "--cacert", told.ca_file] if told.mode != "none" else []
-        return ["curl", "-sS", f"{scheme}://{where}", *tls, "-u", f"{told.user}:{told.password}", "-X", "NOOP"]
+        return [
+            "curl",
+            "-sS",
+            f"{scheme}://{where}",
+            *tls,
+            "-u",
+            f"{told.user}:{told.password}",
+            "-X",
+            "NOOP",
+        ]
     if told.variant == "posttls-finger":
         wrapped = ["-w"] if told.mode == "implicit" else []
         trust = ["-F", told.ca_file, "-l", "secure"]
