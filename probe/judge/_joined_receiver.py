@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from probe.checks import Domain, mx
 from probe.checks._evidence import seen_answer
 from probe.facts import Question, Records, Reply, Stage, Transcript, Turn
-from probe.judge._joined_sender import receives, receives_questions
+from probe.judge._joined_origin import receives, receives_questions
 from probe.judge.joined import Case, Claim, Conclusion, Status, dns, domain_of
 from probe.judge.session import evidence_of, mechanism_of, offered, on_the_way, took_on
 from probe.rules import Cause

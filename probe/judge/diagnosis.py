@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from probe.judge import _joined_receiver, _joined_sender
+from probe.judge import _joined_authentication, _joined_origin, _joined_receiver
 from probe.judge.joined import Case, Claim, settled
 
 __all__ = ["CLAIMS", "claim_of"]
 
-CLAIMS: tuple[Claim, ...] = (*_joined_receiver.CLAIMS, *_joined_sender.CLAIMS)
+CLAIMS: tuple[Claim, ...] = (
+    *_joined_receiver.CLAIMS,
+    *_joined_origin.CLAIMS,
+    *_joined_authentication.CLAIMS,
+)
 
 
 def claim_of(case: Case) -> Claim | None:

@@ -15,13 +15,34 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from probe.checks import Judgement
 from probe.checks._evidence import evidence, routable, seen_answer
 from probe.facts import Question, Records, Transcript
 from probe.grammar.hostname import hostname
 from probe.grammar.pasted import extracts
-from probe.rules import Cause
+from probe.rules import Cause, Finding, Verdict
 
-__all__ = ["Case", "Claim", "Conclusion", "Status", "dns", "domain_of", "settled"]
+__all__ = [
+    "NO_ADDRESS",
+    "NO_NAME",
+    "Case",
+    "Claim",
+    "Conclusion",
+    "Status",
+    "concluded",
+    "dns",
+    "domain_of",
+    "first",
+    "says",
+    "settled",
+    "shown",
+    "unsure",
+]
+
+
+NO_NAME = "the reply names no domain and no sender was told (--mail-from)"
+NO_ADDRESS = "the reply names no address of the internet and none was told (--sending-ip)"
+_MOST_FACTS = 6
 
 
 class Status(enum.StrEnum):
@@ -145,6 +166,33 @@ def dns(seen: Records, *questions: Question) -> tuple[Mapping[str, str], ...]:
         {"fact": "dns", **evidence(question, answer, "; ".join(answer.values[:6]))}
         for question, answer in told
     )
+
+
+def concluded(
+    status: Status, claim: str, because: str, facts: Iterable[Mapping[str, str]] = ()
+) -> Conclusion:
+    """A conclusion with the first few of its facts."""
+    return Conclusion(status, claim, because, tuple(facts)[:_MOST_FACTS])
+
+
+def shown(finding: Finding) -> Mapping[str, str]:
+    """A finding of a check as evidence."""
+    return {"fact": "dns", **finding.evidence, "finding": finding.rule.id}
+
+
+def first(judged: Judgement, *ids: str) -> Finding | None:
+    """The first finding of some rules."""
+    return next((finding for finding in judged.findings if finding.rule.id in ids), None)
+
+
+def unsure(judged: Judgement) -> Finding | None:
+    """The first finding that says that something could not be told."""
+    return next((finding for finding in judged.findings if finding.verdict is Verdict.UNKNOWN), None)
+
+
+def says(*patterns: str) -> re.Pattern[str]:
+    """What reads any of these in the words of a case."""
+    return re.compile("|".join(patterns))
 
 
 def settled(case: Case, claims: Iterable[Claim]) -> Claim | None:
