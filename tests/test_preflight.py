@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,11 +15,12 @@ from typing import Any
 import pytest
 
 import probe.run.preflight as preflight_module
+from probe import catalogue
 from probe.facts import Inbox, Limits, Secret
 from probe.fakes.dns import FakeDns
 from probe.grammar.inboxes import Row
 from probe.grammar.sheet import Record
-from probe.rules import Outcome, Report, Verdict
+from probe.rules import Finding, Outcome, Report, Verdict
 from probe.run.creds import check_creds
 from probe.run.domain import areas
 from probe.run.preflight import Options, Preflight, key_of, preflight
@@ -517,3 +519,61 @@ def test_a_login_without_answer_when_the_run_is_stopped_is_reported_as_interrupt
             return await told(run)
 
     assert ids(asyncio.run(all_of())["creds ada@a.example"]) == ["preflight/interrupted"]
+
+
+def test_what_ended_while_this_machine_was_asleep_is_ours_and_not_the_inbox_s() -> None:
+    host = MailHost("mail.own.test", {"ada@a.example": Account("right", hang=30)})
+
+    async def all_of() -> dict[str, Report]:
+        async with world(host) as network:
+            network.limits = replace(QUICK, auth=0.3)
+            run = run_of([inbox("ada@a.example")], network)
+            host.upon = (1, lambda: setattr(run, "_slept", time.monotonic()))
+            return await told(run)
+
+    report = asyncio.run(all_of())["creds ada@a.example"]
+    assert ids(report)[0] == "preflight/asleep"
+    assert report.verdict is Verdict.UNKNOWN
+
+
+def test_the_clock_that_leaps_tells_that_this_machine_was_asleep(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def all_of() -> float:
+        async with world() as network:
+            run = run_of([], network)
+            leaps = iter([0.0, 0.0, 3600.0, 3600.0])
+            true = time.time
+            monkeypatch.setattr(time, "time", lambda: true() + next(leaps, 3600.0))
+            monkeypatch.setattr(preflight_module, "_TICK", 0.001)
+            watching = asyncio.create_task(run._watch())
+            await asyncio.sleep(0.05)
+            watching.cancel()
+            return run._slept
+
+    assert asyncio.run(all_of()) > 0
+
+
+AWAY = Finding(catalogue.rule("network/connect-timeout"), {"stage": "connect", "ending": "timeout"})
+REACHED = Finding(catalogue.rule("standard/credentials"), {"stage": "auth", "reply": "535 5.7.8 no"})
+
+
+@pytest.mark.parametrize(
+    ("hosts", "stopped"),
+    [
+        (["dead"] * 40, ""),
+        (["a", "b", "c"] * 4, "network"),
+        (["a", "b", "c"] * 3, ""),
+        ([*"abcabcabcab", "", "c"], ""),
+    ],
+    ids=["one dead host", "host after host", "not often enough", "one that was reached between"],
+)
+def test_host_after_host_that_is_not_reached_is_our_network(hosts: list[str], stopped: str) -> None:
+    async def all_of() -> str:
+        async with world() as network:
+            run = run_of(
+                [inbox(f"{name}@{name}.example", host=name) for name in ("a", "b", "c", "d")], network
+            )
+            for host in hosts:
+                run._look_around(Report("creds", "ada@a.example", (AWAY if host else REACHED,)), host)
+            return run.stopped
+
+    assert asyncio.run(all_of()) == stopped

@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import PurePath
 
 from probe import catalogue
 from probe.checks import Domain
@@ -41,8 +42,10 @@ _AHEAD = 4000  # rows that wait for their host, so that no host waits for anothe
 _TRIES = 3  # of a session that ended before the login left
 _AUDITS = 50  # domains at once
 _IN_A_ROW = 12  # inboxes that fail on this machine's side before the run stops
+_TICK = 1.0  # seconds between looks at the clocks
 _JUMP = 15.0  # seconds the wall clock may leap before this machine was asleep
-_OURS = ("unreachable", "local")
+_HOSTS = 3  # that they must belong to, where the list has so many
+_AWAY = ("unreachable", "local", "timeout")
 _MUTE = ("timeout", "unreachable", "refused")
 
 
@@ -149,7 +152,7 @@ class Preflight:
         self._domains: dict[str, Seen] = {}
         self._seen: list[Seen] = []
         self._outcomes: Counter[str] = Counter()
-        self._failing_here = 0
+        self._failing_here: list[str] = []
         self._slept = -1.0
         self._fetch: Fetch | None = None
         self._auditing = asyncio.Semaphore(_AUDITS)
@@ -224,7 +227,7 @@ class Preflight:
             elif session.left:
                 self._tell(row, _unsent(row, "interrupted", "the run was stopped before the answer came"))
         except Exception as problem:  # noqa: BLE001 - one broken row never silences the others
-            said = f"{type(problem).__name__}: {problem}"[:300]
+            said = _where(problem)
             report = session.report or _report(row, ())
             bug = Finding(BUG, {"error": said}, said)
             self._tell(row, replace(report, findings=(*report.findings, bug)))
@@ -384,9 +387,19 @@ class Preflight:
         except OSError:
             if not self.stopped:
                 self.stop("journal")
-        self._failing_here = self._failing_here + 1 if _of_ours(report) else 0
-        if self._failing_here >= _IN_A_ROW and not self.stopped:
-            self.stop("network")
+        self._look_around(report, server.host)
+
+    def _look_around(self, report: Report, host: str) -> None:
+        """Stops the run when host after host is not reached: that is the network here, not the hosts."""
+        if not _not_reached(report):
+            self._failing_here.clear()
+            return
+        self._failing_here.append(host)
+        several = min(_HOSTS, len(self.survey.servers))
+        if len(self._failing_here) >= _IN_A_ROW and len(set(self._failing_here)) >= several:
+            if not self.stopped:
+                self.stop("network")
+            self._failing_here.clear()
 
     # -- domains ----------------------------------------------------------------------------------
 
@@ -462,7 +475,7 @@ class Preflight:
         ahead = time.time() - time.monotonic()
         while True:
             woken = time.monotonic()
-            await asyncio.sleep(1)
+            await asyncio.sleep(_TICK)
             now = time.time() - time.monotonic()
             if abs(now - ahead) > _JUMP or time.monotonic() - woken > _JUMP:
                 self._slept = time.monotonic()
@@ -513,14 +526,24 @@ def _sign(report: Report, server: Server) -> str:
     return Sign.REFUSED if report.outcome is Outcome.BAD_CREDS else Sign.FINE
 
 
-def _of_ours(report: Report) -> bool:
-    """Whether the session failed on this machine's side, before any server was reached."""
+def _not_reached(report: Report) -> bool:
+    """Whether the session ended before any server was reached, for a reason that may lie here."""
     for finding in report.findings:
         stage, ending = finding.evidence.get("stage", ""), finding.evidence.get("ending", "")
-        if stage == Stage.CONNECT and ending in _OURS:
+        if stage == Stage.CONNECT and ending in _AWAY:
             return True
         if finding.rule.id == "session/submission-lookup-failed" and finding.evidence.get("status") in _MUTE:
             return True
         if stage == Stage.RESOLVE and ending == "dns-failed":
             return any(f": {word}" in finding.evidence.get("detail", "") for word in _MUTE)
     return False
+
+
+def _where(problem: Exception) -> str:
+    """The kind of an error and its place; never its words, which may quote a secret."""
+    trace = problem.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return type(problem).__name__
+    return f"{type(problem).__name__} ({PurePath(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno})"
