@@ -116,7 +116,7 @@ a table of providers in the catalogue; --host, --port and --tls overrule it, --p
 
 
 def command(topic: Annotated[str, typer.Argument(metavar="[TOPIC]", help="What to explain.")] = "") -> None:
-    """Explain what every command shares: verdicts, exit codes, secrets, lists, formats, providers, and more."""
+    """Explain what every command shares: verdicts, exit codes, secrets, lists, formats and the rest."""
     if not topic:
         typer.echo("Topics: " + ", ".join(TOPICS))
         return

@@ -11,6 +11,7 @@ import base64
 import functools
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from probe.render import Style, printable
 from probe.render._gist import (
+    AGGREGATES,
     CONCLUSIONS,
     GLANCE,
     KINDS,
@@ -29,7 +31,6 @@ from probe.render._gist import (
     fix_of,
     groups,
     quoted,
-    single,
     sorted_findings,
     whole,
 )
@@ -57,7 +58,7 @@ def render(reports: Iterable[Report], _style: Style) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Subject:
-    """One report as the page shows it. `anchor` is its place on the page."""
+    """One report as the page shows it. `anchor` is its place; `concluded` sums a list up, at the top."""
 
     anchor: str
     report: Report
@@ -65,6 +66,7 @@ class _Subject:
     provider: str
     title: str
     findings: tuple[Finding, ...]
+    concluded: tuple[Finding, ...]
     transcript: tuple[tuple[str, str], ...]
 
 
@@ -115,7 +117,7 @@ class _Page:
 
 def _page(reports: list[Report]) -> _Page:
     many = whole(reports)
-    ones = [report for report in single(reports) if report not in many]
+    ones = [report for report in reports if report.kind not in AGGREGATES]
     subjects = [_subject(f"s{index}", report) for index, report in enumerate(ones, 1)]
     places: dict[str, str] = {}
     for subject in subjects:
@@ -144,8 +146,8 @@ def _page(reports: list[Report]) -> _Page:
 
 def _main(subjects: list[_Subject]) -> list[_Subject]:
     """The subjects that the run is about: the inboxes if there are any, else the commonest kind."""
-    kinds = [subject.report.kind for subject in subjects]
-    kind = "creds" if "creds" in kinds else max(dict.fromkeys(kinds), key=kinds.count, default="")
+    kinds = Counter(subject.report.kind for subject in subjects)
+    kind = "creds" if "creds" in kinds else max(kinds, key=kinds.__getitem__, default="")
     return [subject for subject in subjects if subject.report.kind == kind]
 
 
@@ -171,6 +173,7 @@ def _subject(anchor: str, report: Report) -> _Subject:
         (report.facts.get("provider") or report.facts.get("server", "").partition(":")[0]).partition(" (")[0],
         finding.rule.title if finding is not None else str(report.outcome or "nothing to mend"),
         tuple(finding for finding in sorted_findings(report) if finding.rule.id not in CONCLUSIONS),
+        tuple(finding for finding in report.findings if finding.rule.id in CONCLUSIONS),
         tuple((_MARKS.get(text[:2], "said"), text) for text in lines),
     )
 
