@@ -65,11 +65,11 @@ _OF_STATE = {
 
 
 def _reason(area: str, told: Judgement) -> tuple[str, str]:
-    """Why a check failed, in a word, and the fix of its first failure."""
+    """Why a check failed, in a word, and where its fix is told."""
     failures = [finding for finding in told.findings if finding.verdict is Verdict.FAIL]
     if not failures:
         return "", ""
-    return f"{area} is {told.state}", failures[0].fix or failures[0].rule.fix
+    return f"{area} is {told.state}", f"As {failures[0].rule.id} says."
 
 
 def _spf(domain: Domain, seen: Records) -> Seen:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator
 
@@ -19,6 +20,8 @@ _COLOURS = {
     Verdict.FAIL: "1;31",
 }
 _LONGEST = 400  # characters of a quoted line
+_RECORD = re.compile(r"\S{1,254}\. IN [A-Z]{1,10} ")
+_BEFORE_RECORD = re.compile(rf"(?<=:) (?={_RECORD.pattern})")
 
 
 def verdict_word(verdict: Verdict, style: Style, word: str = "", width: int = 7) -> str:
@@ -50,14 +53,19 @@ def wrapped(text: str, style: Style, indent: str = "  ") -> Iterator[str]:
 
 
 def labelled(label: str, text: str, style: Style) -> Iterator[str]:
-    """A label and its text; text of several lines (records to paste) keeps its line ends."""
+    """A label and its text. Records and other lines to paste stand on lines of their own, unbroken."""
     head, hang = f"  {label:<8} ", " " * 11
-    first, *rest = printable(text).split("\n")
-    lines = [first] if rest else textwrap.wrap(first, style.width - len(hang), break_on_hyphens=False) or [""]
+    first, *rest = _BEFORE_RECORD.sub("\n", printable(text)).split("\n")
+    room = style.width - len(hang)
+    lines = [first] if _RECORD.match(first) else _sentence(first, room)
     painted = dim(head, style) if label == "Source" else bold(head, style) if label == "Fix" else head
     for index, line in enumerate([*lines, *rest]):
         shown = dim(line, style) if label == "Source" else line
         yield (hang if index else painted) + shown
+
+
+def _sentence(text: str, room: int) -> list[str]:
+    return textwrap.wrap(text, room, break_on_hyphens=False, break_long_words=False) or [""]
 
 
 def quotation(text: str, style: Style, most: int) -> Iterator[str]:

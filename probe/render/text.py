@@ -22,6 +22,7 @@ _STATES = {
     State.VALID: Verdict.OK,
     State.NOT_APPLICABLE: Verdict.NOTE,
 }
+_OPTIONAL = "not used"  # nothing is published, and nothing is amiss
 _SUBJECT = 36  # the column of subjects that are told in a line
 _STEP = 21  # what verdict and stage take before the words of a step
 _TOOK = 10  # the column of times
@@ -76,10 +77,15 @@ def _report(report: Report, style: Style) -> Iterator[str]:
     if report.kind == "fleet":
         yield from fleet(report, style)
     sums = [finding for finding in report.findings if finding.rule.id in CONCLUSIONS]
-    for finding in sorted_findings(report):
-        if finding not in sums:
+    told = [finding for finding in sorted_findings(report) if finding not in sums]
+    brief = [
+        finding for finding in told if report.kind == "dns" and not style.verbose and not _weighs(finding)
+    ]
+    for finding in told:
+        if finding not in brief:
             yield ""
             yield from _finding(finding, report, style)
+    yield from _notes(brief, style)
     if sums or not report.findings:
         yield ""
     yield from concluding(sums, style)
@@ -129,9 +135,24 @@ def _areas(report: Report, style: Style) -> Iterator[str]:
     words = {state: str(state).replace("_", " ") for state in _STATES}
     held = {state: [area for area, one in report.states.items() if one is state] for state in _STATES}
     width = max(7, *(len(words[state]) for state, areas in held.items() if areas))
+    optional = _optional(report)
+    width = max(width, len(_OPTIONAL) if optional else 0)
+    held[State.MISSING] = [area for area in held[State.MISSING] if area not in optional]
     for state, areas in held.items():
         if areas:
             yield f"  {verdict_word(_STATES[state], style, words[state], width)} {line(', '.join(areas))}"
+    if optional:
+        yield f"  {verdict_word(Verdict.NOTE, style, _OPTIONAL, width)} {line(', '.join(optional))}"
+
+
+def _optional(report: Report) -> list[str]:
+    """The areas where nothing is published, and nobody needs to."""
+    needed = {finding.rule.id.partition("/")[0] for finding in report.findings if _weighs(finding)}
+    return [area for area, state in report.states.items() if state is State.MISSING and area not in needed]
+
+
+def _weighs(finding: Finding) -> bool:
+    return finding.verdict.rank > Verdict.NOTE.rank
 
 
 def _finding(finding: Finding, report: Report, style: Style) -> Iterator[str]:
@@ -150,6 +171,18 @@ def _finding(finding: Finding, report: Report, style: Style) -> Iterator[str]:
     if finding.alternates:
         yield from labelled("Or", ", ".join(finding.alternates), style)
     yield from labelled("Source", str(rule.source), style)
+
+
+def _notes(findings: list[Finding], style: Style) -> Iterator[str]:
+    """What asks for nothing, a line each."""
+    if not findings:
+        return
+    yield ""
+    width = max(len(finding.rule.id) for finding in findings)
+    for finding in findings:
+        what = shortened(line(finding.rule.title), style.width - width - 11)
+        yield f"{verdict_word(finding.verdict, style)} {line(finding.rule.id):<{width}}   {what}"
+    yield dim("  -v tells what the notes mean, and what could be done", style)
 
 
 def _quoted(finding: Finding, style: Style) -> Iterator[str]:
