@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -170,9 +171,9 @@ sender.test. 300 IN TXT "v=spf1 ip4:192.0.2.0/24 -all"
 """
 
 
-def explained(*words: str) -> dict[str, object]:
+def explained(*words: str, zone: str = ZONE) -> dict[str, object]:
     async def ask() -> str:
-        async with FakeDns(ZONE) as server:
+        async with FakeDns(zone) as server:
             line = ("explain", "-f", "json", "--verify", "--resolver", server.address, *words)
             told = await asyncio.to_thread(CliRunner().invoke, app, line)
         assert told.exit_code == 1
@@ -199,3 +200,34 @@ def test_explain_without_verify_asks_nobody() -> None:
     )
     assert told.exit_code == 2
     assert "--verify" in told.stderr
+
+
+BOUNCE = """\
+From: MAILER-DAEMON@relay.sender.test
+To: ada@sender.test
+Subject: Undelivered Mail Returned to Sender
+Content-Type: multipart/report; report-type=delivery-status; boundary="b"
+
+--b
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; relay.sender.test
+
+Final-Recipient: rfc822; bob@there.test
+Action: failed
+Status: 5.7.1
+Remote-MTA: dns; old.there.test
+Diagnostic-Code: smtp; 554 5.7.1 <bob@there.test>: Relay access denied
+
+--b--
+"""
+THERE = ZONE + "there.test. 300 IN MX 10 new.there.test.\nnew.there.test. 300 IN A 192.0.2.30\n"
+
+
+def test_a_bounce_tells_who_said_it_of_whom(tmp_path: Path) -> None:
+    file = tmp_path / "bounce.eml"
+    file.write_text(BOUNCE)
+    report = explained(str(file), zone=THERE)
+    diagnosis = report["evaluations"]["diagnosis"]  # type: ignore[index]  # JSON
+    assert diagnosis["status"] == "confirmed"
+    assert diagnosis["because"] == "mail for there.test goes to new.there.test: the route is wrong or old"

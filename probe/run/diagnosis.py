@@ -69,15 +69,21 @@ def case_of(report: Report, around: Around) -> Case | None:
         enhanced=heard.enhanced,
         cause=finding.rule.cause,
         stage=told.get("stage", ""),
-        address=around.address or (session.local if session is not None else ""),
+        address=around.address or told.get("source_ip") or (session.local if session is not None else ""),
         mail_from=around.mail_from or told.get("sender", ""),
         helo=around.helo,
         selectors=around.selectors,
         recipient=around.recipient or told.get("recipient", ""),
-        server=around.server or (session.server if session is not None else told.get("mx", "")),
+        server=around.server or (session.server if session is not None else _remote(told)),
         peer=session.peer.rpartition(":")[0].strip("[]") if session is not None else "",
         session=session,
     )
+
+
+def _remote(told: Mapping[str, str]) -> str:
+    """The server that said it, as a mail or a log names it: ``mx.example.org[192.0.2.1]:25``."""
+    named = told.get("mx") or told.get("remote_mta", "")
+    return named.partition("[")[0].strip() or named
 
 
 def _evidence(report: Report) -> Mapping[str, str]:
