@@ -84,15 +84,16 @@ async def _session(
     helo = network.helo(peer.addresses[0][0])
     login = Login(inbox, server.tls, helo, known.mechanisms if known else (), network.allow_plaintext)
     redaction = Redaction(inbox.secret)
-    session = await converse(
-        creds(login),
-        peer,
-        context=network.context,
-        limits=network.limits,
-        redaction=redaction,
-        before_auth=before_auth,
-        sessions=network.sessions,
-    )
+    async with network.admission:
+        session = await converse(
+            creds(login),
+            peer,
+            context=network.context,
+            limits=network.limits,
+            redaction=redaction,
+            before_auth=before_auth,
+            sessions=network.sessions,
+        )
     if session.tls is not None and session.tls.error and _about_certificate(session):
         return replace(session, tls=await _looked_at(session.tls, server.tls, helo, peer, network, redaction))
     return session

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 from probe.facts import Answer, Ending, Fault, Limits, Question
 from probe.wire import tls
+from probe.wire.admission import Admission
 
 if TYPE_CHECKING:
     from probe.wire.dns import Resolver
@@ -57,6 +58,7 @@ class Network:
         self.source = source
         self.allow_plaintext = allow_plaintext
         self.sessions = tls.Sessions() if resume else None
+        self.admission = Admission()
         self._resolver = resolver
         self._own = resolver is None
         self._web: Web | None = None

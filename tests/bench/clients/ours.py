@@ -21,11 +21,13 @@ async def main() -> None:
         ca_file=told.ca_file, allow_plaintext=True, limits=Limits(deadline=600), **extra
     ) as network:
 
-        async def probe() -> None:
+        async def probe() -> float:
             report = await check_creds(inbox, network)
             assert report.outcome in {Outcome.USABLE, Outcome.BAD_CREDS}, report
             if told.variant == "jsonl":
                 "".join(write([report], style))
+            assert report.transcript is not None
+            return max(turn.at + turn.took for turn in report.transcript)
 
         tell(await concurrently(told, probe))
 
