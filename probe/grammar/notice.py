@@ -321,7 +321,10 @@ def _elsewhere(lines: list[str]) -> Iterator[tuple[int, str, Stage | None]]:
             continue
         text = folded(" ".join(paragraph))
         if text:
-            yield _weight(text, 60, 58, 40), text, None
+            quoted = (
+                wording.SAID.search(text) is not None
+            )  # a server's own words beat a vague "not delivered"
+            yield _weight(text, 72 if quoted else 60, 58, 40), text, None
         paragraph = []
     for at, line in enumerate(lines):
         if wording.REPLY_LINE.match(line):

@@ -22,9 +22,12 @@ def _any(*words: str, before: str = "", after: str = "") -> re.Pattern[str]:
 _HOST = r"([\w-]{1,63}(?:\.[\w-]{1,63}){1,10})"
 _IP = r"[0-9a-f.:]{3,45}"
 
+# What a local part never has here; punctuation as wide as an ideograph stands beside it without a space.
+_NOT_LOCAL = r"\s<>()\[\],;:\"'@|*\u3000-\u3020\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65"
+
 ADDRESS = re.compile(
     r"(?<![\w.+=@/-])"
-    r"((?:\"[^\"\s]{1,64}\"|[^\s<>()\[\],;:\"'@|=*]{1,64}|[^\s<>()\[\],;:\"'@|*]{1,120})"
+    rf"((?:\"[^\"\s]{{1,64}}\"|[^={_NOT_LOCAL}]{{1,64}}|[^{_NOT_LOCAL}]{{1,120}})"
     r"@(?:[A-Za-z0-9\u0080-\uffff_-]{1,63}\.){1,10}[A-Za-z0-9\u0080-\uffff-]{2,63})(?![\w@])"
 )
 
@@ -76,7 +79,8 @@ WHOM = _any(
 )
 OTHER = _any(
     "mail from:?", r"\bfrom:?", "reply-to:?", "contact", "sender:?", "return-path:?", "message-?id:?",
-    "mail to", "write to", "e-?mail us at", "assistance", "envelope-from", "postmaster at", "helpdesk",
+    r"(?<!your )(?<!your e-)(?<!the )(?<!the e-)mail to", "write to", "e-?mail us at", "assistance",
+    "envelope-from", "postmaster at", "helpdesk",
     "support", "report", "cc:", after=r"[^@]{0,24}$",
 )  # fmt: skip
 ROLE = _any(
@@ -169,8 +173,8 @@ LABEL = _any(
     "причина",
     "理由",
     "原因",
-    before=r"(?:^|\s)",
-    after=r"\s*(?::|-{2,}|$)",
+    before=r"(?:^|\s|退信)",
+    after=r"\s*(?:[:\uff1a]|-{2,}|$)",
 )
 REPLY_LINE = re.compile(r"^\W{0,6}([245][0-57][0-9])(?:[ \-:_,]|$)")
 HEARD = re.compile(r"^\s*(?:\w{3} [\d :-]{15,24}: )?(?:<<<|received >>>|S:|<-{1,2})\s+", re.IGNORECASE)
