@@ -30,13 +30,14 @@ def steps(session: Transcript, findings: Iterable[Finding] = ()) -> Iterator[Ste
     What a step without a reply means is known by the finding that stands on it. A second recipient is the
     made-up one that the first is compared with: its refusal is no fault.
     """
-    controls = session.of(Stage.RCPT)[1:]
+    recipients = 0
     judged = {finding.evidence.get("stage", ""): finding.verdict for finding in findings}
     for turn in session:
         if turn.stage is Stage.QUIT or (isinstance(turn.heard, Reply) and turn.heard.code == 334):
             continue
         took = f"{1000 * turn.took:.0f} ms" if turn.took >= 0.001 else ""
-        if any(turn is control for control in controls):
+        recipients += turn.stage is Stage.RCPT
+        if turn.stage is Stage.RCPT and recipients > 1:
             yield Step(Verdict.NOTE, "control", printable(_told(turn, session)), took)
         else:
             yield Step(_verdict(turn, judged), str(turn.stage), printable(_told(turn, session)), took)

@@ -77,15 +77,13 @@ def _report(report: Report, style: Style) -> Iterator[str]:
     if report.kind == "fleet":
         yield from fleet(report, style)
     sums = [finding for finding in report.findings if finding.rule.id in CONCLUSIONS]
-    told = [finding for finding in sorted_findings(report) if finding not in sums]
-    brief = [
-        finding for finding in told if report.kind == "dns" and not style.verbose and not _weighs(finding)
-    ]
+    told = [finding for finding in sorted_findings(report) if finding.rule.id not in CONCLUSIONS]
+    notes_apart = report.kind == "dns" and not style.verbose
     for finding in told:
-        if finding not in brief:
+        if _weighs(finding) or not notes_apart:
             yield ""
             yield from _finding(finding, report, style)
-    yield from _notes(brief, style)
+    yield from _notes([finding for finding in told if notes_apart and not _weighs(finding)], style)
     if sums or not report.findings:
         yield ""
     yield from concluding(sums, style)
