@@ -54,6 +54,28 @@ def test_an_echo_is_replaced(form: str) -> None:
     assert core not in line.lower()
 
 
+APART = {
+    "letter by letter": b"z Q 7 - X k 9 ! h u n t e r 2",
+    "as UTF-16": "zQ7-Xk9!hunter2".encode("utf-16-le"),
+    "in numeric HTML": b"zQ7-Xk9&#33;hunter2",
+    "in quoted-printable": b"zQ7=2DXk9=21hunter2",
+    "in a link of a link": b"zQ7-Xk9%2521hunter2",
+    "in escaped JSON": rb"zQ7-Xk9\u0021hunter2",
+    "in base64 by fours": b"elE3 LVhr OSFo dW50 ZXIy",
+    "with dashes": b"zQ7-Xk9-!-hunter2",
+}
+
+
+@pytest.mark.parametrize("form", APART)
+def test_an_echo_with_something_in_between_is_replaced(form: str) -> None:
+    (line,) = heard(b"535 5.7.8 no " + APART[form] + b" (sic)", secret="zQ7-Xk9!hunter2")
+    assert line.replace(b"\0", b"") == b"535 5.7.8 no *** (sic)"
+
+
+def test_letters_far_apart_are_no_word_of_ours() -> None:
+    assert heard(b"550 5.1.1 invalid sender", secret="invalids") == (b"550 5.1.1 invalid sender",)
+
+
 def test_a_secret_split_over_lines_is_replaced() -> None:
     half = len(PASSWORD) // 2
     lines = heard(b"535-5.7.8 " + PASSWORD[:half].encode(), b"535 " + PASSWORD[half:].encode())

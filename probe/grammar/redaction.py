@@ -36,6 +36,7 @@ class Redaction:
         self._left = False
         self._whole: list[bytes] = []
         self._blobs: list[bytes] = []
+        self._bones: list[bytes] = []
         self._marks: set[bytes] = set()
 
     def leaves(self, line: bytes) -> None:
@@ -44,6 +45,7 @@ class Redaction:
             self._left = True
             self._whole = sorted(_forms(self._plain), key=len, reverse=True)
             self._marks |= _marks(self._whole)
+            self._bones = _skeletons(self._plain)
         blob = line.rsplit(b" ", 1)[-1].lower()
         if len(blob) >= _BREAKABLE:
             self._blobs.append(blob)
@@ -58,7 +60,7 @@ class Redaction:
         cuts = [found.end() if found else 0 for found in heads]
         bodies = [line[cut:] for line, cut in zip(lines, cuts, strict=True)]
         whole = _JOINT.join(bodies)
-        hidden = _merged([*self._found(whole), *self._found_across(bodies)])
+        hidden = _merged([*self._found(whole), *self._found_across(bodies), *self._found_apart(whole)])
         if not hidden:
             return lines
         shown = _masked(whole, hidden).split(_JOINT)
@@ -71,9 +73,23 @@ class Redaction:
         text = _HEADS.sub(b"", _JOINT.join(lines)).replace(_JOINT, b"").lower()
         if not self._left:
             return any(form in text for form in self._early)
-        return not self._marks.isdisjoint(
-            [text[at : at + _SHORTEST] for at in range(len(text) - _SHORTEST + 1)]
-        )
+        near = [text[at : at + _SHORTEST] for at in range(len(text) - _SHORTEST + 1)]
+        return not self._marks.isdisjoint(near) or self._stands_apart(text)
+
+    def _stands_apart(self, text: bytes) -> bool:
+        bare = _bare(text)
+        return any(form in bare for form in self._bones)
+
+    def _found_apart(self, text: bytes) -> Iterator[tuple[int, int]]:
+        """The secret written with something between its letters, or with its signs in another coding."""
+        folded = text.lower()
+        if not self._stands_apart(folded):
+            return
+        kept = [found.start(1) for found in _LETTERS.finditer(folded) if found[1]]
+        bare = bytes(folded[at] for at in kept)
+        for form in self._bones:
+            for start, end in _occurrences(bare, form):
+                yield from _by_lines(folded, kept[start], kept[end - 1] + 1)
 
     def _found(self, text: bytes) -> Iterator[tuple[int, int]]:
         folded = text.lower()
@@ -96,6 +112,34 @@ class Redaction:
                 low, high = max(start, line_start), min(end, line_end)
                 if low < high:
                     yield low + index, high + index
+
+
+# A sign in the coding of HTML, a link, quoted-printable or JSON; else a letter or digit to keep; else a sign.
+_CODED = rb"&#?[0-9a-z]{1,8};|[=%](?:25){0,4}[0-9a-f]{2}|\\u00[0-9a-f]{2}"
+_CODES = re.compile(_CODED)
+_LETTERS = re.compile(_CODED + rb"|([0-9a-z\x80-\xff])")
+_SIGNS = bytes(byte for byte in range(128) if not chr(byte).isalnum())
+
+
+def _bare(text: bytes) -> bytes:
+    """Lower-case text without anything but letters and digits."""
+    return _CODES.sub(b"", text).translate(None, _SIGNS)
+
+
+def _skeletons(plain: str) -> list[bytes]:
+    """The letters and digits of a secret and of its base64; none that may be mere words or numbers."""
+    data = plain.encode()
+    forms = {_bare(data.lower()), _bare(base64.b64encode(data).lower())}
+    return [form for form in forms if len(form) >= _BREAKABLE and not (form.isalpha() or form.isdigit())]
+
+
+def _by_lines(text: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """A span as its parts on each line."""
+    while (cut := text.find(_JOINT, start, end)) >= 0:
+        if start < cut:
+            yield start, cut
+        start = cut + 1
+    yield start, end
 
 
 def _piece(form: bytes) -> int:
