@@ -171,9 +171,13 @@ def _reports(run: Preflight, network: Network) -> Iterator[Report]:
 
         showing = runner.run(begin())
         try:
+            shared = sys.stdout.isatty()
             while (report := runner.run(following())) is not None:
-                shown.hide()
+                if shared:
+                    shown.hide()
                 yield report
+                if shared:
+                    shown.draw()
         finally:
             shown.hide()
             runner.run(end(showing))

@@ -38,7 +38,12 @@ class Shown:
             await asyncio.sleep(_OFTEN if self._live is not None else _SELDOM)
             if self._live is None:
                 say(f"probe: {self.line()}")
-                continue
+            else:
+                self.draw()
+
+    def draw(self) -> None:
+        """Draws the moving line, where there is one."""
+        if self._live is not None:
             from rich.text import Text
 
             self._live.start()

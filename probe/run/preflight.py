@@ -335,7 +335,7 @@ class Preflight:
             try:
                 async with self._free:
                     report = await self._session(inbox, session)
-                sign = _sign(report, server)
+                sign = _sign(report)
                 asleep = session.began <= self._slept
                 again = not session.left and (sign == Sign.SLOWER or asleep) and attempt + 1 < _TRIES
             finally:
@@ -511,7 +511,7 @@ def _unsent(row: Row, problem: str, detail: str) -> Report:
     return _report(row, (Finding(catalogue.rule(f"preflight/{problem}"), line, detail),))
 
 
-def _sign(report: Report, server: Server) -> str:
+def _sign(report: Report) -> str:
     """What the session tells of its host's patience."""
     if report.transcript is None:
         return Sign.FINE
@@ -519,11 +519,16 @@ def _sign(report: Report, server: Server) -> str:
         if isinstance(turn.heard, Reply) and turn.stage is not Stage.QUIT:
             if turn.heard.code in {421, 454} or (turn.heard.enhanced or "").startswith("4.7."):
                 return Sign.SLOWER
-            if turn.stage is Stage.AUTH and turn.heard.code == 535:
-                # A provider that is known says in its words when it was not the password.
-                refused = report.outcome is Outcome.BAD_CREDS or not server.provider
-                return Sign.REFUSED if refused else Sign.FINE
+            if turn.stage is Stage.AUTH and turn.heard.code == 535 and not _spared(report):
+                return Sign.REFUSED
     return Sign.REFUSED if report.outcome is Outcome.BAD_CREDS else Sign.FINE
+
+
+def _spared(report: Report) -> bool:
+    """Whether a provider that is known said in its own words that it was not the password."""
+    worst = max(report.findings, key=lambda finding: finding.verdict.rank)
+    file = worst.rule.id.partition("/")[0]
+    return report.outcome is not Outcome.BAD_CREDS and any(file == one.id for one in catalogue.providers())
 
 
 def _not_reached(report: Report) -> bool:
