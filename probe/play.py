@@ -58,6 +58,8 @@ async def play(scenario: Scenario, *, witness: bool = False) -> Played:
             report = await _dns(scenario, world)
         elif scenario.probe.run == "rcpt":
             report = await _rcpt(scenario, world)
+        elif scenario.probe.run == "preflight":
+            report = await _preflight(scenario, world)
         else:
             report = await _explain(scenario, world)
         tally = world.tally.copy()
@@ -152,6 +154,16 @@ async def _rcpt(scenario: Scenario, world: World) -> Report:
 
     async with network(scenario, world) as net:
         return await check_rcpt(asked, net, pace=Pace(pause=at_once))
+
+
+async def _preflight(scenario: Scenario, world: World) -> Report:
+    """The report on the list as a whole; `text` is the file, its domains are not audited."""
+    from probe.run.preflight import Options, Preflight, listed  # noqa: PLC0415 - as above
+
+    async with network(scenario, world) as net:
+        run = Preflight(listed(scenario.probe.text.encode()), net, Options(audit=False, pause=0.01))
+        reports = [report async for report in run.reports()]
+    return reports[-1]
 
 
 async def _explain(scenario: Scenario, world: World) -> Report:

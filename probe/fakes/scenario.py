@@ -6,7 +6,7 @@ any client) and a demonstration. Only what differs from an ordinary server is wr
     about = "A Google inbox with 2-Step Verification: the account password is refused."
 
     [probe]                     # what is asked
-    run = "creds"               # creds, dns, rcpt or explain
+    run = "creds"               # creds, dns, rcpt, explain or preflight
     address = "ada@example.test"
     password = "zebra-quilt-42"
     timeouts = { auth = 0.3 }   # seconds, by step; every other step gets `timeout` (2)
@@ -93,7 +93,7 @@ CERTIFICATES = (
 )
 SERVERS = ("", "aiosmtpd", "raw", "closed", "silent")
 TLS = ("starttls", "implicit", "none")
-RUNS = ("creds", "dns", "rcpt", "explain")
+RUNS = ("creds", "dns", "rcpt", "explain", "preflight")
 
 _MAX_FILE = 1 << 20
 

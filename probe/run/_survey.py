@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from probe import catalogue
 from probe.facts import Inbox
-from probe.grammar.inboxes import Row, login_of
+from probe.grammar.inboxes import Row, header, login_of
+from probe.grammar.inboxes import rows as rows_of
+from probe.grammar.sheet import form_of, records
 
-__all__ = ["Double", "Survey", "survey"]
+__all__ = ["Double", "Survey", "listed", "survey"]
 
 _MOST_NAMED = 2000  # servers, and wrong rows, that are told apart
 
@@ -55,6 +57,13 @@ class Survey:
         return self.doubles.get(login_of(inbox)) if self.doubles else None
 
 
+def listed(data: bytes) -> Callable[[], Iterator[Row]]:
+    """The rows of a file of inboxes, anew each time; ValueError where it cannot be read as one."""
+    form = form_of(data)
+    table = header(next(records(data, form)), form.delimiter)
+    return lambda: rows_of(data, form, table)
+
+
 def survey(rows: Callable[[], Iterable[Row]], most: int = 0) -> Survey:
     """Look at every row once, and at those that stand twice once more; ValueError as reading them does.
 
@@ -69,7 +78,7 @@ def survey(rows: Callable[[], Iterable[Row]], most: int = 0) -> Survey:
     for row in rows():
         count += 1
         if most and count > most:
-            raise ValueError(f"has more than {most:,} rows; say --most N to probe so many")
+            raise ValueError(f"has more than {most:,} rows; say probe preflight --most N to probe so many")
         if row.inbox is None:
             wrong_rows += 1
             if len(wrong) < _MOST_NAMED:

@@ -27,7 +27,7 @@ from probe.rules import Finding, Outcome, Report, Verdict
 from probe.run._fleet import Ended, concluded
 from probe.run._kept import kept, told_again
 from probe.run._lanes import Lane, Lanes, Pace, Sign
-from probe.run._survey import Survey, survey
+from probe.run._survey import Survey, listed, survey
 from probe.run.creds import check_creds
 from probe.run.discovery import Server, submission_server
 from probe.run.domain import BUG, Fetch, check_domain
@@ -36,7 +36,7 @@ from probe.wire.journal import Journal
 from probe.wire.network import Network
 from probe.wire.refused import Refused
 
-__all__ = ["Options", "Preflight", "Survey", "preflight", "survey"]
+__all__ = ["Options", "Preflight", "Survey", "listed", "preflight", "survey"]
 
 _AHEAD = 4000  # rows that wait for their host, so that no host waits for another's rows
 _TRIES = 3  # of a session that ended before the login left
