@@ -165,6 +165,35 @@ def test_a_named_host_is_greeted_and_left() -> None:
     assert told["roots"] == 1
 
 
+def test_the_clock_is_compared_with_a_page() -> None:
+    page = "https://mta-sts.example.test/.well-known/mta-sts.txt"
+
+    async def examine() -> dict[str, object]:
+        async with World(load("dns-mta-sts-good")) as world:
+            network = Network(ca_file=world.ca_file, sites=world.sites, servers=(world.resolver,))
+            async with network:
+                report = await check_machine(Examined(page=page, sending_ip="192.0.2.7"), network)
+            return dict(report.evaluations)
+
+    told = asyncio.run(examine())
+    assert str(told["remote_clock"]).endswith(" GMT")
+    assert told["egress"] == "192.0.2.7"
+
+
+def test_a_named_host_without_an_address_is_told() -> None:
+    async def examine() -> dict[str, object]:
+        async with (
+            FakeDns("test. 300 IN SOA ns.test. h.test. 1 2 3 4 5") as dns,
+            Network(servers=(dns.address,)) as net,
+        ):
+            return dict((await check_machine(Examined([("gone.test", 0)]), net)).evaluations)
+
+    sessions = asyncio.run(examine())["sessions"]
+    assert isinstance(sessions, dict)
+    assert list(sessions) == ["gone.test:25", "gone.test:465", "gone.test:587"]
+    assert all("does not exist" in "".join(lines) for lines in sessions.values())
+
+
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from probe.cli import app
-from probe.cli.rcpt import _server
+from probe.cli.rcpt import _counted, _server
 from probe.facts import Certificate, Reply, Stage, Tls, Transcript, Turn
 from probe.fakes.scenario import load
 from probe.fakes.world import World
@@ -166,6 +167,22 @@ def test_greylisting_is_waited_for_with_the_same_envelope() -> None:
     assert [seconds for seconds, _ in watch.waits] == [302.0]
     assert lines.count("C: MAIL FROM:<sender@sender.test>") == 2
     assert lines.count("C: RCPT TO:<ada@example.test>") == 2
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_waiting_is_told_on_stderr(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, terminal = io.StringIO(), Terminal()
+    monkeypatch.setattr(sys, "stderr", plain)
+    asyncio.run(_counted(0.01, "until mx may be asked again"))
+    monkeypatch.setattr(sys, "stderr", terminal)
+    asyncio.run(_counted(0.01, "until mx\x1b[2J may be asked again"))
+    assert plain.getvalue() == "probe: 0 s until mx may be asked again\n"
+    assert terminal.getvalue().endswith("\r\x1b[K")
+    assert "\x1b[2J" not in terminal.getvalue()
 
 
 @pytest.mark.parametrize(

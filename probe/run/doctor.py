@@ -118,6 +118,7 @@ def _told(machine: Machine, address: str) -> dict[str, object]:
         "roots": machine.roots,
         "descriptors": {"soft": machine.descriptors[0], "hard": machine.descriptors[1]},
         "clock": machine.clock.isoformat(timespec="seconds"),
+        "remote_clock": machine.remote,
         "sessions": {
             f"{host}:{port}": str(session).split("\n") for (host, port), session in machine.sessions.items()
         },
