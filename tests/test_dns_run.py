@@ -197,6 +197,8 @@ def test_areas_are_named_left_out_and_asked_for() -> None:
     assert areas(only=["rdap"]) == ("rdap",)
     with pytest.raises(ValueError, match="there is no check 'spff': there are bimi, "):
         areas(only=["spff"])
+    with pytest.raises(ValueError, match="every check is left out"):
+        areas(only=["spf"], skip=["spf"])
 
 
 # -- the checks there are -------------------------------------------------------------------------
@@ -404,6 +406,8 @@ def test_several_reports_are_lines_or_a_list(
         ([""], "a domain is empty"),
         (["exa\u200bmple.com"], "ZERO WIDTH SPACE"),
         (["good.test", "--resolver", "dns.example"], "'dns.example' is no resolver"),
+        (["good.test", "--resolver", "udp://127.0.0.1"], "'udp://127.0.0.1' is no resolver"),
+        (["good.test", "--resolver", "https://a b/"], "'https://a b/' is no URL of a resolver"),
         (["good.test", "--only", "spff"], "there is no check 'spff'"),
         (["good.test", "--sending-ip", "mx.good.test"], "--sending-ip 'mx.good.test' is no IP address"),
         (["good.test", "--dkim-selector", "a b"], "--dkim-selector 'a b' is no selector"),

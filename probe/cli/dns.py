@@ -33,7 +33,7 @@ _AT_ONCE = 100
 
 def command(  # typer reads options from parameters
     domains: Annotated[
-        list[str], typer.Argument(metavar="DOMAIN...", help="The domains to audit; - reads them from stdin.")
+        list[str], typer.Argument(metavar="DOMAIN", help="The domains to audit; - reads them from stdin.")
     ],
     resolver: Annotated[
         list[str],

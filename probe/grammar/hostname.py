@@ -47,6 +47,8 @@ def hostname(text: str) -> Hostname:
     if len(typed) > _LONGEST:
         raise ValueError(f"{quoted} is no domain name: it has {len(typed)} characters, a name at most 253")
     _visible(typed, quoted)
+    if len(pieces := re.split(r"[ ,;|]+", typed)) > 1 and all("." in piece.strip(".") for piece in pieces):
+        raise ValueError(f"{quoted} is more than one name: give each as a word of its own")
     host = _host(typed, notes).translate(_DOTS).removesuffix(".")
     _not_an_address(host, quoted)
     if "*" in host:
@@ -95,7 +97,7 @@ def _host(text: str, notes: list[str]) -> str:
         if found[0].lower() != "mailto:":
             host = re.split(r"[/?#]", host, maxsplit=1)[0].rpartition("@")[2]
             notes.append("taken from a URL")
-    if "@" in host:
+    if "@" in host and "," not in host:
         host = host.rpartition("@")[2].partition("?")[0]
         notes.append("taken from an address: its domain is audited")
     elif (slash := re.match(r"[^/\s]*[^/\s.][^/\s]*(?=/)", host)) and "." in slash[0]:

@@ -144,9 +144,11 @@ def _areas(report: Report, style: Style) -> Iterator[str]:
 
 
 def _optional(report: Report) -> list[str]:
-    """The areas where nothing is published, and nobody needs to."""
+    """The areas where nothing is published, and where that is worth a note at most."""
+    told = {finding.rule.id.partition("/")[0] for finding in report.findings}
     needed = {finding.rule.id.partition("/")[0] for finding in report.findings if _weighs(finding)}
-    return [area for area, state in report.states.items() if state is State.MISSING and area not in needed]
+    missing = [area for area, state in report.states.items() if state is State.MISSING]
+    return [area for area in missing if area in told - needed]
 
 
 def _weighs(finding: Finding) -> bool:

@@ -50,7 +50,7 @@ BUG = Rule(
 
 
 def areas(only: Iterable[str] = (), skip: Iterable[str] = (), options: Iterable[str] = ()) -> tuple[str, ...]:
-    """The areas to check, in the order of reports. Raises ValueError for a name that is none.
+    """The areas to check, in the order of reports. Raises ValueError for a name that is none, and for none.
 
     Areas that ask third parties are left out unless `only` or `options` names them.
     """
@@ -62,7 +62,10 @@ def areas(only: Iterable[str] = (), skip: Iterable[str] = (), options: Iterable[
     first = [name for name in _ORDER if name in known]
     ordered = (*first, *(name for name in known if name not in first))
     wanted = set(named) or {name for name in ordered if name not in OPTIONAL or name in options}
-    return tuple(name for name in ordered if name in wanted - left_out)
+    left = tuple(name for name in ordered if name in wanted - left_out)
+    if not left:
+        raise ValueError("every check is left out: nothing would be asked")
+    return left
 
 
 def _named(typed: Iterable[str]) -> list[str]:
@@ -108,7 +111,10 @@ async def check_domain(
         audit.learn(dict.fromkeys(audit.questions(), Answer(Status.SKIPPED, detail="too many rounds")), 0)
     if together.mute(domain.name, audit.seen) and (left := begun + deadline - time.monotonic()) > 0:
         audit.learn(await resolver.ask([together.ROOT], within=left), 1)
-    facts = {"resolver": ", ".join(resolver.servers), "questions": f"{audit.asked} questions"}
+    facts = {
+        "resolver": ", ".join(resolver.servers),
+        "questions": f"{audit.asked} question{'' if audit.asked == 1 else 's'}",
+    }
     return audit.report(facts, time.monotonic() - begun)
 
 

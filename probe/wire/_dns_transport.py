@@ -25,6 +25,10 @@ _BATCH = 64  # datagrams read before the event loop gets its turn
 _POOL = 8
 _IDS = 65536
 _MESSAGE = 65535
+_WAYS = (
+    "give the address of one (9.9.9.9, 127.0.0.1:5353, [::1]:53), tls://HOST or https://HOST/dns-query; "
+    "several by repeating the option"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +56,18 @@ def server(text: str) -> Server:
             raise ValueError(f"{text!r} is no URL of a resolver") from None
         if not parts.hostname:
             raise ValueError(f"{text!r} names no host")
+        if not text.isprintable() or " " in text:
+            raise ValueError(f"{text!r} is no URL of a resolver")
         if parts.scheme == "tls":
             return Server("tls", parts.hostname, port or 853, text)
         return Server("https", parts.hostname, port or 443, text, text if parts.path else text + "/dns-query")
+    if "://" in text:
+        raise ValueError(f"{text!r} is no resolver: {_WAYS}")
     host, port = _parted(text)
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        raise ValueError(
-            f"{text!r} is no resolver: give the address of one (9.9.9.9, 127.0.0.1:5353, [::1]:53), "
-            "tls://HOST or https://HOST/dns-query"
-        ) from None
+        raise ValueError(f"{text!r} is no resolver: {_WAYS}") from None
     shown = f"[{address}]" if address.version == 6 and port != 53 else str(address)
     return Server("udp", str(address), port, shown if port == 53 else f"{shown}:{port}")
 
