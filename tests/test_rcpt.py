@@ -8,6 +8,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -20,6 +21,7 @@ from probe.fakes.world import World
 from probe.grammar import tlsa
 from probe.judge.delivery import Acceptance, judge_delivery
 from probe.judge.demand import Demand
+from probe.play import play
 from probe.run.pace import Pace
 from probe.run.rcpt import Asked, check_rcpt
 from probe.run.route import public
@@ -270,3 +272,23 @@ def test_dane_names_a_key_or_a_certificate(records: tuple[str, ...], met: bool) 
     assert (demand.unmet(Tls("TLSv1.3", certificate=LEAF, error="not verified")) == "") is met
     assert demand.unmet(None)
     assert demand.unmet(Tls(error="handshake failure"))
+
+
+def test_dane_is_met_by_a_key_that_no_root_of_ours_vouches_for() -> None:
+    """The certificate of the fakes is signed by their own root; here only the TLSA record knows its key."""
+    scenario = load("rcpt-dane-unsigned")
+    assert scenario.dns is not None
+    known = asyncio.run(play(load("rcpt-accepted"))).report.transcript
+    assert known is not None
+    assert known.tls is not None
+    assert known.tls.certificate is not None
+    digest = known.tls.certificate.key.partition("sha256:")[2]
+    zone = scenario.dns.zone.replace("ab" * 32, digest)
+    signed = replace(
+        scenario,
+        dns=replace(scenario.dns, zone=zone, secure=("example.test",)),
+        probe=replace(scenario.probe, distrust=True),
+    )
+    report = asyncio.run(play(signed)).report
+    assert [finding.rule.id for finding in report.findings] == []
+    assert report.evaluations["recipient"] == "accepted"
