@@ -98,6 +98,12 @@ def test_the_servers_own_address_is_not_the_senders() -> None:
     assert made.addresses == ("203.0.113.7",)
 
 
+def test_our_own_address_among_others_is_the_one_that_is_meant() -> None:
+    reply = "550 mx 198.51.100.25 refused 203.0.113.7"
+    assert case(reply, address="203.0.113.7").addresses == ("203.0.113.7",)
+    assert case(reply).addresses == ("198.51.100.25", "203.0.113.7")
+
+
 @pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.1", "", "fe80::1"])
 def test_a_private_address_is_nobody_to_ask_about(address: str) -> None:
     assert case("550 no", address=address).addresses == ()

@@ -20,6 +20,7 @@ from probe.judge.joined import (
     Status,
     concluded,
     dns,
+    domain_of,
     first,
     says,
     shown,
@@ -66,9 +67,9 @@ _HELO = says(r"\bhelo\b", r"\behlo\b")
 
 
 def _helo_ask(case: Case, seen: Records) -> Iterator[Question]:  # noqa: ARG001  # the shape of a claim
-    if "." in case.helo.strip(".") and not case.helo.startswith("["):
-        yield Question(case.helo.lower(), "A")
-        yield Question(case.helo.lower(), "AAAA")
+    if "." in (name := domain_of(case.helo)):
+        yield Question(name, "A")
+        yield Question(name, "AAAA")
 
 
 def _helo(case: Case, seen: Records) -> Conclusion:

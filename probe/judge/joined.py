@@ -89,10 +89,11 @@ class Case:
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """The sending addresses: those that the reply names, else our own."""
+        """The sending addresses: our own where the reply names it, else those that it names, else our own."""
         named = [one for one in _extracted(self.reply).get("ip", ()) if routable(one) and one != self.peer]
         own = [self.address] if self.address and routable(self.address) else []
-        return tuple(str(ipaddress.ip_address(one)) for one in named[:3] or own)
+        chosen = own if set(own) & set(named) else named[:3] or own
+        return tuple(str(ipaddress.ip_address(one)) for one in chosen)
 
     @property
     def named(self) -> tuple[str, ...]:
