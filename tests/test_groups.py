@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from probe import catalogue
 from probe.judge.groups import Problem, Seen, groups, seen
 from probe.rules import Finding, Report, Verdict
+from probe.run import together
 
 
 def one(
@@ -72,6 +75,10 @@ TABLE = {
         [item for name in "abcde" for item in (one(f"{name}.test", ("dmarc/none", "domain")), one(f"i@{name}.test"))],
         [("dmarc/none", "domain", "a.test and 4 more", 5)],
     ),
+    "a resolver that is silent": (
+        [item for name in "ab" for item in (one(f"{name}.test", ("dns/resolver-silent", "our network")), one(f"i@{name}.test"))],
+        [("dns/resolver-silent", "our network", "", 2)],
+    ),
     "nothing": ([one("a@x.test")], []),
 }  # fmt: skip
 
@@ -120,3 +127,10 @@ def test_what_an_inbox_says_of_its_domain_is_told_by_the_domain() -> None:
     finding = Finding(catalogue.rule("preflight/domain-not-ready"), {"domain": "x.test"})
     assert not seen(Report("creds", "ada@x.test", (finding,))).problems
     assert seen(Report("creds", "line 7", ())).domain == ""
+
+
+def test_a_domain_that_is_silent_is_told_once_and_not_area_by_area() -> None:
+    findings = tuple(
+        Finding(rule, {}) for rule in (together.DOMAIN, replace(together.DOMAIN, id="spf/unknown"))
+    )
+    assert [one.id for one in seen(Report("dns", "x.test", findings)).problems] == ["dns/domain-silent"]

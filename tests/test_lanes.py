@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from probe.run._lanes import Lane, Lanes, Pace, Sign
+from probe.run._lanes import Lane, Lanes, Pace
+from probe.run._signs import Sign
 
 
 class Clock:

@@ -26,6 +26,7 @@ _HOSTS = 3  # hosts that must be unreachable before it is our network
 _SESSION = frozenset(map(str, (Stage.CONNECT, Stage.GREETING, Stage.EHLO, Stage.STARTTLS, Stage.TLS)))
 _OURS = (str(Ending.UNREACHABLE), str(Ending.LOCAL))
 _SHARED = frozenset({Cause.RECEIVER_UNAVAILABLE, Cause.RATE_LIMIT})
+_SILENT = frozenset({"dns/resolver-silent", "dns/domain-silent"})
 _LOOKUPS = ("session/submission-", "session/domain-")
 
 
@@ -83,6 +84,8 @@ def seen(report: Report, *, host: str = "", provider: str = "") -> Seen:
     inbox = report.subject if report.kind != "dns" else ""
     domain = inbox.rpartition("@")[2].lower() if "@" in inbox else report.subject if not inbox else ""
     problems = tuple(_problem(one, inbox) for one in own if one.verdict.rank >= Verdict.WARN.rank)
+    silent = tuple(one for one in problems if one.id in _SILENT)
+    problems = silent or problems  # what could not be asked is told once, and not area by area
     return Seen(report.verdict, domain, inbox, host, provider, problems)
 
 
@@ -94,6 +97,8 @@ def _problem(finding: Finding, inbox: str) -> Problem:
 
 def _scope(finding: Finding, inbox: str) -> str:
     rule, evidence = finding.rule, finding.evidence
+    if rule.id == "dns/resolver-silent":
+        return "our network"
     if not inbox or rule.id.startswith(_LOOKUPS):
         return "domain"
     if "tenant" in rule.id:
@@ -132,10 +137,17 @@ def _split(members: _Members, inboxes: Sequence[Seen]) -> Iterator[Group]:
         yield from _BY_SCOPE[scope](some, inboxes)
 
 
-def _of_domains(members: _Members, inboxes: Sequence[Seen]) -> Iterator[Group]:
-    everyone: defaultdict[str, list[str]] = defaultdict(list)
+def _inboxes_of(members: _Members, inboxes: Sequence[Seen]) -> dict[str, list[str]]:
+    """The inboxes of each domain that members speak of."""
+    found: dict[str, list[str]] = {one.domain: [] for one, _ in members}
     for one in inboxes:
-        everyone[one.domain].append(one.inbox)
+        if one.domain in found:
+            found[one.domain].append(one.inbox)
+    return found
+
+
+def _of_domains(members: _Members, inboxes: Sequence[Seen]) -> Iterator[Group]:
+    everyone = _inboxes_of(members, inboxes)
     names = sorted({one.domain for one, _ in members})
     problem = members[0][1]
     if len(names) >= _MANY:
@@ -164,11 +176,14 @@ def _of_hosts(members: _Members, _inboxes: Sequence[Seen]) -> Iterator[Group]:
 
 
 def _of_network(members: _Members, inboxes: Sequence[Seen]) -> Iterator[Group]:
-    touched = {one.host for one, _ in members}
-    if len(touched) < min(_HOSTS, len({one.host for one in inboxes if one.host})):
+    touched = {one.host for one, _ in members if one.inbox}
+    if touched and len(touched) < min(_HOSTS, len({one.host for one in inboxes if one.host})):
         yield from _of_hosts(members, inboxes)
         return
-    yield _group(members[0][1], "our network", "", [one.inbox for one, _ in members])
+    domains = [member for member in members if not member[0].inbox]
+    told = [one.inbox for one, _ in members if one.inbox]
+    told += [inbox for some in _inboxes_of(domains, inboxes).values() for inbox in some]
+    yield _group(members[0][1], "our network", "", list(dict.fromkeys(told)))
 
 
 def _of_inboxes(members: _Members, inboxes: Sequence[Seen]) -> Iterator[Group]:

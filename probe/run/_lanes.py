@@ -12,7 +12,9 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-__all__ = ["Lane", "Lanes", "Pace", "Sign"]
+from probe.run._signs import Sign
+
+__all__ = ["Lane", "Lanes", "Pace"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +32,6 @@ class Pace:
     window: float = 600.0
     pause: float = 5.0
     longest: float = 120.0
-
-
-class Sign:
-    """What a session told of its host."""
-
-    FINE = "fine"
-    REFUSED = "refused"  # it refused the login
-    SLOWER = "slower"  # it asked for less: 421, 454, 4.7.x
 
 
 class Lane:

@@ -17,21 +17,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 
 from probe import catalogue
-from probe.checks import Domain
-from probe.facts import Inbox, Reply, Secret, Stage
+from probe.facts import Inbox, Secret
 from probe.grammar.address import address
 from probe.grammar.inboxes import Row, login_of, reference
 from probe.grammar.sheet import Record
 from probe.judge.groups import Seen, seen
 from probe.rules import Finding, Outcome, Report, Verdict
+from probe.run._audits import Audits, joined
 from probe.run._fleet import Ended, concluded
 from probe.run._kept import kept, told_again
-from probe.run._lanes import Lane, Lanes, Pace, Sign
+from probe.run._lanes import Lane, Lanes, Pace
+from probe.run._signs import Sign, not_reached, sign_of
 from probe.run._survey import Survey, listed, survey
 from probe.run.creds import check_creds
 from probe.run.discovery import Server, submission_server
-from probe.run.domain import BUG, Fetch, check_domain
-from probe.wire.http import fetcher
+from probe.run.domain import BUG
 from probe.wire.journal import Journal
 from probe.wire.network import Network
 from probe.wire.refused import Refused
@@ -40,13 +40,10 @@ __all__ = ["Options", "Preflight", "Survey", "listed", "preflight", "survey"]
 
 _AHEAD = 4000  # rows that wait for their host, so that no host waits for another's rows
 _TRIES = 3  # of a session that ended before the login left
-_AUDITS = 50  # domains at once
 _IN_A_ROW = 12  # inboxes that fail on this machine's side before the run stops
 _TICK = 1.0  # seconds between looks at the clocks
 _JUMP = 15.0  # seconds the wall clock may leap before this machine was asleep
 _HOSTS = 3  # that they must belong to, where the list has so many
-_AWAY = ("unreachable", "local", "timeout")
-_MUTE = ("timeout", "unreachable", "refused")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,14 +145,11 @@ class Preflight:
         self._ready: asyncio.Queue[Report | None] = asyncio.Queue()
         self._sessions: set[_Session] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._audits: dict[str, asyncio.Task[Report | None]] = {}
-        self._domains: dict[str, Seen] = {}
+        self._audits = Audits(network, self.options.skip, self._ready.put_nowait)
         self._seen: list[Seen] = []
         self._outcomes: Counter[str] = Counter()
         self._failing_here: list[str] = []
         self._slept = -1.0
-        self._fetch: Fetch | None = None
-        self._auditing = asyncio.Semaphore(_AUDITS)
 
     @property
     def braked(self) -> tuple[str, ...]:
@@ -172,7 +166,7 @@ class Preflight:
             await feeding
             yield self._fleet()
         finally:
-            everything = [feeding, watching, *self._tasks, *self._audits.values()]
+            everything = [feeding, watching, *self._tasks, *self._audits.tasks]
             for task in everything:
                 task.cancel()
             await asyncio.gather(*everything, return_exceptions=True)
@@ -185,6 +179,7 @@ class Preflight:
         again = bool(self.stopped)
         self.stopped = self.stopped or reason
         self.lanes.close()
+        self._audits.close()
         for session in tuple(self._sessions):
             if session.task is not None and not session.unrecorded and (again or not session.left):
                 session.task.cancel()
@@ -251,7 +246,7 @@ class Preflight:
             self.progress.done += 1
             return
         server = await submission_server(inbox, self.network)
-        audit = self._audit(inbox, server)
+        audit = self._audits.of(inbox, server.provider) if self.options.audit else None
         report = self._told_before(row, inbox, server)
         if report is None:
             lane = await self._lane(server)
@@ -261,7 +256,7 @@ class Preflight:
         report = replace(report, findings=(*report.findings, *self._remarks(row, row.inbox)))
         session.report = report
         if audit is not None:
-            report = await self._joined(report, audit)
+            report = await joined(report, audit)
         self._tell(row, report, host=server.host, provider=server.provider)
 
     async def _completed(self, row: Row, inbox: Inbox) -> Inbox | Report | None:
@@ -335,7 +330,7 @@ class Preflight:
             try:
                 async with self._free:
                     report = await self._session(inbox, session)
-                sign = _sign(report)
+                sign = sign_of(report)
                 asleep = session.began <= self._slept
                 again = not session.left and (sign == Sign.SLOWER or asleep) and attempt + 1 < _TRIES
             finally:
@@ -391,7 +386,7 @@ class Preflight:
 
     def _look_around(self, report: Report, host: str) -> None:
         """Stops the run when host after host is not reached: that is the network here, not the hosts."""
-        if not _not_reached(report):
+        if not not_reached(report):
             self._failing_here.clear()
             return
         self._failing_here.append(host)
@@ -400,43 +395,6 @@ class Preflight:
             if not self.stopped:
                 self.stop("network")
             self._failing_here.clear()
-
-    # -- domains ----------------------------------------------------------------------------------
-
-    def _audit(self, inbox: Inbox, server: Server) -> asyncio.Task[Report | None] | None:
-        """The audit of the inbox's domain, begun once; none for domains that belong to a provider."""
-        name = address(inbox.address).domain
-        if not self.options.audit or catalogue.provider_of_domain(name) is not None or name.startswith("["):
-            return None
-        if name not in self._audits:
-            domain = Domain(name, provider=server.provider)
-            self._audits[name] = asyncio.create_task(self._audited(domain))
-        return self._audits[name]
-
-    async def _audited(self, domain: Domain) -> Report | None:
-        """Tells the report on a domain, and keeps what its inboxes need of it."""
-        async with self._auditing:
-            if self.stopped:
-                return None
-            resolver = await self.network.resolver()
-            self._fetch = self._fetch or fetcher(resolver)
-            report = await check_domain(domain, resolver, skip=self.options.skip, fetch=self._fetch)
-        self._ready.put_nowait(report)
-        self._domains[domain.name] = seen(report)
-        worst = [one for one in report.findings if one.verdict.rank >= Verdict.WAIT.rank]
-        return Report("dns", domain.name, tuple(replace(one, evidence={}) for one in worst))
-
-    async def _joined(self, report: Report, audit: asyncio.Task[Report | None]) -> Report:
-        """The report with what its domain's says, in one finding."""
-        of_domain = await asyncio.shield(audit)
-        if of_domain is None or not of_domain.findings:
-            return report
-        fails = [one for one in of_domain.findings if one.verdict is Verdict.FAIL]
-        rule = catalogue.rule("preflight/domain-not-ready" if fails else "preflight/domain-not-known")
-        ids = list(dict.fromkeys(one.rule.id for one in fails or of_domain.findings))
-        detail = f"{of_domain.subject}: {', '.join(ids[:8])}"
-        finding = Finding(rule, {"domain": of_domain.subject, "findings": " ".join(ids)}, detail)
-        return replace(report, findings=(*report.findings, finding))
 
     # -- telling ----------------------------------------------------------------------------------
 
@@ -468,7 +426,7 @@ class Preflight:
             outcomes=self._outcomes,
             seconds=time.monotonic() - self.progress.began,
         )
-        return concluded(self.subject, self._seen, tuple(self._domains.values()), ended)
+        return concluded(self.subject, self._seen, tuple(self._audits.seen), ended)
 
     async def _watch(self) -> None:
         """Notices when this machine has been asleep: the wall clock leaps, the other one does not."""
@@ -509,39 +467,6 @@ def _unsent(row: Row, problem: str, detail: str) -> Report:
     """The report on a row for which nothing was sent, or of which nothing is known."""
     line: Mapping[str, str] = {"line": str(row.record.line)}
     return _report(row, (Finding(catalogue.rule(f"preflight/{problem}"), line, detail),))
-
-
-def _sign(report: Report) -> str:
-    """What the session tells of its host's patience."""
-    if report.transcript is None:
-        return Sign.FINE
-    for turn in report.transcript:
-        if isinstance(turn.heard, Reply) and turn.stage is not Stage.QUIT:
-            if turn.heard.code in {421, 454} or (turn.heard.enhanced or "").startswith("4.7."):
-                return Sign.SLOWER
-            if turn.stage is Stage.AUTH and turn.heard.code == 535 and not _spared(report):
-                return Sign.REFUSED
-    return Sign.REFUSED if report.outcome is Outcome.BAD_CREDS else Sign.FINE
-
-
-def _spared(report: Report) -> bool:
-    """Whether a provider that is known said in its own words that it was not the password."""
-    worst = max(report.findings, key=lambda finding: finding.verdict.rank)
-    file = worst.rule.id.partition("/")[0]
-    return report.outcome is not Outcome.BAD_CREDS and any(file == one.id for one in catalogue.providers())
-
-
-def _not_reached(report: Report) -> bool:
-    """Whether the session ended before any server was reached, for a reason that may lie here."""
-    for finding in report.findings:
-        stage, ending = finding.evidence.get("stage", ""), finding.evidence.get("ending", "")
-        if stage == Stage.CONNECT and ending in _AWAY:
-            return True
-        if finding.rule.id == "session/submission-lookup-failed" and finding.evidence.get("status") in _MUTE:
-            return True
-        if stage == Stage.RESOLVE and ending == "dns-failed":
-            return any(f": {word}" in finding.evidence.get("detail", "") for word in _MUTE)
-    return False
 
 
 def _where(problem: Exception) -> str:
