@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from probe.cli._network import host_of, limits_of, network_of, port_of
-from probe.cli._output import FAIL_ON, FORMAT, OUTPUT, VERBOSE, Output, refuse
+from probe.cli._output import BASELINE, FAIL_ON, FORMAT, OUTPUT, VERBOSE, Output, refuse
 
 if TYPE_CHECKING:
     from probe.rules import Report
@@ -44,6 +44,7 @@ def command(
     format: str = FORMAT,
     output: list[str] = OUTPUT,
     fail_on: str = FAIL_ON,
+    baseline: str = BASELINE,
     verbose: int = VERBOSE,
 ) -> None:
     """Can this machine probe at all? Ports, resolver, addresses, reverse DNS, roots, clock, files.
@@ -55,7 +56,7 @@ def command(
     from probe.run.doctor import Examined
     from probe.run.told import sender
 
-    out = Output(format, output, fail_on, verbose)
+    out = Output(format, output, fail_on, verbose, baseline)
     if len(hosts) > _MOST_HOSTS:
         refuse(f"{len(hosts)} hosts are too many; {_MOST_HOSTS} tell enough")
     if clock and not clock.startswith("https://"):

@@ -42,7 +42,7 @@ def command(
         bool, typer.Option("--control/--no-control", help="Ask about a made-up recipient too.")
     ] = True,
     wait: Annotated[
-        bool, typer.Option("--wait", help="Greylisted: come back in this run, after 15 minutes at most.")
+        bool, typer.Option("--wait", help="Greylisted: come back in this run, waiting 15 minutes at most.")
     ] = False,
     helo: Annotated[str, typer.Option(metavar="NAME", help="Name to give in EHLO.")] = "",
     source_address: Annotated[str, typer.Option(metavar="IP", help="Address to connect from.")] = "",
