@@ -151,8 +151,8 @@ class Ladder:
         terms = (term for value in spf if value.startswith("v=spf1") for term in value[:4096].split())
         included = {term.partition(":")[2] for term in terms if "include:" in term}
         by_spf = [one for one in _providers.table() if not included.isdisjoint(one.spf)] if included else []
-        found = dict.fromkeys(one for one in (told, _providers.recognise(hosts), *by_spf) if one is not None)
-        return tuple(found)[:_MAX_PROVIDERS]
+        found = (told, _providers.recognise(hosts), *by_spf)
+        return tuple({one.id: one for one in found if one is not None}.values())[:_MAX_PROVIDERS]
 
     @cached_property
     def _control(self) -> Question:

@@ -8,6 +8,8 @@ from probe.checks import Domain
 from probe.checks import _spf_fixes as fixes
 from probe.checks._evidence import evidence, printable, seen_answer
 from probe.checks._once import once
+from probe.checks._spf_networks import Span
+from probe.checks._spf_reach import authorised
 from probe.checks._spf_result import MOST_LOOKUPS, MOST_VOIDS, records_of
 from probe.checks._spf_rules import rule
 from probe.checks._spf_tree import Fate, Tree, survey
@@ -47,7 +49,12 @@ class Audit:
         """The policy below the record."""
         return None if self.record.problems else survey(self.domain.name, self.record, self.seen)
 
-    @property
+    @cached_property
+    def reached(self) -> tuple[tuple[Span, ...], bool]:
+        """Whom the policy lets in, and whether that is all of them."""
+        return authorised(self.tree, self.seen) if self.tree is not None else ((), False)
+
+    @cached_property
     def sound(self) -> bool:
         """Whether nothing in the record or below it is a permerror for everybody who comes so far."""
         tree = self.tree

@@ -110,8 +110,7 @@ def reach(audit: Audit, tree: Tree) -> Iterator[Finding]:
     """Whether practically everybody is let in."""
     if audit.record.all is not None and audit.record.all.qualifier == "+":
         return
-    spans, _ = authorised(tree, audit.seen)
-    four, six = count(spans)
+    four, six = count(audit.reached[0])
     if four < _WIDE_IP4 and six < _ALL_IP6 // 2:
         return
     wide = [term for term in audit.record.terms if _is_wide(audit, tree, term)]

@@ -11,7 +11,7 @@ from probe.checks._spf_audit import Audit
 from probe.checks._spf_networks import covers
 from probe.checks._spf_reach import authorised
 from probe.checks._spf_result import records_of
-from probe.checks._spf_tree import Fate, Tree, survey
+from probe.checks._spf_tree import Fate, survey
 from probe.facts import Question
 from probe.grammar import spf
 from probe.rules import Confidence, Finding
@@ -30,7 +30,7 @@ def questions(audit: Audit) -> Iterator[Question]:
             yield from survey(question.name, spf.parse(records[0]), audit.seen).missing
 
 
-def left_out(audit: Audit, tree: Tree) -> Iterator[Finding]:
+def left_out(audit: Audit) -> Iterator[Finding]:
     """The finding, where the provider is neither named nor covered."""
     provider = _in_question(audit)
     if provider is None:
@@ -40,7 +40,7 @@ def left_out(audit: Audit, tree: Tree) -> Iterator[Finding]:
     if len(records) != 1 or spf.parse(records[0]).problems:
         return
     theirs, _ = authorised(survey(name, spf.parse(records[0]), audit.seen), audit.seen)
-    ours, _ = authorised(tree, audit.seen)
+    ours, _ = audit.reached
     if not theirs or covers(ours, theirs):
         return
     fix = audit.publish(fixes.with_terms(audit.record, (f"include:{name}",)))

@@ -42,6 +42,10 @@ class Fate(enum.StrEnum):
     NO_NAME = "no name"  # nothing that can be asked
 
 
+_HIDDEN = (Fate.UNASKED, Fate.FAILED, Fate.LOOP)
+_LEADING = ("include", "redirect")
+
+
 @dataclass(frozen=True, slots=True)
 class Lookup:
     """One term that costs a lookup.
@@ -59,8 +63,7 @@ class Lookup:
     @property
     def unseen(self) -> bool:
         """Whether it leads to a record that was not seen."""
-        hidden = {Fate.UNASKED, Fate.FAILED, Fate.LOOP}
-        return self.fate in hidden and self.term.name in {"include", "redirect"}
+        return self.fate in _HIDDEN and self.term.name in _LEADING
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,7 @@ class Tree:
     @property
     def cut(self) -> bool:
         """Whether there may be more lookups than were counted."""
-        return any(not cost.exact for cost in self.costs)
+        return self.count >= _MOST_COUNTED or any(lookup.unseen for lookup in self.lookups)
 
     @property
     def costs(self) -> tuple[Cost, ...]:

@@ -6,6 +6,7 @@ a connection or the receiver's own count is *unseen*, what could not be looked u
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping
 from itertools import chain
 
@@ -96,6 +97,7 @@ RULES: tuple[Rule, ...] = (
         verdict=Verdict.NOTE,
     ),
 )
+_NAMES = {receiver.id: receiver.name for receiver in RECEIVERS}
 _RULE = {rule.id.partition("/")[2]: rule for rule in RULES}
 
 
@@ -122,14 +124,17 @@ def judge(domain: Domain, seen: Records) -> Judgement:
     state = (
         State.INVALID if Verdict.FAIL in worst else State.UNKNOWN if Verdict.UNKNOWN in worst else State.VALID
     )
-    return Judgement(state, findings, _table(observed))
+    return Judgement(state, findings, _table(_statuses(observed)))
 
 
-def _status(row: Row, observed: Mapping[str, Seen]) -> str:
-    return observed[row.sees].status if row.sees else "unseen"
+def _statuses(observed: Mapping[str, Seen]) -> tuple[str, ...]:
+    """What is known of each row."""
+    return tuple(observed[row.sees].status if row.sees else "unseen" for row in ROWS)
 
 
-def _table(observed: Mapping[str, Seen]) -> Mapping[str, object]:
+@functools.lru_cache(maxsize=256)
+def _table(statuses: tuple[str, ...]) -> Mapping[str, object]:
+    told = tuple(zip(ROWS, statuses, strict=True))
     return {
         receiver.id: {
             "scope": receiver.scope,
@@ -140,10 +145,10 @@ def _table(observed: Mapping[str, Seen]) -> Mapping[str, object]:
                     "id": row.id,
                     "wanted": row.wanted,
                     "bulk_only": row.bulk,
-                    "status": _status(row, observed),
+                    "status": status,
                     "replies": list(row.replies),
                 }
-                for row in ROWS
+                for row, status in told
                 if row.receiver == receiver.id
             ],
         }
@@ -151,29 +156,34 @@ def _table(observed: Mapping[str, Seen]) -> Mapping[str, object]:
     }
 
 
+@functools.lru_cache(maxsize=256)
+def _listed(statuses: tuple[str, ...]) -> str:
+    """The rules nobody can see from outside, and whose they are."""
+    unseen: dict[str, list[str]] = {}
+    for row, status in zip(ROWS, statuses, strict=True):
+        if status == "unseen":
+            label = row.sees if row.sees.endswith("-passes") else row.id
+            unseen.setdefault(label, []).append(_NAMES[row.receiver])
+    return "; ".join(f"{rule} ({', '.join(who)})" for rule, who in unseen.items())
+
+
 def _findings(observed: Mapping[str, Seen], seen: Records) -> Iterator[Finding]:
-    names = {receiver.id: receiver.name for receiver in RECEIVERS}
+    statuses = _statuses(observed)
     by_id: dict[str, list[Row]] = {}
     unknown: dict[Question, None] = {}
-    for row in ROWS:
-        status = _status(row, observed)
+    for row, status in zip(ROWS, statuses, strict=True):
         if status == "fail":
             by_id.setdefault(row.id, []).append(row)
         elif status == "unknown":
             unknown[observed[row.sees].asked] = None
     for problem, rows in by_id.items():
         shown = observed[rows[0].sees]
-        who = ", ".join(names[row.receiver] + (" (bulk)" if row.bulk else "") for row in rows)
+        who = ", ".join(_NAMES[row.receiver] + (" (bulk)" if row.bulk else "") for row in rows)
         detail = f"{who}: {shown.detail}" if shown.detail else who
         told = evidence(shown.asked, seen_answer(seen, shown.asked))
         yield Finding(_RULE[problem], told, detail, shown.fix)
     for asked in unknown:
         answer = seen_answer(seen, asked)
         yield Finding(_RULE["unknown"], evidence(asked, answer), f"{asked}: {answer.status}")
-    unseen: dict[str, list[str]] = {}
-    for row in ROWS:
-        if _status(row, observed) == "unseen":
-            label = row.sees if row.sees.endswith("-passes") else row.id
-            unseen.setdefault(label, []).append(names[row.receiver])
-    listed = "; ".join(f"{rule} ({', '.join(who)})" for rule, who in unseen.items())
+    listed = _listed(statuses)
     yield Finding(_RULE["unseen"], {"rules": listed}, listed)

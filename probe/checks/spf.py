@@ -20,7 +20,6 @@ from probe.checks._spf_audit import Audit, audited
 from probe.checks._spf_evaluate import evaluate
 from probe.checks._spf_fixes import merged, misspelt, paste, why_passed_over
 from probe.checks._spf_networks import count
-from probe.checks._spf_reach import authorised
 from probe.checks._spf_result import Evaluation, Result, Sender, records_of
 from probe.checks._spf_rules import RULES, rule, state_of
 from probe.facts import Question, Records, Status
@@ -104,7 +103,7 @@ def _judged(domain: Domain, seen: Records) -> tuple[list[Finding], dict[str, obj
     greeted = [pair for pair in greeted if pair[1].result is not Result.NONE]
     findings = list(_findings(audit, [*checked, *greeted]))
     if audit.tree is not None:
-        spans, exact = authorised(audit.tree, seen)
+        spans, exact = audit.reached
         facts["lookups"] = audit.tree.count
         facts["void_lookups"] = len(audit.tree.voids)
         if audit.sound:
@@ -127,7 +126,7 @@ def _findings(audit: Audit, checked: list[tuple[Sender, Evaluation]]) -> Iterato
         yield from _spf_policy.limits(audit, audit.tree)
         yield from _spf_written.terms(audit)
         yield from _spf_policy.reach(audit, audit.tree)
-        yield from _spf_provider.left_out(audit, audit.tree)
+        yield from _spf_provider.left_out(audit)
     yield from _spf_policy.senders(audit, checked)
     yield from _spf_written.place(audit)
 
