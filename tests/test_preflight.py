@@ -21,9 +21,10 @@ from probe.fakes.dns import FakeDns
 from probe.grammar.inboxes import Row
 from probe.grammar.sheet import Record
 from probe.rules import Finding, Outcome, Report, Verdict
+from probe.run._logins import key_of
 from probe.run.creds import check_creds
 from probe.run.domain import areas
-from probe.run.preflight import Options, Preflight, key_of, preflight
+from probe.run.preflight import Options, Preflight, preflight
 from probe.wire.journal import Journal
 from probe.wire.network import Network
 from probe.wire.refused import Refused
@@ -383,7 +384,7 @@ def test_one_broken_row_never_silences_the_others(monkeypatch: pytest.MonkeyPatc
             raise RuntimeError("a bug")
         return await check_creds(one, *arguments, **more)
 
-    monkeypatch.setattr(preflight_module, "check_creds", broken)
+    monkeypatch.setattr("probe.run._logins.check_creds", broken)
     reports = play([inbox("bob@a.example"), inbox("ada@a.example")], own("ada@a.example"))
     assert ids(reports["creds bob@a.example"]) == ["probe/bug"]
     assert reports["creds ada@a.example"].outcome is Outcome.USABLE
@@ -528,7 +529,7 @@ def test_what_ended_while_this_machine_was_asleep_is_ours_and_not_the_inbox_s() 
         async with world(host) as network:
             network.limits = replace(QUICK, auth=0.3)
             run = run_of([inbox("ada@a.example")], network)
-            host.upon = (1, lambda: setattr(run, "_slept", time.monotonic()))
+            host.upon = (1, lambda: setattr(run._logins, "slept", time.monotonic()))
             return await told(run)
 
     report = asyncio.run(all_of())["creds ada@a.example"]
@@ -547,7 +548,7 @@ def test_the_clock_that_leaps_tells_that_this_machine_was_asleep(monkeypatch: py
             watching = asyncio.create_task(run._watch())
             await asyncio.sleep(0.05)
             watching.cancel()
-            return run._slept
+            return run._logins.slept
 
     assert asyncio.run(all_of()) > 0
 
@@ -573,7 +574,7 @@ def test_host_after_host_that_is_not_reached_is_our_network(hosts: list[str], st
                 [inbox(f"{name}@{name}.example", host=name) for name in ("a", "b", "c", "d")], network
             )
             for host in hosts:
-                run._look_around(Report("creds", "ada@a.example", (AWAY if host else REACHED,)), host)
+                run._logins.look_around(Report("creds", "ada@a.example", (AWAY if host else REACHED,)), host)
             return run.stopped
 
     assert asyncio.run(all_of()) == stopped

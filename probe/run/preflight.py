@@ -8,29 +8,25 @@ journal cannot be written, nothing more is started.
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import resource
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 
 from probe import catalogue
 from probe.facts import Inbox, Secret
 from probe.grammar.address import address
-from probe.grammar.inboxes import Row, login_of, reference
+from probe.grammar.inboxes import Row, reference
 from probe.grammar.sheet import Record
 from probe.judge.groups import Seen, seen
 from probe.rules import Finding, Outcome, Report, Verdict
 from probe.run._audits import Audits, joined
 from probe.run._fleet import Ended, concluded
-from probe.run._kept import kept, told_again
-from probe.run._lanes import Lane, Lanes, Pace
-from probe.run._signs import Sign, not_reached, sign_of
+from probe.run._lanes import Lanes
+from probe.run._logins import Logins, Options, Session, report_of, unsent
 from probe.run._survey import Survey, listed, survey
-from probe.run.creds import check_creds
-from probe.run.discovery import Server, submission_server
+from probe.run.discovery import submission_server
 from probe.run.domain import BUG
 from probe.wire.journal import Journal
 from probe.wire.network import Network
@@ -39,32 +35,8 @@ from probe.wire.refused import Refused
 __all__ = ["Options", "Preflight", "Survey", "listed", "preflight", "survey"]
 
 _AHEAD = 4000  # rows that wait for their host, so that no host waits for another's rows
-_TRIES = 3  # of a session that ended before the login left
-_IN_A_ROW = 12  # inboxes that fail on this machine's side before the run stops
 _TICK = 1.0  # seconds between looks at the clocks
 _JUMP = 15.0  # seconds the wall clock may leap before this machine was asleep
-_HOSTS = 3  # that they must belong to, where the list has so many
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How a list is probed.
-
-    `at_once` sessions in all and `per_host` at one host (0: what the catalogue says of it); at most
-    `brake` refused logins a host in ten minutes. `audit` asks for each domain's DNS too, without the
-    areas in `skip`. `force` tries logins again that were refused, or interrupted, before. `pause` is
-    what is waited after a host's first complaint and `grace` what logins under way are given when the
-    run is stopped, in seconds.
-    """
-
-    at_once: int = 100
-    per_host: int = 0
-    brake: int = 4
-    audit: bool = True
-    skip: tuple[str, ...] = ()
-    force: bool = False
-    pause: float = 5.0
-    grace: float = 1.5
 
 
 async def preflight(
@@ -88,24 +60,12 @@ async def preflight(
             yield report
 
 
-@dataclass(slots=True, eq=False)
-class _Session:
-    """A row under way: whether its login has left, could not be written down, and what was found so far."""
-
-    task: asyncio.Task[None] | None
-    began: float = 0.0
-    left: bool = False
-    unrecorded: bool = False
-    report: Report | None = None
-
-
 @dataclass(slots=True)
 class Progress:
-    """How far a run is: `done` of `total` rows, how many of each verdict, sessions under way."""
+    """How far a run is: `done` of `total` rows, how many of each verdict, since when."""
 
     total: int = 0
     done: int = 0
-    active: int = 0
     verdicts: Counter[Verdict] = field(default_factory=Counter)
     began: float = field(default_factory=time.monotonic)
 
@@ -135,21 +95,29 @@ class Preflight:
         self.options = options or Options()
         self.survey = known or survey(rows)
         self.journal = journal
-        self.refused = refused or Refused()
         self.reveal = reveal
         self.subject = subject
         self.stopped = ""
+        self._logins = Logins(
+            network,
+            self.options,
+            journal,
+            refused or Refused(),
+            stop=self.stop,
+            servers=len(self.survey.servers),
+        )
         self.progress = Progress(self.survey.rows)
-        self.lanes = Lanes(time.monotonic, self.refused.recent)
-        self._free = asyncio.Semaphore(min(self.options.at_once, _descriptors()))
         self._ready: asyncio.Queue[Report | None] = asyncio.Queue()
-        self._sessions: set[_Session] = set()
+        self._sessions: set[Session] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._audits = Audits(network, self.options.skip, self._ready.put_nowait)
         self._seen: list[Seen] = []
         self._outcomes: Counter[str] = Counter()
-        self._failing_here: list[str] = []
-        self._slept = -1.0
+
+    @property
+    def lanes(self) -> Lanes:
+        """The hosts as they are asked."""
+        return self._logins.lanes
 
     @property
     def braked(self) -> tuple[str, ...]:
@@ -178,7 +146,7 @@ class Preflight:
         """
         again = bool(self.stopped)
         self.stopped = self.stopped or reason
-        self.lanes.close()
+        self._logins.close()
         self._audits.close()
         for session in tuple(self._sessions):
             if session.task is not None and not session.unrecorded and (again or not session.left):
@@ -212,7 +180,7 @@ class Preflight:
             self._ready.put_nowait(None)
 
     async def _one(self, row: Row) -> None:
-        session = _Session(asyncio.current_task())
+        session = Session(asyncio.current_task())
         self._sessions.add(session)
         try:
             await self._row(row, session)
@@ -220,23 +188,23 @@ class Preflight:
             if session.report is not None:
                 self._tell(row, session.report)
             elif session.left:
-                self._tell(row, _unsent(row, "interrupted", "the run was stopped before the answer came"))
+                self._tell(row, unsent(row, "interrupted", "the run was stopped before the answer came"))
         except Exception as problem:  # noqa: BLE001 - one broken row never silences the others
             said = _where(problem)
-            report = session.report or _report(row, ())
+            report = session.report or report_of(row, ())
             bug = Finding(BUG, {"error": said}, said)
             self._tell(row, replace(report, findings=(*report.findings, bug)))
         finally:
             self._sessions.discard(session)
 
-    async def _row(self, row: Row, session: _Session) -> None:
+    async def _row(self, row: Row, session: Session) -> None:
         if row.inbox is None:
-            self._tell(row, _unsent(row, "row-not-read", f"line {row.record.line}: {row.problem}"))
+            self._tell(row, unsent(row, "row-not-read", f"line {row.record.line}: {row.problem}"))
             return
         try:
             address(row.inbox.address)
         except ValueError as problem:
-            self._tell(row, _unsent(row, "row-not-read", f"the address {problem}"))
+            self._tell(row, unsent(row, "row-not-read", f"the address {problem}"))
             return
         inbox = await self._completed(row, row.inbox)
         if isinstance(inbox, Report):
@@ -247,10 +215,9 @@ class Preflight:
             return
         server = await submission_server(inbox, self.network)
         audit = self._audits.of(inbox, server.provider) if self.options.audit else None
-        report = self._told_before(row, inbox, server)
+        report = self._logins.told_before(row, inbox, server)
         if report is None:
-            lane = await self._lane(server)
-            report = await self._login(row, inbox, server, lane, session)
+            report = await self._logins.login(row, inbox, server, session)
         if report is None:
             return
         report = replace(report, findings=(*report.findings, *self._remarks(row, row.inbox)))
@@ -265,12 +232,12 @@ class Preflight:
         if double is not None:
             lines = ", ".join(map(str, double.lines[:20]))
             if double.conflict:
-                return _unsent(row, "two-passwords", f"lines {lines}")
+                return unsent(row, "two-passwords", f"lines {lines}")
             if row.record.line != double.lines[0]:
                 assert double.first is not None
                 if double.first.address.lower() == inbox.address.lower():
                     return None
-                return _unsent(row, "login-shared", f"line {double.lines[0]} has the same user name")
+                return unsent(row, "login-shared", f"line {double.lines[0]} has the same user name")
         if row.provider and not inbox.host:
             named = catalogue.provider_named(row.provider)
             if named is not None and named.submission:
@@ -280,121 +247,8 @@ class Preflight:
             try:
                 return replace(inbox, secret=await asyncio.to_thread(self.reveal, inbox))
             except ValueError as problem:
-                return _unsent(row, "secret-missing", str(problem))
+                return unsent(row, "secret-missing", str(problem))
         return inbox
-
-    def _told_before(self, row: Row, inbox: Inbox, server: Server) -> Report | None:
-        """What an earlier run found, or why the login is not tried."""
-        key = key_of(inbox)
-        if self.journal is not None and not self.options.force:
-            if (found := self.journal.ended.get(key)) is not None:
-                again = told_again(found)
-                if again is not None:
-                    return again
-            if key in self.journal.begun:
-                return _unsent(row, "interrupted", "an earlier run was interrupted here")
-        known = self.refused.resting(*_login(inbox, server))
-        if known is None or self.options.force:
-            return None
-        minutes = max(1, round((time.time() - known.at) / 60))
-        until = time.strftime("%H:%M", time.localtime(known.until))
-        detail = f"{known.rule}, {minutes} min ago; not tried again before {until}"
-        told = _unsent(row, "refused-before", detail)
-        return replace(told, outcome=Outcome.BAD_CREDS)
-
-    # -- logins -----------------------------------------------------------------------------------
-
-    async def _lane(self, server: Server) -> Lane:
-        """The host's lane. Names that lead to one machine share it: it is the machine that bans."""
-        known = catalogue.provider(server.provider) if server.provider else None
-        name = server.provider or server.host
-        if known is None and server.host:
-            found = await self.network.addresses(server.host, server.port)
-            if isinstance(found, tuple):
-                host, port = min(found)
-                name = f"{host}:{port}" if host.startswith("127.") or host == "::1" else host
-        at_once = self.options.per_host or (known.at_once if known is not None else Pace().at_once)
-        per_minute = known.per_minute if known is not None else 0
-        return self.lanes.of(name, Pace(at_once, per_minute, self.options.brake, pause=self.options.pause))
-
-    async def _login(
-        self, row: Row, inbox: Inbox, server: Server, lane: Lane, session: _Session
-    ) -> Report | None:
-        """The report on one login; None where the run was stopped before it."""
-        for attempt in range(_TRIES):
-            if not await lane.enter():
-                if lane.braked and not self.stopped:
-                    return _unsent(row, "host-braked", f"{lane.name}: {self.options.brake} logins refused")
-                return None
-            sign, again = Sign.FINE, False
-            try:
-                async with self._free:
-                    report = await self._session(inbox, session)
-                sign = sign_of(report)
-                asleep = session.began <= self._slept
-                again = not session.left and (sign == Sign.SLOWER or asleep) and attempt + 1 < _TRIES
-            finally:
-                lane.leave(sign)
-            if session.unrecorded:
-                return _unsent(row, "not-recorded", self.journal.broken if self.journal else "")
-            if not again:
-                break
-        else:
-            raise AssertionError("the last try ends the loop")
-        if session.began <= self._slept and report.outcome is Outcome.NOT_PROVEN:
-            asleep_too = Finding(catalogue.rule("preflight/asleep"), {"clock": "leapt"})
-            return replace(report, findings=(asleep_too, *report.findings))
-        self._record(inbox, server, lane, session, report, sign)
-        return report
-
-    async def _session(self, inbox: Inbox, session: _Session) -> Report:
-        def leaves() -> None:
-            if self.journal is not None:
-                try:
-                    self.journal.begin(key_of(inbox))
-                except OSError:
-                    session.unrecorded = True
-                    self.stop("journal")
-                    raise
-            session.left = True
-
-        self.progress.active += 1
-        session.began = time.monotonic()
-        try:
-            return await check_creds(inbox, self.network, before_auth=leaves)
-        finally:
-            self.progress.active -= 1
-
-    def _record(
-        self, inbox: Inbox, server: Server, lane: Lane, session: _Session, report: Report, sign: str
-    ) -> None:
-        """Writes down what was found, and stops the run where that, or our network, fails."""
-        try:
-            if report.outcome is Outcome.BAD_CREDS:
-                user, host, secret = _login(inbox, server)
-                worst = max(report.findings, key=lambda finding: finding.verdict.rank)
-                self.refused.add(user, host, secret, worst.rule.id, lane=lane.name)
-            elif sign == Sign.REFUSED:
-                self.refused.count(lane.name)
-            settled = report.verdict is Verdict.FAIL or report.verdict.rank < Verdict.WAIT.rank
-            if self.journal is not None and (session.left or settled):
-                self.journal.end(key_of(inbox), kept(report))
-        except OSError:
-            if not self.stopped:
-                self.stop("journal")
-        self._look_around(report, server.host)
-
-    def _look_around(self, report: Report, host: str) -> None:
-        """Stops the run when host after host is not reached: that is the network here, not the hosts."""
-        if not not_reached(report):
-            self._failing_here.clear()
-            return
-        self._failing_here.append(host)
-        several = min(_HOSTS, len(self.survey.servers))
-        if len(self._failing_here) >= _IN_A_ROW and len(set(self._failing_here)) >= several:
-            if not self.stopped:
-                self.stop("network")
-            self._failing_here.clear()
 
     # -- telling ----------------------------------------------------------------------------------
 
@@ -436,37 +290,8 @@ class Preflight:
             await asyncio.sleep(_TICK)
             now = time.time() - time.monotonic()
             if abs(now - ahead) > _JUMP or time.monotonic() - woken > _JUMP:
-                self._slept = time.monotonic()
+                self._logins.slept = time.monotonic()
             ahead = now
-
-
-def _descriptors() -> int:
-    """How many sessions the file descriptors of this process allow; some are kept for DNS and files."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return 1_000_000 if soft == resource.RLIM_INFINITY else max(1, (soft - 32) // 2)
-
-
-# -- pieces ----------------------------------------------------------------------------------------
-
-
-def key_of(inbox: Inbox) -> str:
-    """The name of a login in the journal: it tells nobody anything."""
-    return hashlib.sha256(login_of(inbox).encode("utf-8", "surrogatepass")).hexdigest()[:32]
-
-
-def _login(inbox: Inbox, server: Server) -> tuple[str, str, Secret]:
-    return inbox.user or inbox.address, f"{server.host}:{server.port}", inbox.secret
-
-
-def _report(row: Row, findings: tuple[Finding, ...]) -> Report:
-    subject = row.inbox.address if row.inbox is not None else f"line {row.record.line}"
-    return Report("creds", subject, findings, Outcome.NOT_PROVEN)
-
-
-def _unsent(row: Row, problem: str, detail: str) -> Report:
-    """The report on a row for which nothing was sent, or of which nothing is known."""
-    line: Mapping[str, str] = {"line": str(row.record.line)}
-    return _report(row, (Finding(catalogue.rule(f"preflight/{problem}"), line, detail),))
 
 
 def _where(problem: Exception) -> str:

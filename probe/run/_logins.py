@@ -1,0 +1,228 @@
+"""The logins of a list: who is let in where, what is written down before one leaves, and what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import resource
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from probe import catalogue
+from probe.facts import Inbox, Secret
+from probe.grammar.inboxes import Row, login_of
+from probe.rules import Finding, Outcome, Report, Verdict
+from probe.run._kept import kept, told_again
+from probe.run._lanes import Lane, Lanes, Pace
+from probe.run._signs import Sign, not_reached, sign_of
+from probe.run.creds import check_creds
+from probe.run.discovery import Server
+from probe.wire.journal import Journal
+from probe.wire.network import Network
+from probe.wire.refused import Refused
+
+__all__ = ["Logins", "Options", "Session", "key_of", "report_of", "unsent"]
+
+_TRIES = 3  # of a session that ended before the login left
+_IN_A_ROW = 12  # inboxes that are not reached before it is the network here
+_HOSTS = 3  # that they must belong to, where the list has so many
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a list is probed.
+
+    `at_once` sessions in all and `per_host` at one host (0: what the catalogue says of it); at most
+    `brake` refused logins a host in ten minutes. `audit` asks for each domain's DNS too, without the
+    areas in `skip`. `force` tries logins again that were refused, or interrupted, before. `pause` is
+    what is waited after a host's first complaint and `grace` what logins under way are given when the
+    run is stopped, in seconds.
+    """
+
+    at_once: int = 100
+    per_host: int = 0
+    brake: int = 4
+    audit: bool = True
+    skip: tuple[str, ...] = ()
+    force: bool = False
+    pause: float = 5.0
+    grace: float = 1.5
+
+
+@dataclass(slots=True, eq=False)
+class Session:
+    """A row under way: whether its login has left, could not be written down, and what was found so far."""
+
+    task: asyncio.Task[None] | None
+    began: float = 0.0
+    left: bool = False
+    unrecorded: bool = False
+    report: Report | None = None
+
+
+class Logins:
+    """The logins of a run.
+
+    `stop` ends the run, `stopped` says that it ended; `slept` is when, by the monotonic clock, this
+    machine was last found to have been asleep. `servers` is how many servers the list names.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        options: Options,
+        journal: Journal | None,
+        refused: Refused,
+        *,
+        stop: Callable[[str], None],
+        servers: int,
+    ) -> None:
+        self.network = network
+        self.options = options
+        self.journal = journal
+        self.refused = refused
+        self.stop = stop
+        self.servers = servers
+        self.lanes = Lanes(time.monotonic, refused.recent)
+        self.stopped = False
+        self.slept = -1.0
+        self._free = asyncio.Semaphore(min(options.at_once, _descriptors()))
+        self._failing_here: list[str] = []
+
+    def close(self) -> None:
+        """Let no login in any more."""
+        self.stopped = True
+        self.lanes.close()
+
+    def told_before(self, row: Row, inbox: Inbox, server: Server) -> Report | None:
+        """What an earlier run found, or why the login is not tried."""
+        key = key_of(inbox)
+        if self.journal is not None and not self.options.force:
+            if (found := self.journal.ended.get(key)) is not None:
+                again = told_again(found)
+                if again is not None:
+                    return again
+            if key in self.journal.begun:
+                return unsent(row, "interrupted", "an earlier run was interrupted here")
+        known = self.refused.resting(*_login(inbox, server))
+        if known is None or self.options.force:
+            return None
+        minutes = max(1, round((time.time() - known.at) / 60))
+        until = time.strftime("%H:%M", time.localtime(known.until))
+        detail = f"{known.rule}, {minutes} min ago; not tried again before {until}"
+        told = unsent(row, "refused-before", detail)
+        return replace(told, outcome=Outcome.BAD_CREDS)
+
+    async def _lane(self, server: Server) -> Lane:
+        """The host's lane. Names that lead to one machine share it: it is the machine that bans."""
+        known = catalogue.provider(server.provider) if server.provider else None
+        name = server.provider or server.host
+        if known is None and server.host:
+            found = await self.network.addresses(server.host, server.port)
+            if isinstance(found, tuple):
+                host, port = min(found)
+                name = f"{host}:{port}" if host.startswith("127.") or host == "::1" else host
+        at_once = self.options.per_host or (known.at_once if known is not None else Pace().at_once)
+        per_minute = known.per_minute if known is not None else 0
+        return self.lanes.of(name, Pace(at_once, per_minute, self.options.brake, pause=self.options.pause))
+
+    async def login(self, row: Row, inbox: Inbox, server: Server, session: Session) -> Report | None:
+        """The report on one login; None where the run was stopped before it."""
+        lane = await self._lane(server)
+        for attempt in range(_TRIES):
+            if not await lane.enter():
+                if lane.braked and not self.stopped:
+                    return unsent(row, "host-braked", f"{lane.name}: {self.options.brake} logins refused")
+                return None
+            sign, again = Sign.FINE, False
+            try:
+                async with self._free:
+                    report = await self._session(inbox, session)
+                sign = sign_of(report)
+                asleep = session.began <= self.slept
+                again = not session.left and (sign == Sign.SLOWER or asleep) and attempt + 1 < _TRIES
+            finally:
+                lane.leave(sign)
+            if session.unrecorded:
+                return unsent(row, "not-recorded", self.journal.broken if self.journal else "")
+            if not again:
+                break
+        else:
+            raise AssertionError("the last try ends the loop")
+        if session.began <= self.slept and report.outcome is Outcome.NOT_PROVEN:
+            asleep_too = Finding(catalogue.rule("preflight/asleep"), {"clock": "leapt"})
+            return replace(report, findings=(asleep_too, *report.findings))
+        self._record(inbox, server, lane, session, report, sign)
+        return report
+
+    async def _session(self, inbox: Inbox, session: Session) -> Report:
+        def leaves() -> None:
+            if self.journal is not None:
+                try:
+                    self.journal.begin(key_of(inbox))
+                except OSError:
+                    session.unrecorded = True
+                    self.stop("journal")
+                    raise
+            session.left = True
+
+        session.began = time.monotonic()
+        return await check_creds(inbox, self.network, before_auth=leaves)
+
+    def _record(
+        self, inbox: Inbox, server: Server, lane: Lane, session: Session, report: Report, sign: str
+    ) -> None:
+        """Writes down what was found, and stops the run where that, or our network, fails."""
+        try:
+            if report.outcome is Outcome.BAD_CREDS:
+                user, host, secret = _login(inbox, server)
+                worst = max(report.findings, key=lambda finding: finding.verdict.rank)
+                self.refused.add(user, host, secret, worst.rule.id, lane=lane.name)
+            elif sign == Sign.REFUSED:
+                self.refused.count(lane.name)
+            settled = report.verdict is Verdict.FAIL or report.verdict.rank < Verdict.WAIT.rank
+            if self.journal is not None and (session.left or settled):
+                self.journal.end(key_of(inbox), kept(report))
+        except OSError:
+            if not self.stopped:
+                self.stop("journal")
+        self.look_around(report, server.host)
+
+    def look_around(self, report: Report, host: str) -> None:
+        """Stops the run when host after host is not reached: that is the network here, not the hosts."""
+        if not not_reached(report):
+            self._failing_here.clear()
+            return
+        self._failing_here.append(host)
+        several = min(_HOSTS, self.servers)
+        if len(self._failing_here) >= _IN_A_ROW and len(set(self._failing_here)) >= several:
+            if not self.stopped:
+                self.stop("network")
+            self._failing_here.clear()
+
+
+def _descriptors() -> int:
+    """How many sessions the file descriptors of this process allow; some are kept for DNS and files."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 1_000_000 if soft == resource.RLIM_INFINITY else max(1, (soft - 32) // 2)
+
+
+def key_of(inbox: Inbox) -> str:
+    """The name of a login in the journal: it tells nobody anything."""
+    return hashlib.sha256(login_of(inbox).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def _login(inbox: Inbox, server: Server) -> tuple[str, str, Secret]:
+    return inbox.user or inbox.address, f"{server.host}:{server.port}", inbox.secret
+
+
+def report_of(row: Row, findings: tuple[Finding, ...]) -> Report:
+    subject = row.inbox.address if row.inbox is not None else f"line {row.record.line}"
+    return Report("creds", subject, findings, Outcome.NOT_PROVEN)
+
+
+def unsent(row: Row, problem: str, detail: str) -> Report:
+    """The report on a row for which nothing was sent, or of which nothing is known."""
+    line: Mapping[str, str] = {"line": str(row.record.line)}
+    return report_of(row, (Finding(catalogue.rule(f"preflight/{problem}"), line, detail),))
