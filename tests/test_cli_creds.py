@@ -163,6 +163,23 @@ def test_a_report_file_appears_whole_and_private(closed_port: int, tmp_path: Pat
     assert {path.name for path in tmp_path.iterdir()} == {"report.json", "r.jsonl"}
 
 
+def test_a_source_address_of_the_other_family_is_said(closed_port: int) -> None:
+    ran = creds(closed_port, "--source-address", "::1", "--password-env", "PW", PW=SECRET)
+    assert ran.returncode == 3
+    assert "an address of the other family" in " ".join(ran.stdout.split())
+
+
+def test_a_machine_without_free_descriptors_is_no_bug(closed_port: int) -> None:
+    ran = subprocess.run(
+        ["sh", "-c", 'ulimit -n 6; exec "$@"', "sh", sys.executable, "-m", "probe", "creds", "ada@example.test",
+         "--host", "127.0.0.1", "--port", str(closed_port), "--password-env", "PW"],
+        env={**os.environ, "PW": SECRET}, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert (ran.returncode, ran.stdout) == (3, "")
+    assert "Traceback" not in ran.stderr
+    assert "run out of something: Too many open files" in ran.stderr
+
+
 def test_a_terminal_of_ascii_gets_escapes(closed_port: int) -> None:
     ran = probe(
         "creds", "müller@example.test", "--host", "127.0.0.1", "--port", str(closed_port), "--password-env", "PW",

@@ -7,6 +7,7 @@ so that `--help` and `explain` start fast.
 
 from __future__ import annotations
 
+import errno
 import functools
 import importlib
 import os
@@ -64,6 +65,9 @@ def _command(name: str) -> TyperCommand | TyperGroup:
     return made
 
 
+# What a machine has too few of; no fault of ours, and nothing that a server said.
+_STARVED = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
+
 app = typer.Typer(
     cls=Commands,
     no_args_is_help=True,
@@ -113,6 +117,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except Exception as problem:
         if os.environ.get("PROBE_DEBUG"):
             raise
+        if isinstance(problem, OSError) and problem.errno in _STARVED:
+            _end(f"this machine has run out of something: {problem.strerror}", 3)
         _end(f"a bug in probe, please report it: {type(problem).__name__} (PROBE_DEBUG=1 shows where)", 3)
     sys.exit(0)
 

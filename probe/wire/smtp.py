@@ -152,6 +152,8 @@ class _Line:
     async def _connect(self, host: str, port: int, source: str, limit: float) -> Fault | None:
         where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self.peer = where
+        if source and (":" in source) != (":" in host):
+            return Fault(Ending.LOCAL, f"{where}: not reached from {source}, an address of the other family")
         try:
             sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
         except OSError as problem:
@@ -313,7 +315,8 @@ class _Line:
         if self.until <= time.monotonic():
             return False
         self._set_timer()
-        waiter = self.waiter = self.loop.create_future()
+        waiter: asyncio.Future[bool] = self.loop.create_future()
+        self.waiter = waiter
         try:
             return await waiter
         finally:
