@@ -110,3 +110,16 @@ def test_words_are_read_in_the_charset_they_came_in(words: str, charset: str) ->
 def test_a_torn_character_does_not_change_the_charset_of_the_rest() -> None:
     torn = escape("Ящик переполнен, ящик".encode()[:-1])
     assert _patterns.fold(torn).startswith("ящик переполнен")
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "554 5.7.1 Recipient address rejected: user name and sender doesn't match",
+        "556 remote ip check error.",
+        "550 Mailbox unavailable: the reputation of your domain is unknown to us",
+        "550 User unknown or blacklisted sender",
+    ],
+)
+def test_nobody_is_suppressed_where_the_sender_is_spoken_of_too(reply: str) -> None:
+    assert explain_reply(reply).findings[0].rule.cause.family is not Family.SUPPRESS

@@ -7,13 +7,14 @@ occur, so the cost of a reading does not grow with the catalogue.
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from probe.catalogue import _patterns
 from probe.catalogue._entry import Entry, Match, entry_of, rule_of, words_in
 from probe.facts import Fault, Stage
-from probe.rules import Cause, Confidence, Rule, Source, Verdict
+from probe.rules import Cause, Confidence, Family, Rule, Source, Verdict
 
 __all__ = ["Heard", "Library"]
 
@@ -22,6 +23,12 @@ STRANGER = 20
 
 GAP = 12
 """Letters of a gap or of a longer alternative that count, beyond the fewest a pattern matches."""
+
+# Words that speak of the sender: beside them nothing but a provider's own words condemns a recipient.
+_OF_SENDER = re.compile(
+    r"\b(?:senders?|sending (?:domain|ip|host|server)|helo|ehlo|spf|dkim|dmarc|relaying|relayed|"
+    r"spam\w{0,8}|bl[ao]ck-?list\w{0,3}|reputation|outgoing|outbound|your (?:ip|domain|server|account|mail ?server|isp|host))\b"
+)
 
 _AT_AUTH = frozenset((432, 525, 534, 535, 538))
 _AUTH = [Stage.AUTH]
@@ -189,6 +196,8 @@ class Library:
         sure = entry.confidence or _confidence(best, worded, bare)
         if sure is Confidence.CERTAIN and (entry.also or _contradicted(best, worded)):
             sure = Confidence.LIKELY
+        if sure is Confidence.LIKELY and _doubtful(best, heard):
+            sure = Confidence.UNCERTAIN
         if 400 <= heard.code < 500:
             entry = entry.softened()
         return Match(entry, best.matched, alternates, sure, heard.provider)
@@ -312,6 +321,15 @@ def _contradicted(best: Reading, worded: list[Reading]) -> bool:
         and other.matched not in best.matched
         for other in worded
     )
+
+
+def _doubtful(best: Reading, heard: Heard) -> bool:
+    """Whether too little blames a recipient: words beside speak of the sender, or only a code speaks."""
+    if best.entry.rule.cause.family is not Family.SUPPRESS or best.score.provider:
+        return False
+    if best.score.words:
+        return _OF_SENDER.search(heard.text.replace(best.matched, " ")) is not None
+    return not best.score.enhanced and len(heard.text) > GAP
 
 
 def _confidence(best: Reading, worded: list[Reading], bare: list[Reading]) -> Confidence:
