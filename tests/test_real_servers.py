@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -20,24 +21,28 @@ from tests.servers.postfix import Postfix
 AS_ROOT = os.geteuid() == 0
 
 
+# Daemons of other users must reach their folder, and pytest keeps its own to itself: these stand elsewhere.
+
+
 @pytest.fixture(scope="module")
-def with_postfix(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postfix]:
+def with_postfix() -> Iterator[Postfix]:
     if reason := postfix.absent() or ("" if AS_ROOT else "Postfix starts as root only"):
         pytest.skip(reason)
-    folder = tmp_path_factory.mktemp("postfix")
-    try:
-        yield postfix.start(folder)
-    finally:
-        postfix.stop(folder)
+    with TemporaryDirectory(prefix="probe-postfix-", ignore_cleanup_errors=True) as folder:
+        try:
+            yield postfix.start(Path(folder))
+        finally:
+            postfix.stop(Path(folder))
 
 
 @pytest.fixture(scope="module")
-def with_exim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exim]:
+def with_exim() -> Iterator[Exim]:
     if reason := exim.absent() or ("" if AS_ROOT else "Exim starts as root only"):
         pytest.skip(reason)
-    running = exim.start(tmp_path_factory.mktemp("exim"))
-    yield running
-    exim.stop(running)
+    with TemporaryDirectory(prefix="probe-exim-", ignore_cleanup_errors=True) as folder:
+        running = exim.start(Path(folder))
+        yield running
+        exim.stop(running)
 
 
 def creds(

@@ -47,9 +47,7 @@ def start(folder: Path) -> Exim:
     for name in ("spool", "log"):
         (folder / name).mkdir()
         shutil.chown(folder / name, user)
-    for path in (folder, *folder.parents):
-        if path.owner() == "root" and path != Path("/"):
-            path.chmod(path.stat().st_mode | 0o055)
+    folder.chmod(0o755)
     configuration = folder / "exim.conf"
     configuration.write_text(_configuration(folder, tls, user, submission, submissions, mx))
     with (folder / "start.log").open("wb") as log:

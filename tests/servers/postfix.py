@@ -42,9 +42,7 @@ def start(folder: Path, greylisted: str = "grey@probe.test") -> Postfix:
     (folder / "data").mkdir()
     (folder / "etc").mkdir()
     (folder / "run").mkdir()
-    for path in (folder, *folder.parents):
-        if path.owner() == "root" and path != Path("/"):
-            path.chmod(path.stat().st_mode | 0o055)
+    folder.chmod(0o755)
     postfix = pwd.getpwnam("postfix")
     shutil.chown(folder / "data", postfix.pw_uid)
     shutil.chown(folder / "spool" / "private", postfix.pw_uid)
