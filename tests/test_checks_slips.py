@@ -93,3 +93,10 @@ def test_what_still_lets_somebody_in_is_offered() -> None:
         "spf/include-without-record",
         'Publish: example.test. IN TXT "v=spf1 ip4:192.0.2.1 -all"',
     )
+
+
+def test_records_that_cannot_be_merged_within_ten_lookups_are_not_merged() -> None:
+    texts = tuple(f"v=spf1 {' '.join(f'include:s{n}{m}.example' for m in range(6))} -all" for n in range(2))
+    seen = Records({Question("example.test", "TXT"): Answer(Status.OK, texts)})
+    (found,) = find("spf").judge(Domain("example.test"), seen).findings
+    assert (found.rule.id, found.fix) == ("spf/several", "")

@@ -408,6 +408,8 @@ def test_several_reports_are_lines_or_a_list(
         (["good.test", "--resolver", "dns.example"], "'dns.example' is no resolver"),
         (["good.test", "--resolver", "udp://127.0.0.1"], "'udp://127.0.0.1' is no resolver"),
         (["good.test", "--resolver", "https://a b/"], "'https://a b/' is no URL of a resolver"),
+        (["good.test", *(f"--sending-ip=192.0.2.{n}" for n in range(11))], "at most 10"),
+        (["good.test", *(f"--dkim-selector=s{n}" for n in range(21))], "at most 20"),
         (["good.test", "--only", "spff"], "there is no check 'spff'"),
         (["good.test", "--sending-ip", "mx.good.test"], "--sending-ip 'mx.good.test' is no IP address"),
         (["good.test", "--dkim-selector", "a b"], "--dkim-selector 'a b' is no selector"),

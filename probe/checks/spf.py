@@ -20,7 +20,7 @@ from probe.checks._spf_audit import Audit, audited
 from probe.checks._spf_evaluate import evaluate
 from probe.checks._spf_fixes import merged, misspelt, paste, why_passed_over
 from probe.checks._spf_networks import count
-from probe.checks._spf_result import Evaluation, Result, Sender, records_of
+from probe.checks._spf_result import MOST_LOOKUPS, Evaluation, Result, Sender, records_of
 from probe.checks._spf_rules import RULES, rule, state_of
 from probe.facts import Question, Records, Status
 from probe.grammar import spf
@@ -174,7 +174,8 @@ def _facts(checked: list[tuple[Sender, Evaluation]]) -> dict[str, object]:
 def _several(domain: Domain, seen: Records, records: tuple[str, ...]) -> Finding:
     answer = seen_answer(seen, Question(domain.name, "TXT"))
     one = merged([spf.parse(record) for record in records])
-    fixed = f"Delete them and publish: {paste(domain.name, one)}"
+    affordable = len(spf.parse(one).lookups) <= MOST_LOOKUPS
+    fixed = f"Delete them and publish: {paste(domain.name, one)}" if affordable else ""
     shown = " | ".join(printable(record) for record in records[:5])
     return Finding(
         rule("several"),

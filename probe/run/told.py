@@ -12,7 +12,9 @@ from probe.checks._suffixes import is_suffix
 from probe.grammar.address import address
 from probe.grammar.hostname import Hostname, hostname
 
-__all__ = ["Hostname", "domain", "sender"]
+__all__ = ["MOST_ADDRESSES", "MOST_SELECTORS", "Hostname", "domain", "sender"]
+
+MOST_ADDRESSES, MOST_SELECTORS = 10, 20  # what the checks look at
 
 
 def domain(text: str) -> Hostname:
@@ -36,13 +38,21 @@ def sender(
     """A `Domain` still without a name; ValueError with a sentence that names the option at fault."""
     return Domain(
         name="",
-        sending_ips=tuple(dict.fromkeys(map(_address, addresses))),
+        sending_ips=_few("--sending-ip", map(_address, addresses), MOST_ADDRESSES),
         helo=_helo(helo),
         mail_from=_mail_from(mail_from),
-        selectors=tuple(dict.fromkeys(map(_selector, selectors))),
+        selectors=_few("--dkim-selector", map(_selector, selectors), MOST_SELECTORS),
         provider=_provider(provider),
         options=frozenset(options),
     )
+
+
+def _few(option: str, values: Iterable[str], most: int) -> tuple[str, ...]:
+    """Each value once; more than the checks look at would be passed over in silence."""
+    found = tuple(dict.fromkeys(values))
+    if len(found) > most:
+        raise ValueError(f"{option} was given {len(found)} times; one audit takes at most {most}")
+    return found
 
 
 def _address(text: str) -> str:
