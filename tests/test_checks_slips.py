@@ -100,3 +100,28 @@ def test_records_that_cannot_be_merged_within_ten_lookups_are_not_merged() -> No
     seen = Records({Question("example.test", "TXT"): Answer(Status.OK, texts)})
     (found,) = find("spf").judge(Domain("example.test"), seen).findings
     assert (found.rule.id, found.fix) == ("spf/several", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "fix"),
+    [
+        ("v=spf1 +all", ""),
+        ("v=spf1 a ip4:0.0.0.0/0 +all", 'Publish: example.test. IN TXT "v=spf1 a ~all"'),
+        (
+            "v=spf1 include:gone1.example ?all",
+            'Publish: example.test. IN TXT "v=spf1 include:gone1.example ~all"',
+        ),
+    ],
+)
+def test_another_end_stops_nobody_who_sends(text: str, fix: str) -> None:
+    ends = {"spf/allows-all", "spf/neutral-all"}
+    assert [told for rule, told in _spf(text) if rule in ends] == [fix]
+
+
+def test_a_record_that_names_no_sender_gets_the_mx_hosts() -> None:
+    answers = {
+        Question("example.test", "TXT"): Answer(Status.OK, ("v=spf1 +all",)),
+        Question("example.test", "MX"): Answer(Status.OK, ("10 mx.example.test",)),
+    }
+    (found,) = find("spf").judge(Domain("example.test"), Records(answers)).findings
+    assert found.fix == 'If the MX hosts are what sends: example.test. IN TXT "v=spf1 mx ~all"'

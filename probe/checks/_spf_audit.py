@@ -105,8 +105,20 @@ class Audit:
         return self.publish(kept) if fixes.authorises(kept) else ""
 
     def ending(self, end: str) -> str:
-        """The fix that is this record with another end."""
-        return self.publish(fixes.edited(self.record, lambda term: term.text, end))
+        """The fix that is this record with another end, and without a network that holds everybody.
+
+        A record that names no sender gets the MX hosts, where there are some: an end alone stops all mail.
+        """
+        text = fixes.edited(self.record, lambda term: None if _everybody(term) else term.text, end)
+        if fixes.authorises(text):
+            return self.publish(text)
+        if all(value.endswith(" .") for value in self.seen.of(self.domain.name, "MX")):
+            return ""
+        return f"If the MX hosts are what sends: {fixes.paste(self.domain.name, spf.joined(('mx', end)))}"
+
+
+def _everybody(term: Term) -> bool:
+    return term.network is not None and term.network.prefixlen == 0
 
 
 @once

@@ -213,7 +213,7 @@ RULES: tuple[Rule, ...] = (
         "The record authorises the whole Internet (+all)",
         "Everybody passes SPF for this domain, spammers first. Filters count such a record against the "
         "domain.",
-        "End the record in ~all or -all.",
+        "Name the services that send, and end the record in ~all or -all.",
         "5.1",
     ),
     _rule(
