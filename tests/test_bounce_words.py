@@ -46,3 +46,13 @@ def test_who_failed_and_why(body: str, recipient: str, reply: str) -> None:
     (told,) = bounces(mail(body))
     assert told.recipient == recipient
     assert reply in told.reply
+
+
+def test_a_numbered_list_names_each_recipient_with_its_reason() -> None:
+    told = bounces(
+        mail("These failed:\n\n1. ada@example.com - 550 User unknown\n2. eve@example.org - 552 Full\n")
+    )
+    assert [(one.recipient, one.code) for one in told] == [
+        ("ada@example.com", "550"),
+        ("eve@example.org", "552"),
+    ]
