@@ -27,6 +27,7 @@ from probe.rules import Finding, Outcome, Verdict
 
 __all__ = ["Conclusion", "judge_login"]
 
+_BEFORE_AUTH = {Stage.GREETING, Stage.EHLO, Stage.STARTTLS, Stage.TLS}  # where 535 answers nothing
 _CANCEL, _HIDDEN = "*", "***"  # how a transcript shows a cancelled exchange, and what is secret
 
 
@@ -125,7 +126,7 @@ def _reading(turn: Turn, session: Transcript, provider: str) -> Finding | None:
     heard = turn.heard
     if heard is None or (session.stopped and turn.stage is Stage.AUTH):
         return None
-    if isinstance(heard, Reply) and heard.code < 400:
+    if isinstance(heard, Reply) and (heard.code < 400 or (heard.code == 535 and turn.stage in _BEFORE_AUTH)):
         return about_the_session("unexpected-code", turn, f"{heard.code} at {turn.stage}")
     match = catalogue.read(
         heard, stage=turn.stage, provider=provider, mechanism=mechanism_of(session), side="submission"

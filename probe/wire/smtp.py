@@ -126,6 +126,7 @@ class _Line:
         self.incoming = ssl.MemoryBIO()
         self.outgoing = ssl.MemoryBIO()
         self.shaking = False
+        self.spoken = False  # whether anything was said or awaited in the clear
         self.first_bytes = b""
         self.unsent = b""
         self.writing = False
@@ -207,6 +208,7 @@ class _Line:
         began = time.monotonic()
         if len(flight) == 1 and isinstance(flight[0], Handshake):
             return (self._turn(Stage.TLS, "", await self._handshake(), began),)
+        self.spoken = True
         if (early := self._unasked(flight[0])) is not None:
             return (self._turn(flight[0].stage, "", early, began),)
         self._write(flight)
@@ -443,15 +445,15 @@ class _Line:
     # -- TLS --------------------------------------------------------------------------------------
 
     async def _handshake(self) -> Reply | Fault | None:
-        """TLS on this connection. Plaintext that came before it was asked for is tampering, not noise."""
+        """TLS on this connection."""
         self._readable()
-        if self.replies and self.replies[0].code == 421:
+        if self.replies and self.replies[0].code == 421 and self.spoken:
             return self.replies.popleft()  # a farewell, which may come at any time (RFC 5321 section 3.8)
-        lines = [line for reply in self.replies for line in reply.lines] + list(self.reader.take())
-        if lines:
+        if (early := self._before_tls()) is not None:
             # Said even where the peer has gone since: its words tell more than its going.
-            self.fault = Fault(Ending.GARBLED, "plaintext before the TLS handshake", tuple(lines))
-            self._close_with(self.fault)
+            self.fault = early
+            self._close_with(early)
+            self.tls_facts = Tls(wanted=self.server, error=early.detail)
         if self.fault is not None:
             return self.fault
         try:
@@ -474,6 +476,24 @@ class _Line:
         self._close_with(fault)
         self.tls_facts = Tls(wanted=self.server, error=fault.detail)
         return fault
+
+    def _before_tls(self) -> Fault | None:
+        """Plaintext before TLS: after STARTTLS it is tampering, not noise; at once it is another port's."""
+        lines = [line for reply in self.replies for line in reply.lines] + list(self.reader.take())
+        if self.spoken:
+            return (
+                Fault(Ending.GARBLED, "plaintext before the TLS handshake", tuple(lines)) if lines else None
+            )
+        if self.fault is not None and self.fault.ending in {Ending.GARBLED, Ending.TOO_LONG}:
+            lines += self.fault.lines
+        elif not lines:
+            return None
+        # The same words as where TLS had begun when they came: the answer may not hang on the timing.
+        if _SMTP_TALK.match(lines[0].encode() if lines else b""):
+            return Fault(
+                Ending.TLS, "plain SMTP inside the handshake: wrong version number", tuple(lines[:5])
+            )
+        return Fault(Ending.TLS, "wrong version number")
 
     async def _shake(self, until: float) -> Fault | None:
         assert self.tls is not None
@@ -515,4 +535,5 @@ class _Line:
 def _reason(problem: ssl.SSLError) -> str:
     if isinstance(problem, ssl.SSLCertVerificationError):
         return str(problem.verify_message).rstrip(".")
-    return str(problem.reason or problem.strerror or problem).replace("_", " ").lower()
+    words = str(problem.reason or problem.strerror or problem).replace("_", " ").lower()
+    return re.sub(r" ?\( ?ssl\.c:[0-9]+\)", "", words)  # a line of the interpreter's source tells nobody
