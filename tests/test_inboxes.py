@@ -168,7 +168,9 @@ PROBLEMS = {
     "no password": ("ada@a.example,,h.example,587,", "no password"),
     "a line break": ('ada@a.example,"p\r\nw",h.example,587,', "line break"),
     "no host name": ("ada@a.example,pw,\\\\evil\\share,587,", "the host is no host name"),
-    "all addresses": ("ada@a.example,pw,0.0.0.0,587,", "the host is no host name"),
+    "all addresses": ("ada@a.example,pw,0.0.0.0,587,", "no address of a host"),
+    "a URL": ("ada@a.example,pw,smtp://h.example,587,", "the host is no host name"),
+    "two ports": ("ada@a.example,pw,h.example:465,587,", "different ports"),
     "a port too high": ("ada@a.example,pw,h.example,70000,", "the port is no port"),
     "a port with an underscore": ("ada@a.example,pw,h.example,5_87,", "the port is no port"),
     "a port in other digits": ("ada@a.example,pw,h.example,５８７,", "the port is no port"),
@@ -324,3 +326,20 @@ def test_any_bytes_are_a_list_or_a_sentence(data: bytes) -> None:
             pass
     except ValueError as problem:
         assert str(problem).isprintable()  # noqa: PT017 - it may also be none
+
+
+HOSTS = {
+    "h.example:465,": ("h.example", 465),
+    "h.example:465,465": ("h.example", 465),
+    "h.example.,587.0": ("h.example", 587),
+    "127.0.0.1,25": ("127.0.0.1", 25),
+    "[2001:db8::1],25": ("[2001:db8::1]", 25),
+    "2001:db8::1,": ("2001:db8::1", 0),
+    ",": ("", 0),
+}
+
+
+@pytest.mark.parametrize(("cells_of_it", "expected"), HOSTS.items(), ids=HOSTS)
+def test_hosts_and_ports_as_people_write_them(cells_of_it: str, expected: tuple[str, int]) -> None:
+    _, (row,) = read(f"email,password,host,port\nada@a.example,pw,{cells_of_it}\n")
+    assert said(row)[3:5] == expected

@@ -16,11 +16,13 @@ import pytest
 
 import probe.run.preflight as preflight_module
 from probe import catalogue
+from probe.cli._progress import Shown
 from probe.facts import Inbox, Limits, Secret
 from probe.fakes.dns import FakeDns
 from probe.grammar.inboxes import Row
 from probe.grammar.sheet import Record
 from probe.rules import Finding, Outcome, Report, Verdict
+from probe.run._kept import kept, told_again
 from probe.run._logins import key_of
 from probe.run.creds import check_creds
 from probe.run.domain import areas
@@ -578,3 +580,34 @@ def test_host_after_host_that_is_not_reached_is_our_network(hosts: list[str], st
             return run.stopped
 
     assert asyncio.run(all_of()) == stopped
+
+
+def test_a_line_of_the_journal_that_cannot_be_told_again_is_not_told() -> None:
+    report = Report("creds", "ada@a.example", (REACHED,), Outcome.BAD_CREDS)
+    good = kept(report)
+    assert told_again(good) == replace(report, findings=(replace(REACHED, rule=REACHED.rule),))
+    for broken in (
+        {},
+        {**good, "findings": [{"id": "no/such-rule"}]},
+        {**good, "transcript": 7},
+        {**good, "facts": 1},
+    ):
+        assert told_again(broken) is None
+
+
+def test_progress_says_how_far_and_who_is_slowed() -> None:
+    async def all_of() -> str:
+        async with world(own("ada@a.example", busy=1)) as network:
+            run = run_of([inbox("ada@a.example"), "no password"], network)
+            await told(run)
+            return Shown(run).line()
+
+    line = asyncio.run(all_of())
+    assert line.startswith("2 of 2, ")
+    assert "1 fail, 1 ok" in line
+    assert line.endswith("the server asks for less")
+
+
+def test_a_row_never_shows_its_password() -> None:
+    row = Row(Record(2, "ada@a.example,zebra-quilt"), inbox("ada@a.example", "zebra-quilt"))
+    assert "zebra" not in repr(row)

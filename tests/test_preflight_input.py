@@ -167,17 +167,23 @@ def test_options_that_cannot_be_are_refused(
 
 def test_the_list_itself_is_never_overwritten(run: Callable[..., Ran], tmp_path: Path) -> None:
     file = a_list(tmp_path, HEADER + GOOD, 1)
-    assert run("preflight", file, "--write-pass", file).code == 2
+    before = Path(file).read_bytes()
+    (tmp_path / "same.csv").symlink_to(file)
+    for words in (("--write-pass", file), ("--write-fail", str(tmp_path / "same.csv")), ("-o", file)):
+        ended = run("preflight", file, *words)
+        assert (ended.code, "the list itself" in ended.err) == (2, True)
+    assert Path(file).read_bytes() == before
 
 
 def test_a_dry_run_says_what_would_be_done_and_sends_nothing(
     served: MailHost, run: Callable[..., Ran], tmp_path: Path
 ) -> None:
     served.logins.clear()
-    rows = "a@gmail.com,x,,\nb@nowhere.example,x,,\nbroken\n"
+    rows = "a@gmail.com,x,,\nb@nowhere.example,x,,\nbroken\nc@gmail.com,x,,\nc@gmail.com,y,,\n"
     ended = run("preflight", a_list(tmp_path, HEADER + GOOD + rows, served.port), "--dry-run")
     assert ended.code == 0
-    assert "4 rows, 3 logins to try" in ended.out
+    assert "6 rows, 3 logins to try" in ended.out
+    assert "1 login stands in several rows and is tried once; 1 of them with different passwords" in ended.out
     assert "smtp.gmail.com" in ended.out
     assert "line 5: 1 fields" in ended.out
     assert not served.logins

@@ -9,8 +9,8 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +35,7 @@ class Listed:
     """A file as it was when the run began: changing it later changes nothing."""
 
     name: str
-    data: bytes
+    data: bytes = field(repr=False)
     form: Form
     table: Header
     survey: Survey
@@ -88,6 +88,8 @@ def _mapped(told: Sequence[str]) -> dict[str, str]:
 
 
 def _stdin() -> bytes:
+    if sys.stdin is None:
+        refuse("stdin is closed; give a file")
     data = sys.stdin.buffer.read(_MOST + 1)
     if len(data) > _MOST:
         refuse(f"stdin holds more than {_MOST >> 20} MiB: that is no list of inboxes")
@@ -132,8 +134,11 @@ def _in_version_control(path: Path) -> bool:
 class Written:
     """The two files that a list is parted into; their places are looked at before anything is sent."""
 
-    def __init__(self, whole: str, passed: str, failed: str) -> None:
+    def __init__(self, whole: str, passed: str = "", failed: str = "", others: Iterable[str] = ()) -> None:
+        """`whole` is the list's own file, which nothing overwrites: neither these nor the `others`."""
         self.passed, self.failed = passed, failed
+        for file in others:
+            _apart("--output", Path(file), whole)
         self._told: dict[int, tuple[bool | None, str, str]] = {}
         for option, file in (("--write-pass", passed), ("--write-fail", failed)):
             if file:
@@ -186,6 +191,10 @@ def _place(option: str, path: Path, whole: str) -> None:
         refuse(f"{option} {path} is a directory; give a file name")
     if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
         refuse(f"{option} {path}: the directory {path.parent} does not exist or cannot be written to")
+    _apart(option, path, whole)
+
+
+def _apart(option: str, path: Path, whole: str) -> None:
     with contextlib.suppress(OSError):
         if path.samefile(whole):
             refuse(f"{option} {path} is the list itself; give another file")

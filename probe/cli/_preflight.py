@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from probe.facts import Inbox, Secret
     from probe.rules import Report, Verdict
+    from probe.run.preflight import Survey
     from probe.wire.network import Network
 
 __all__ = ["Asked", "planned", "probed"]
@@ -85,9 +86,15 @@ def _say_survey(whole: Listed) -> None:
     if seen.wrong_rows > 5:
         say(f"probe: {whole.name}: {seen.wrong_rows - 5} more rows cannot be read")
     if seen.doubles:
-        conflicts = sum(double.conflict for double in seen.doubles.values())
-        again = f"; {conflicts} of them with different passwords, which are not tried" if conflicts else ""
-        say(f"probe: {whole.name}: {len(seen.doubles)} logins stand in several rows, tried once{again}")
+        say(f"probe: {whole.name}: {_doubled(seen)}")
+
+
+def _doubled(seen: Survey) -> str:
+    conflicts = sum(double.conflict for double in seen.doubles.values())
+    again = f"; {conflicts} of them with different passwords, which are not tried" if conflicts else ""
+    count = len(seen.doubles)
+    stand = "login stands in several rows and is" if count == 1 else "logins stand in several rows and are"
+    return f"{count} {stand} tried once{again}"
 
 
 # -- state -------------------------------------------------------------------------------------------
@@ -217,6 +224,8 @@ def planned(whole: Listed, options: Options) -> None:
     seen = whole.survey
     typer.echo(str(whole.table))
     typer.echo(f"{seen.rows} rows, {seen.logins} logins to try, {seen.domains} domains")
+    if seen.doubles:
+        typer.echo(_doubled(seen))
     for line, problem in seen.wrong[:20]:
         typer.echo(f"  line {line}: {problem}")
     if seen.wrong_rows > 20:

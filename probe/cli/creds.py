@@ -163,7 +163,12 @@ def _listed(file: str, addresses: list[str] | None, network: Network, out: Outpu
     if addresses:
         refuse("give addresses or --csv FILE, not both")
     whole = listed(file, most=20_000)
-    asked = Asked(Options(audit=False), out, Written(file, "", ""), revealer(allow_commands=False))
+    asked = Asked(
+        Options(audit=False),
+        out,
+        Written(file, others=[name for name, _ in out.files]),
+        revealer(allow_commands=False),
+    )
     probed(whole, network, asked)
 
 

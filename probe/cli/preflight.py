@@ -99,7 +99,7 @@ def command(  # typer reads options from parameters
     except ValueError as problem:
         refuse(str(problem))
     options = Options(concurrency, per_host, brake, dns, tuple(skip), force)
-    written = Written(file, write_pass, write_fail)
+    written = Written(file, write_pass, write_fail, [name for name, _ in out.files])
     network = network_of(
         limits_of(timeout, deadline),
         ca_file=ca_file,

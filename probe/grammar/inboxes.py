@@ -7,6 +7,7 @@ rows go on. Sentences never quote a cell that may hold a secret.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -274,22 +275,37 @@ def _user(told: Mapping[str, str]) -> str:
     return user
 
 
-_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?\Z|\[?[0-9A-Fa-f:.]{2,45}\]?\Z")
+_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?\.?\Z")
 
 
 def _server(told: Mapping[str, str]) -> tuple[str, int]:
     """Host and port; a host cell may hold both. What is wrong is not quoted: columns may have shifted."""
     host, number = told.get("smtp_host", "").strip(), told.get("smtp_port", "").strip()
-    if host.count(":") == 1 and not number:
-        host, _, number = host.partition(":")
-    if host and (not _HOST.match(host) or host == "0.0.0.0"):  # noqa: S104  # refused, not listened on
-        raise ValueError("the host is no host name")
-    if not number:
-        return host, 0
     number = number.removesuffix(".0")  # spreadsheets make numbers of ports
+    if host.count(":") == 1:
+        host, _, own = host.partition(":")
+        if number and own.isdigit() and number != own:
+            raise ValueError("the host and the port column name different ports")
+        number, host = own, host if own.isdigit() else f"{host}:"
+    if host and not (_HOST.match(host) or _address(host)):
+        raise ValueError("the host is no host name")
+    if _address(host) in _NOBODY:
+        raise ValueError("the host is no address of a host")
+    if not number:
+        return host.rstrip("."), 0
     if not (number.isascii() and number.isdigit() and 1 <= int(number[:6]) <= 65535):
         raise ValueError("the port is no port; ports are 1 to 65535")
-    return host, int(number)
+    return host.rstrip("."), int(number)
+
+
+_NOBODY = {"0.0.0.0", "::", "255.255.255.255"}  # noqa: S104 - refused, not listened on
+
+
+def _address(host: str) -> str:
+    try:
+        return str(ipaddress.ip_address(host.removeprefix("[").removesuffix("]")))
+    except ValueError:
+        return ""
 
 
 def _tls(told: Mapping[str, str], port: int) -> TlsMode | None:

@@ -10,7 +10,7 @@ import codecs
 import csv
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 __all__ = ["Form", "Record", "cells", "form_of", "records", "rewritten"]
 
@@ -29,10 +29,13 @@ _NAMED = re.compile(r"(?:utf-?(?:8|16)|cp|windows-|iso-?8859-|latin-?|mac|koi8)[
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record of the file: the line it begins in (1 is the first), and its text with the line end."""
+    """A record of the file: the line it begins in (1 is the first), and its text with the line end.
+
+    The text is never shown: it holds passwords.
+    """
 
     line: int
-    raw: str
+    raw: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,9 @@ def _by_provider(inboxes: Sequence[Seen]) -> dict[str, dict[str, int]]:
 
 
 def _name(one: Seen) -> str:
-    return catalogue.provider(one.provider).name if one.provider else one.host or "not found"
+    if one.provider:
+        return catalogue.provider(one.provider).name
+    return one.host or ("no server known" if one.domain else "rows that were not read")
 
 
 def _group(group: Group) -> dict[str, object]:

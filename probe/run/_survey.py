@@ -49,7 +49,8 @@ class Survey:
     @property
     def logins(self) -> int:
         """How many logins there are to try."""
-        again = sum(len(double.lines) - 1 for double in self.doubles.values())
+        doubles = self.doubles.values()
+        again = sum(len(double.lines) - (0 if double.conflict else 1) for double in doubles)
         return self.rows - self.wrong_rows - again
 
     def double(self, inbox: Inbox) -> Double | None:

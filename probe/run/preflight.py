@@ -208,7 +208,7 @@ class Preflight:
             return
         inbox = await self._completed(row, row.inbox)
         if isinstance(inbox, Report):
-            self._tell(row, inbox)
+            self._tell(row, inbox, host=row.inbox.host)
             return
         if inbox is None:
             self.progress.done += 1

@@ -10,6 +10,7 @@ import json
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from pathlib import Path
@@ -20,6 +21,7 @@ from probe.grammar.inboxes import Row
 from probe.grammar.sheet import Record
 from probe.run.domain import areas
 from probe.run.preflight import Options, Preflight
+from probe.wire.journal import Journal
 from probe.wire.network import Network
 from tests.fleet_world import Account, MailHost, ca_file
 
@@ -77,10 +79,16 @@ async def probe(count: int, ports: list[int], ca: str, dns: str) -> None:
     before, began, spent = descriptors(), time.monotonic(), time.process_time()
     kinds: Counter[str] = Counter()
     highest = 0
+    folder = tempfile.TemporaryDirectory()
+    journal = Journal(Path(folder.name) / "run.jsonl", "bench")
+    journal.open()
+    before += 1
     async with Network(ca_file=ca, servers=(dns,), hosts=hosts, helo="probe.test") as network:
-        async for report in Preflight(lambda: rows, network, options).reports():
+        async for report in Preflight(lambda: rows, network, options, journal=journal).reports():
             kinds[f"{report.kind} {report.verdict}"] += 1
             highest = max(highest, descriptors()) if sum(kinds.values()) % 100 == 0 else highest
+    journal.close()
+    folder.cleanup()
     took, spent = time.monotonic() - began, time.process_time() - spent
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     print(f"{count} inboxes in {took:.1f} s, CPU {1e3 * spent / count:.2f} ms each, at most {peak} MB")
