@@ -118,9 +118,9 @@ NO_ADDRESS = problem(
 PRIVATE = problem(
     id="mx/private-address",
     verdict=Verdict.WARN,
-    title="An MX host has an address that is not on the Internet",
+    title="Mail goes to an address that is not on the Internet",
     meaning="Private, loopback and link-local addresses mean another machine to every sender.",
-    fix="Publish the public address of the server, or remove the MX record.",
+    fix="Publish the public address of the server, or take away what leads to this one.",
     source=rfc(6890, "2.2.2"),
 )
 CNAME = problem(
@@ -295,12 +295,12 @@ def _implicit(domain: Domain, seen: Records, fact: Mapping[str, str]) -> Judgeme
     asked = [Question(domain.name, "A"), Question(domain.name, "AAAA")]
     if own := addresses(seen, domain.name):
         told = evidence(asked[0], seen_answer(seen, asked[0]), ", ".join(own))
+        findings = [
+            Finding(IMPLICIT, told, ", ".join(own), zone_line(domain.name, "MX", f"10 {domain.name}."))
+        ]
         if not any(map(routable, own)):
-            failed = (Finding(UNREACHABLE, told, ", ".join(own)),)
-            return Judgement(State.INVALID, failed, {"null": False, "hosts": [], "implicit": own})
-        fix = zone_line(domain.name, "MX", f"10 {domain.name}.")
-        findings = (Finding(IMPLICIT, told, ", ".join(own), fix),)
-        return Judgement(State.WARN, findings, {"null": False, "hosts": [], "implicit": own})
+            findings = [Finding(IMPLICIT, told, ", ".join(own)), Finding(PRIVATE, told, ", ".join(own))]
+        return Judgement(State.WARN, tuple(findings), {"null": False, "hosts": [], "implicit": own})
     if unanswered := failures(seen, asked):
         return Judgement(State.UNKNOWN, (unknown(UNKNOWN, seen, unanswered[0]),))
     return Judgement(State.MISSING, (Finding(NONE, fact, domain.name),))
