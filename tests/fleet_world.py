@@ -10,8 +10,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import Generic, Self, TypeVar
 
+from probe.fakes.dns import FakeDns
 from probe.fakes.tls import ca_file, server_context
 
 __all__ = ["Account", "MailHost", "Threaded", "ca_file"]
@@ -133,11 +134,14 @@ class MailHost:
         return user, password
 
 
-class Threaded:
-    """A mail host in a thread of its own, for commands that run in a process of theirs."""
+_Server = TypeVar("_Server", MailHost, FakeDns)
 
-    def __init__(self, host: MailHost) -> None:
-        self.host = host
+
+class Threaded(Generic[_Server]):
+    """A server in a thread of its own, for commands that run their own loop or process."""
+
+    def __init__(self, host: _Server) -> None:
+        self.host: _Server = host
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self.thread.start()

@@ -154,3 +154,15 @@ def test_without_a_folder_it_lasts_as_long_as_the_process() -> None:
     memory.add("ada", "h:587", Secret("pw"), "rule")
     assert memory.resting("ada", "h:587", Secret("pw")) is not None
     assert Refused().resting("ada", "h:587", Secret("pw")) is None
+
+
+def test_what_is_forgotten_leaves_the_file(tmp_path: Path) -> None:
+    now = [1e9]
+    memory = Refused(tmp_path, now=lambda: now[0])
+    for number in range(1200):
+        memory.add(f"i{number}", "h:587", Secret("pw"), "rule")
+    now[0] += 3 * 24 * 3600
+    Refused(tmp_path, now=lambda: now[0]).add("ada", "h:587", Secret("pw"), "rule")
+    assert (tmp_path / "refused.jsonl").read_bytes().count(b"\n") == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["key", "refused.jsonl"]
+    assert all(path.stat().st_mode & 0o077 == 0 for path in tmp_path.iterdir())

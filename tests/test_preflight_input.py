@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from probe.cli import main
+from probe.fakes.dns import FakeDns
+from probe.run.domain import areas
 from tests.fleet_world import Account, MailHost, Threaded, ca_file
 
 PASSWORD = "zQ7-Xk9!hunter2-LEAKME"
@@ -260,6 +262,31 @@ def test_a_list_from_stdin(
     text = io.TextIOWrapper(io.BytesIO((HEADER + GOOD).replace("PORT", str(served.port)).encode()))
     monkeypatch.setattr("sys.stdin", text)
     assert run("preflight", "-", "--no-dns").code == 0
+
+
+def test_inboxes_domains_and_the_list_in_one_command(
+    served: MailHost, run: Callable[..., Ran], tmp_path: Path
+) -> None:
+    zone = (
+        'example. SOA ns. host. 1 1 1 1 1\nfault.example. TXT "v=spf1 -all"\nfault.example. TXT "v=spf1 ~all"'
+    )
+    dns = Threaded(FakeDns(zone))
+    skipped = [word for name in areas() if name != "spf" for word in ("--skip", name)]
+    file = a_list(tmp_path, HEADER + GOOD, served.port)
+    ended = run("preflight", file, "--resolver", dns.host.address, *skipped, "-f", "jsonl")
+    dns.close()
+    reports = {report["kind"]: report for report in map(json.loads, ended.out.splitlines())}
+    assert ended.code == 1
+    assert reports["creds"]["outcome"] == "usable"
+    assert [one["id"] for one in reports["creds"]["findings"]] == ["preflight/domain-not-ready"]
+    assert [one["id"] for one in reports["dns"]["findings"]][:1] == ["spf/several"]
+    (group,) = (one for one in reports["fleet"]["evaluations"]["groups"] if one["verdict"] == "fail")
+    assert (group["id"], group["scope"], group["name"], group["subjects"]) == (
+        "spf/several",
+        "domain",
+        "fault.example",
+        [USER],
+    )
 
 
 def test_a_state_that_cannot_be_written_sends_nothing(

@@ -12,9 +12,10 @@ import hmac
 import json
 import os
 import secrets
+import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,7 @@ __all__ = ["Refusal", "Refused"]
 REST = (15 * 60.0, 3600.0, 24 * 3600.0)  # seconds, by how often it was refused
 _FORGOTTEN = 2 * REST[-1]
 _MOST = 200_000  # lines that are read
+_MANY_OLD = 1000  # lines that are forgotten before the file is written anew
 _KEY = 32
 
 
@@ -93,26 +95,44 @@ class Refused:
             lines = file.read_bytes().splitlines()[-_MOST:]
         except OSError:
             return
-        oldest = self._now() - _FORGOTTEN
+        oldest, fresh = self._now() - _FORGOTTEN, []
         for line in lines:
             with contextlib.suppress(ValueError, KeyError, TypeError):
                 told = json.loads(line)
                 at = float(told["at"])
                 if at < oldest:
                     continue
+                fresh.append(line)
                 self._at[str(told["lane"])].append(at)
                 if "login" in told:
                     self._known[str(told["login"])] = Refusal(at, int(told["times"]), str(told["rule"]))
+        if len(lines) - len(fresh) > _MANY_OLD:
+            _shrink(file, fresh)
+
+
+def _shrink(file: Path, lines: Iterable[bytes]) -> None:
+    """What is forgotten leaves the file too; where that fails, it stays a little longer."""
+    with contextlib.suppress(OSError):
+        made = _beside(file, b"".join(line + b"\n" for line in lines))
+        made.replace(file)
+
+
+def _beside(file: Path, data: bytes) -> Path:
+    """A new file beside this one, readable by its owner alone."""
+    with tempfile.NamedTemporaryFile(dir=file.parent, prefix=f".{file.name}.", delete=False) as made:
+        made.write(data)
+    return Path(made.name)
 
 
 def _key(folder: Path) -> bytes:
     """The key of this machine, made when it is first needed."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = folder / "key"
-    with contextlib.suppress(FileExistsError):
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(handle, "wb") as made:
-            made.write(secrets.token_bytes(_KEY))
+    if not file.exists():
+        made = _beside(file, secrets.token_bytes(_KEY))
+        with contextlib.suppress(FileExistsError):
+            file.hardlink_to(made)  # whole, or another process was first
+        made.unlink()
     key = file.read_bytes()
     if len(key) != _KEY:
         raise OSError(0, "the key of remembered logins is damaged", str(file))
