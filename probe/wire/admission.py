@@ -15,11 +15,11 @@ from typing import Self
 __all__ = ["Admission"]
 
 _AT_ONCE = 50  # sessions that need no pacing: together they keep nobody waiting for long
-_BUSY = 0.8  # of the processor that sessions may take
-_COST = 0.003  # seconds of processor a session takes, until it is known
+_BUSY = 0.85  # of the processor that sessions may take
+_COST = 0.002  # seconds of processor a session takes, until it is known
 _SEEN = 25  # sessions that make an estimate better
 _CREDIT = 0.01  # seconds of lateness that are caught up with: timers come in milliseconds
-_LATE = 0.005  # seconds the event loop may lag and still count as idle
+_LATE = 0.02  # seconds the event loop may lag and still count as keeping up
 
 
 class Admission:

@@ -135,17 +135,22 @@ class Bench:
         names = self.present(OURS, PEER, NODE)
 
         def once(name: str) -> Mapping[str, float]:
-            low = self._run(name, "starttls", 2 * few, few).rss
-            high = self._run(name, "starttls", many, many).rss
-            return {"each": 1024 * (high - low) / (many - few)}
+            low, least = self._peak(name, few)
+            high, most = self._peak(name, many)
+            return {"each": 1024 * (high - low) / (most - least), "open": most}
 
         measured = rounds(max(1, self.repeats // 2), names, once)
         self.sink.tell("delay 0")
-        shown = table(
-            ("KB a probe in flight", ""), ((name, own["each"].shown()) for name, own in measured.items())
-        )
+        rows = ((name, own["each"].shown(), own["open"].shown()) for name, own in measured.items())
+        shown = table(("who", "KB a probe in flight", "in flight at once"), rows)
         ratio = median_ratio(measured[OURS]["each"], measured[PEER]["each"])
         return "Memory", shown, [Line("KB a probe in flight", "aiosmtplib", ratio, 0.25, 0.16)]
+
+    def _peak(self, name: str, at_once: int) -> tuple[float, int]:
+        """Megabytes at the most, and how many connections the server saw open at once."""
+        self.sink.tell("stats")
+        result = self._run(name, "starttls", at_once, at_once)
+        return result.rss, self.sink.tell("stats")["most"]
 
     def crowd(self) -> tuple[str, str, list[Line]]:
         """What a probe itself takes when 2,000 are asked for and the network needs 100 ms a round trip."""

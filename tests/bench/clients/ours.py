@@ -1,6 +1,6 @@
 """This project: `check_creds`, with its transcript, its judgement and, as `jsonl`, its report written out.
 
-Variants: `` a report and no more, `jsonl` the report as a line of JSON too, `resume` with TLS resumed.
+Variants: none, a report and no more; `jsonl`, the report as a line of JSON too; `resume`, TLS resumed.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ async def main() -> None:
     told = job()
     inbox = Inbox(told.user, Secret(told.password), host=told.host, port=told.port, tls=TlsMode(told.mode))
     style, write = Style(), find("jsonl").render
-    extra = {"resume": True} if told.variant == "resume" else {}
     async with Network(
-        ca_file=told.ca_file, allow_plaintext=True, limits=Limits(deadline=600), **extra
+        ca_file=told.ca_file,
+        allow_plaintext=True,
+        limits=Limits(deadline=600),
+        resume=told.variant == "resume",
     ) as network:
 
         async def probe() -> float:

@@ -7,7 +7,7 @@ import resource
 import sys
 import time
 
-import checkdmarc
+import checkdmarc  # type: ignore[import-not-found]  # lives in an environment of its own
 import dns.nameserver
 
 
