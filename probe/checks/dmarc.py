@@ -130,10 +130,7 @@ def _own_name(name: str, found: Discovery, seen: Records) -> Iterator[Finding]:
     values = answer.values if answer.status is Status.OK else ()
     records = kept(name, seen)
     if len(records) > 1:
-        listed = "; ".join(printable(record.text) for record in records[:10])
-        strictest = max(records, key=_strictness)
-        fix = f"Leave only: {line(name, strictest.text)}"
-        yield Finding(RULE["several"], evidence(asked, answer, listed), f"{len(records)} records", fix)
+        yield _several(name, records, seen)
     others = [value for value in values if not dmarc.is_record(value)]
     meant = [value for value in others if dmarc.resembles(value)]
     if not records and meant:
@@ -155,6 +152,15 @@ def _own_name(name: str, found: Discovery, seen: Records) -> Iterator[Finding]:
             yield Finding(RULE[problem], evidence(asked, answer), f"_dmarc.{name} -> {target}", fix)
 
 
+def _several(name: str, records: tuple[Record, ...], seen: Records) -> Finding:
+    asked = question(name)
+    listed = "; ".join(printable(record.text) for record in records[:10])
+    strictest = max(records, key=_strictness)
+    fix = f"Leave only: {line(name, strictest.text)}"
+    told = evidence(asked, seen_answer(seen, asked), listed)
+    return Finding(RULE["several"], told, f"{len(records)} records at {asked.name}", fix)
+
+
 def _strictness(record: Record) -> int:
     return tuple(Policy).index(record.p) if record.p else -1
 
@@ -164,6 +170,10 @@ def _absent(name: str, found: Discovery, seen: Records) -> Iterator[Finding]:
     asked = question(name)
     answer = seen_answer(seen, asked)
     if len(kept(name, seen)) > 1:
+        return
+    above = [each for each in found.asked if len(kept(each, seen)) > 1 and not _suffixes.is_suffix(each)]
+    if above:  # the name could have inherited one of them
+        yield _several(above[0], kept(above[0], seen), seen)
         return
     apex = Question(name, "TXT")
     misplaced = [value for value in seen.of(name, "TXT") if dmarc.is_record(value)]
