@@ -108,7 +108,7 @@ REFUSED = [
     ),
     (["creds", "ada@example.test", "--fail-on", "sometimes", "--password-env", "PW"], "--fail-on takes"),
     (["creds", "ada@example.test", "--password", "x"], "No such option"),
-    (["creds"], "Missing argument"),
+    (["creds"], "give the address of an inbox, or a list of them with --csv"),
     (["nothing"], "No such command"),
 ]
 
