@@ -52,12 +52,16 @@ def when_logging_in(
 def test_a_run_that_is_asked_to_end_tells_what_it_found_and_how_to_go_on(
     number: signal.Signals, code: int, slow: MailHost, tmp_path: Path
 ) -> None:
-    out, err, ended = when_logging_in(slow, started(slow, tmp_path, "-f", "jsonl"), number)
+    out, err, ended = when_logging_in(
+        slow, started(slow, tmp_path, "-f", "jsonl", "--write-pass", str(tmp_path / "good.csv")), number
+    )
     assert ended == code, err
     reports = [json.loads(line) for line in out.splitlines()]
     assert len(reports) == slow.logins.total() + 1
     assert reports[-1]["kind"] == "fleet"
     assert "--resume" in err
+    assert f"{len(ADDRESSES) - slow.logins.total()} rows are in neither file" in err
+    assert (tmp_path / "good.csv").read_text().count("\n") == 1 + slow.logins.total()
     first = slow.logins.copy()
     process = started(slow, tmp_path, "-f", "jsonl")
     assert (process.communicate(timeout=60)[0], process.returncode) == (b"", 2)

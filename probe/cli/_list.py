@@ -174,6 +174,7 @@ class Written:
         ends = header.raw[len(header.raw.rstrip("\r\n")) :] or "\n"
         good = [whole.form.mark, rewritten(header, whole.form)]
         bad = [whole.form.mark, rewritten(header, whole.form, _COLUMNS, ends)]
+        left = 0
         for record in lines:
             line = record.line if record.line in self._told else first.get(record.line, 0)
             go, reason, fix = self._told.get(line, (None, "", ""))
@@ -181,9 +182,13 @@ class Written:
                 good.append(rewritten(record, whole.form))
             elif go is not None:
                 bad.append(rewritten(record, whole.form, (reason, fix), ends))
+            elif record.raw.strip(f'{whole.form.delimiter} "\r\n'):
+                left += 1
         for file, pieces in ((self.passed, good), (self.failed, bad)):
             if file:
                 _whole(Path(file), pieces)
+        if left:
+            say(f"probe: {left} rows are in neither file: they were not probed")
 
 
 def _place(option: str, path: Path, whole: str) -> None:
