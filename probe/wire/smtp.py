@@ -453,7 +453,8 @@ class _Line:
             # Said even where the peer has gone since: its words tell more than its going.
             self.fault = early
             self._close_with(early)
-            self.tls_facts = Tls(wanted=self.server, error=early.detail)
+            if early.ending is Ending.TLS:
+                self.tls_facts = Tls(wanted=self.server, error=early.detail)
         if self.fault is not None:
             return self.fault
         try:
