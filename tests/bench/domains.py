@@ -111,9 +111,10 @@ async def in_a_row() -> str:
     """How many answers each kind of domain waits for one after the other."""
     said = []
     async with FakeDns("".join(zone(5)), delay=0.1) as fake:
-        for kind, at in (("google", 0), ("microsoft", 1), ("own", 4)):
+        for kind, at in (("", 0), ("google", 0), ("microsoft", 1), ("own", 4)):
             async with Resolver([fake.address]) as resolver:
                 report = await check_domain(Domain(names(5)[at]), resolver)
+            if kind:  # the first audit of a process also loads what reads keys
                 said.append(f"{kind} {report.timings['dns'] / 0.1:.1f} ({report.facts['questions']})")
     return "round trips in a row: " + ", ".join(said)
 
