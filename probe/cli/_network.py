@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from probe.cli._output import refuse
 
@@ -13,7 +15,38 @@ if TYPE_CHECKING:
     from probe.facts import Limits
     from probe.wire.network import Network
 
-__all__ = ["address_of", "host_of", "limits_of", "network_of", "port_of"]
+__all__ = [
+    "CaFile",
+    "Deadline",
+    "Helo",
+    "Plaintext",
+    "Resolvers",
+    "Resume",
+    "SourceAddress",
+    "Timeout",
+    "address_of",
+    "host_of",
+    "limits_of",
+    "network_of",
+    "port_of",
+]
+
+# The options themselves, spelled once; a command adds its default.
+CaFile = Annotated[str, typer.Option(metavar="FILE", help="Trust only the roots in this PEM file.")]
+Helo = Annotated[
+    str, typer.Option(metavar="NAME", help="Name to give in EHLO; default: this host's name or address.")
+]
+SourceAddress = Annotated[str, typer.Option(metavar="IP", help="Address to connect from.")]
+Resolvers = Annotated[list[str], typer.Option(metavar="HOST[:PORT]", help="DNS server; repeatable.")]
+Timeout = Annotated[
+    float | None,
+    typer.Option(metavar="SECONDS", help="For each step; default: 15 to connect, 30 to 60 after."),
+]
+Deadline = Annotated[float, typer.Option(metavar="SECONDS", help="For a whole session.")]
+Plaintext = Annotated[bool, typer.Option("--insecure-plaintext", help="Allow AUTH without TLS.")]
+Resume = Annotated[
+    bool, typer.Option("--resume-tls", help="Prove a server's certificate once, then resume TLS.")
+]
 
 _STEPS = ("connect", "greeting", "ehlo", "starttls", "tls", "auth", "mail", "rcpt", "rset")
 

@@ -7,7 +7,21 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from probe.cli._network import address_of, host_of, limits_of, network_of, port_of
+from probe.cli._network import (
+    CaFile,
+    Deadline,
+    Helo,
+    Plaintext,
+    Resolvers,
+    Resume,
+    SourceAddress,
+    Timeout,
+    address_of,
+    host_of,
+    limits_of,
+    network_of,
+    port_of,
+)
 from probe.cli._output import BASELINE, FAIL_ON, FORMAT, OUTPUT, VERBOSE, Output, refuse
 
 if TYPE_CHECKING:
@@ -81,23 +95,14 @@ def command(  # typer reads options from parameters
     ] = "",
     mail_from: Annotated[str, typer.Option(help="Envelope sender; default: the address.")] = "",
     rcpt_to: Annotated[str, typer.Option(help="Envelope recipient; default: the address itself.")] = "",
-    ca_file: Annotated[str, typer.Option(metavar="FILE", help="Trust only the roots in this PEM file.")] = "",
-    helo: Annotated[
-        str, typer.Option(help="Name to give in EHLO; default: this host's name or address.")
-    ] = "",
-    source_address: Annotated[str, typer.Option(metavar="IP", help="Address to connect from.")] = "",
-    resolver: Annotated[list[str], typer.Option(metavar="HOST[:PORT]", help="DNS server; repeatable.")] = [],
-    timeout: Annotated[
-        float | None,
-        typer.Option(metavar="SECONDS", help="For each step; default: 15 to connect, 30 to 60 after."),
-    ] = None,
-    deadline: Annotated[float, typer.Option(metavar="SECONDS", help="For the whole inbox.")] = 180,
-    insecure_plaintext: Annotated[
-        bool, typer.Option("--insecure-plaintext", help="Allow AUTH without TLS.")
-    ] = False,
-    resume_tls: Annotated[
-        bool, typer.Option("--resume-tls", help="Prove a server's certificate once, then resume TLS.")
-    ] = False,
+    ca_file: CaFile = "",
+    helo: Helo = "",
+    source_address: SourceAddress = "",
+    resolver: Resolvers = [],
+    timeout: Timeout = None,
+    deadline: Deadline = 180,
+    insecure_plaintext: Plaintext = False,
+    resume_tls: Resume = False,
     format: str = FORMAT,
     output: list[str] = OUTPUT,
     fail_on: str = FAIL_ON,

@@ -6,7 +6,18 @@ from typing import Annotated
 
 import typer
 
-from probe.cli._network import limits_of, network_of
+from probe.cli._network import (
+    CaFile,
+    Deadline,
+    Helo,
+    Plaintext,
+    Resolvers,
+    Resume,
+    SourceAddress,
+    Timeout,
+    limits_of,
+    network_of,
+)
 from probe.cli._output import BASELINE, FAIL_ON, FORMAT, OUTPUT, VERBOSE, Output, refuse
 
 EPILOG = """\b
@@ -55,23 +66,14 @@ def command(  # typer reads options from parameters
     state: Annotated[
         str, typer.Option(metavar="DIR", help="Where journals are kept; default: the user's state folder.")
     ] = "",
-    ca_file: Annotated[str, typer.Option(metavar="FILE", help="Trust only the roots in this PEM file.")] = "",
-    helo: Annotated[
-        str, typer.Option(help="Name to give in EHLO; default: this host's name or address.")
-    ] = "",
-    source_address: Annotated[str, typer.Option(metavar="IP", help="Address to connect from.")] = "",
-    resolver: Annotated[list[str], typer.Option(metavar="HOST[:PORT]", help="DNS server; repeatable.")] = [],
-    timeout: Annotated[
-        float | None,
-        typer.Option(metavar="SECONDS", help="For each step; default: 15 to connect, 30 to 60 after."),
-    ] = None,
-    deadline: Annotated[float, typer.Option(metavar="SECONDS", help="For each inbox.")] = 180,
-    insecure_plaintext: Annotated[
-        bool, typer.Option("--insecure-plaintext", help="Allow AUTH without TLS.")
-    ] = False,
-    resume_tls: Annotated[
-        bool, typer.Option("--resume-tls", help="Prove a server's certificate once, then resume TLS.")
-    ] = False,
+    ca_file: CaFile = "",
+    helo: Helo = "",
+    source_address: SourceAddress = "",
+    resolver: Resolvers = [],
+    timeout: Timeout = None,
+    deadline: Deadline = 180,
+    insecure_plaintext: Plaintext = False,
+    resume_tls: Resume = False,
     format: str = FORMAT,
     output: list[str] = OUTPUT,
     fail_on: str = FAIL_ON,

@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from probe import render
-from probe.cli._network import address_of, host_of, limits_of, network_of, port_of
+from probe.cli._network import (
+    CaFile,
+    Deadline,
+    Helo,
+    Resolvers,
+    SourceAddress,
+    Timeout,
+    address_of,
+    host_of,
+    limits_of,
+    network_of,
+    port_of,
+)
 from probe.cli._output import BASELINE, FAIL_ON, FORMAT, OUTPUT, VERBOSE, Output, refuse, say
 
 if TYPE_CHECKING:
@@ -44,18 +56,18 @@ def command(
     wait: Annotated[
         bool, typer.Option("--wait", help="Greylisted: come back in this run, waiting 15 minutes at most.")
     ] = False,
-    helo: Annotated[str, typer.Option(metavar="NAME", help="Name to give in EHLO.")] = "",
-    source_address: Annotated[str, typer.Option(metavar="IP", help="Address to connect from.")] = "",
+    helo: Helo = "",
+    source_address: SourceAddress = "",
     sending_ip: Annotated[
         str, typer.Option(metavar="IP", help="The address the world sees, for the diagnosis; default: ours.")
     ] = "",
     dkim_selector: Annotated[
         list[str], typer.Option(metavar="NAME", help="A DKIM selector in use, for the diagnosis; repeatable.")
     ] = [],
-    resolver: Annotated[list[str], typer.Option(metavar="HOST[:PORT]", help="DNS server; repeatable.")] = [],
-    ca_file: Annotated[str, typer.Option(metavar="FILE", help="Trust only the roots in this PEM file.")] = "",
-    timeout: Annotated[float | None, typer.Option(metavar="SECONDS", help="For each step.")] = None,
-    deadline: Annotated[float, typer.Option(metavar="SECONDS", help="For one session.")] = 180,
+    resolver: Resolvers = [],
+    ca_file: CaFile = "",
+    timeout: Timeout = None,
+    deadline: Deadline = 180,
     allow_private: Annotated[
         bool, typer.Option("--allow-private", help="Connect to private addresses that DNS names.")
     ] = False,
