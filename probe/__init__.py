@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from probe.rules import Report as Report
     from probe.rules import Verdict as Verdict
     from probe.run.creds import check_creds as check_creds
+    from probe.run.doctor import check_machine as check_machine
     from probe.run.domain import check_domain as check_domain
+    from probe.run.domain import check_domains as check_domains
     from probe.run.explain import explain_reply as explain_reply
     from probe.run.preflight import preflight as preflight
     from probe.run.rcpt import check_rcpt as check_rcpt
@@ -50,6 +52,8 @@ _HOME = {
     "check_creds": "run.creds",
     "preflight": "run.preflight",
     "check_domain": "run.domain",
+    "check_domains": "run.domain",
+    "check_machine": "run.doctor",
     "check_rcpt": "run.rcpt",
     "explain_reply": "run.explain",
 }
