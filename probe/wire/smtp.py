@@ -1,52 +1,28 @@
-"""One SMTP connection of our own: every byte of both directions passes here, in order, with its time.
+"""One SMTP session of our own: what is said, what is heard, paired strictly, each with its time.
 
-The socket is read by the event loop and TLS is an `ssl.MemoryBIO` pair inside the connection, so that
-nothing arrives, early or late, that is not seen. Replies are paired strictly with what was said: bytes
-that nobody asked for end the session. Nothing here has an opinion, and nothing here raises for what a
-peer or the network does.
+Bytes that nobody asked for end a session: no reply is ever taken for the answer to something else. Nothing
+here has an opinion, and nothing here raises for what a peer or the network does.
 """
 
 from __future__ import annotations
 
-import asyncio
-import errno
 import os
-import re
-import socket
 import ssl
 import time
-from collections import deque
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 
-from probe.facts import Ending, Fault, Limits, Reply, Stage, Tls, Transcript, Turn, escape
+from probe.facts import Ending, Fault, Limits, Reply, Stage, Transcript, Turn
 from probe.grammar.command import QUIT, Command, Flight, Handshake, Step
 from probe.grammar.redaction import Redaction
-from probe.grammar.reply import ReplyReader
-from probe.wire.tls import Sessions, tls_facts
+from probe.wire._stream import Stream
+from probe.wire.tls import Sessions
 
 __all__ = ["Peer", "converse"]
 
-_CHUNK = 64 * 1024
 _MOST_UNASKED = 20  # lines of unasked talk worth keeping
 _LINGER = 0.25  # seconds to listen after QUIT has been answered
 _LATE = 1.0  # seconds to wait for the true answer to QUIT after a false one
-_SMTP_TALK = re.compile(rb"[2-5][0-9]{2}[ -]")
-
-_ENDINGS = {
-    errno.ECONNREFUSED: Ending.REFUSED,
-    errno.ECONNRESET: Ending.RESET,
-    errno.EPIPE: Ending.RESET,
-    errno.ECONNABORTED: Ending.RESET,
-    errno.ETIMEDOUT: Ending.TIMEOUT,
-    errno.ENETUNREACH: Ending.UNREACHABLE,
-    errno.EADDRNOTAVAIL: Ending.UNREACHABLE,  # no address of ours is of that family
-    errno.EHOSTUNREACH: Ending.UNREACHABLE,
-    errno.ENETDOWN: Ending.UNREACHABLE,
-    errno.EHOSTDOWN: Ending.UNREACHABLE,
-    errno.EACCES: Ending.UNREACHABLE,
-    errno.EPERM: Ending.UNREACHABLE,
-}
 
 Plan = Generator[Flight, tuple[Turn, ...], str]
 
@@ -76,63 +52,34 @@ async def converse(
     `before_auth` is called once, before the first secret leaves; where it raises OSError none does.
     `sessions` (of this `context`) lets TLS be resumed.
     """
-    line = _Line(peer.server, context, limits, redaction, before_auth, sessions)
+    stream = Stream(peer.server, context, limits, redaction, sessions)
+    session = _Session(stream, before_auth)
     turns: list[Turn] = []
     try:
-        turns += await line.open(peer)
-        if line.sock is None:
-            return Transcript(tuple(turns), server=peer.server, peer=line.peer)
+        turns += await session.open(peer)
+        if stream.sock is None:
+            return Transcript(tuple(turns), server=peer.server, peer=stream.peer)
         flight = next(plan)
         while True:
-            heard = await line.say(flight)
+            heard = await session.say(flight)
             turns += heard
             flight = plan.send(heard)
     except StopIteration as end:
         stopped = str(end.value or "")
-        return Transcript(tuple(turns), peer.server, line.peer, line.local, line.tls_facts, stopped)
+        return Transcript(tuple(turns), peer.server, stream.peer, stream.local, stream.tls_facts, stopped)
     finally:
-        line.close()
+        stream.close()
         plan.close()
 
 
-class _Line:
-    """The connection. `say` a flight, get its turns; a fault is final."""
+class _Session:
+    """Flights said over a stream, and the turns they come back as."""
 
-    def __init__(
-        self,
-        server: str,
-        context: ssl.SSLContext,
-        limits: Limits,
-        redaction: Redaction,
-        before_auth: Callable[[], None] | None,
-        sessions: Sessions | None,
-    ) -> None:
-        self.loop = asyncio.get_running_loop()
-        self.server = server
-        self.context = context
-        self.limits = limits
-        self.redaction = redaction
+    def __init__(self, stream: Stream, before_auth: Callable[[], None] | None) -> None:
+        self.stream = stream
+        self.limits = stream.limits
         self.before_auth = before_auth
-        self.sessions = sessions
         self.began = time.monotonic()
-        self.deadline = self.began + limits.deadline
-        self.sock: socket.socket | None = None
-        self.peer = self.local = ""
-        self.reader = ReplyReader(redaction)
-        self.replies: deque[Reply] = deque()
-        self.fault: Fault | None = None
-        self.tls: ssl.SSLObject | None = None
-        self.tls_facts: Tls | None = None
-        self.incoming = ssl.MemoryBIO()
-        self.outgoing = ssl.MemoryBIO()
-        self.shaking = False
-        self.spoken = False  # whether anything was said or awaited in the clear
-        self.first_bytes = b""
-        self.unsent = b""
-        self.writing = False
-        self.waiter: asyncio.Future[bool] | None = None
-        self.until = 0.0
-        self.timer: asyncio.TimerHandle | None = None
 
     # -- connect ----------------------------------------------------------------------------------
 
@@ -144,62 +91,11 @@ class _Line:
             last = index == len(peer.addresses) - 1
             # An address that is not the last may not eat the time of those behind it.
             limit = self.limits.connect if last else self.limits.connect / 3
-            fault = await self._connect(host, port, peer.source, limit)
+            fault = await self.stream.connect(host, port, peer.source, limit)
             turns.append(self._turn(Stage.CONNECT, "", fault, began))
             if fault is None:
                 break
         return turns
-
-    async def _connect(self, host: str, port: int, source: str, limit: float) -> Fault | None:
-        where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        self.peer = where
-        if source and (":" in source) != (":" in host):
-            return Fault(Ending.LOCAL, f"{where}: not reached from {source}, an address of the other family")
-        try:
-            sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
-        except OSError as problem:
-            return Fault(Ending.LOCAL, f"{where}: {os.strerror(problem.errno or 0)}")
-        sock.setblocking(False)
-        try:
-            if source:
-                sock.bind((source, 0))
-        except OSError as problem:
-            sock.close()
-            return Fault(Ending.LOCAL, f"cannot connect from {source}: {os.strerror(problem.errno or 0)}")
-        try:
-            code = sock.connect_ex((host, port))
-        except (OSError, OverflowError, ValueError) as problem:
-            sock.close()
-            return Fault(Ending.LOCAL, f"{where}: {problem}")
-        if code == errno.EINPROGRESS:
-            self.loop.add_writer(sock.fileno(), self._wake)
-            try:
-                in_time = await self._wait(time.monotonic() + limit)
-            finally:
-                self.loop.remove_writer(sock.fileno())
-            code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) if in_time else errno.ETIMEDOUT
-        if code:
-            sock.close()
-            return Fault(_ENDINGS.get(code, Ending.LOCAL), f"{where}: {os.strerror(code)}")
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.sock = sock
-        self.local = str(sock.getsockname()[0])
-        self.loop.add_reader(sock.fileno(), self._readable)
-        return None
-
-    def close(self) -> None:
-        """Let go of everything; references to the TLS objects too, they form cycles."""
-        if self.sock is not None:
-            self._watch(writing=False)
-            self.loop.remove_reader(self.sock.fileno())
-            self.sock.close()
-            self.sock = None
-        if self.timer is not None:
-            self.timer.cancel()
-            self.timer = None
-        if self.sessions is not None and self.tls is not None and not self.shaking:
-            self.sessions.keep(self.tls, self.server)
-        self.tls = None
 
     # -- say and hear -----------------------------------------------------------------------------
 
@@ -207,15 +103,15 @@ class _Line:
         """Say the steps of one flight together and await an answer to each, in order."""
         began = time.monotonic()
         if len(flight) == 1 and isinstance(flight[0], Handshake):
-            return (self._turn(Stage.TLS, "", await self._handshake(), began),)
-        self.spoken = True
+            return (self._turn(Stage.TLS, "", await self.stream.handshake(), began),)
+        self.stream.spoken = True
         if (early := self._unasked(flight[0])) is not None:
             return (self._turn(flight[0].stage, "", early, began),)
         self._write(flight)
         turns: list[Turn] = []
         for index, step in enumerate(flight):
             said = step.shown if isinstance(step, Command) else ""
-            heard = await self._hear(step, answered=index == 0 or not self.fault)
+            heard = await self._hear(step, answered=index == 0 or not self.stream.fault)
             turn = self._turn(step.stage, said, heard, began, pipelined=index > 0)
             if step is QUIT:
                 turn = replace(turn, unasked=await self._parting(heard))
@@ -226,24 +122,20 @@ class _Line:
         """What came before we spoke: a 421 is the server's farewell, anything else breaks the pairing."""
         if not isinstance(step, Command):
             return None
-        self._readable()
-        if self.fault is not None and not self.replies:
-            return self.fault  # the peer has gone: nothing is said any more
-        if self.replies:
-            first = self.replies.popleft()
-            if first.code == 421:
-                return first
-            lines = [
-                *first.lines,
-                *(line for more in self.replies for line in more.lines),
-                *self.reader.take(),
-            ]
-            self.replies.clear()
-            self.fault = Fault(Ending.GARBLED, "a reply that nobody asked for", tuple(lines[:_MOST_UNASKED]))
-            return self.fault
-        if step is not QUIT and (half := self.reader.take()):
-            self.fault = Fault(Ending.GARBLED, "a line that nobody asked for", half)
-            return self.fault
+        stream = self.stream
+        stream.readable()
+        if stream.fault is not None and not stream.replies:
+            return stream.fault  # the peer has gone: nothing is said any more
+        if stream.replies:
+            if stream.replies[0].code == 421:
+                return stream.replies.popleft()
+            lines = (*(line for reply in stream.replies for line in reply.lines), *stream.reader.take())
+            stream.replies.clear()
+            stream.fault = Fault(Ending.GARBLED, "a reply that nobody asked for", lines[:_MOST_UNASKED])
+            return stream.fault
+        if step is not QUIT and (half := stream.reader.take()):
+            stream.fault = Fault(Ending.GARBLED, "a line that nobody asked for", half)
+            return stream.fault
         return None
 
     def _write(self, flight: Flight) -> None:
@@ -251,9 +143,9 @@ class _Line:
         for step in commands:
             if step.secret:
                 self._announce()
-                self.redaction.leaves(step.line)
-        if self.fault is None:
-            self._send(b"".join(step.line + b"\r\n" for step in commands))
+                self.stream.redaction.leaves(step.line)
+        if self.stream.fault is None:
+            self.stream.send(b"".join(step.line + b"\r\n" for step in commands))
 
     def _announce(self) -> None:
         """The one moment before a secret leaves: what cannot be written down does not happen."""
@@ -263,278 +155,48 @@ class _Line:
                 announce()
             except OSError as problem:
                 words = os.strerror(problem.errno or 0)
-                self._close_with(
+                self.stream.end(
                     Fault(Ending.LOCAL, f"cannot write down that AUTH is about to be sent: {words}")
                 )
 
     async def _hear(self, step: Step, *, answered: bool) -> Reply | Fault:
         until = time.monotonic() + getattr(self.limits, step.stage)
-        while not self.replies:
-            if self.fault is not None:
-                return self.fault if answered else Fault(self.fault.ending, "not answered")
-            if not await self._wait(until):
-                self._close_with(self._timed_out(step, until))
-        return self.replies.popleft()
+        while not self.stream.replies:
+            if self.stream.fault is not None:
+                return self.stream.fault if answered else Fault(self.stream.fault.ending, "not answered")
+            if not await self.stream.wait(until):
+                self.stream.end(self._timed_out(step, until))
+        return self.stream.replies.popleft()
 
     def _timed_out(self, step: Step, until: float) -> Fault:
-        if until > self.deadline:
+        if until > self.stream.deadline:
             detail = f"the deadline of {self.limits.deadline:g} s for the whole session has passed"
         else:
             detail = f"no complete reply within {getattr(self.limits, step.stage):g} s"
-        return Fault(Ending.TIMEOUT, detail, self.reader.take())
+        return Fault(Ending.TIMEOUT, detail, self.stream.reader.take())
 
     async def _parting(self, heard: Reply | Fault) -> tuple[str, ...]:
         """What follows QUIT: servers do say 421 then, and a reply too many shows that pairs have shifted."""
         if isinstance(heard, Fault):
             return ()
         until = time.monotonic() + (_LINGER if heard.code == 221 else _LATE)
-        while self.fault is None and len(self.replies) < _MOST_UNASKED and await self._wait(until):
+        stream = self.stream
+        while stream.fault is None and len(stream.replies) < _MOST_UNASKED and await stream.wait(until):
             pass
-        lines = [line for more in self.replies for line in more.lines]
-        return tuple([*lines, *self.reader.take()][:_MOST_UNASKED])
+        lines = (*(line for reply in stream.replies for line in reply.lines), *stream.reader.take())
+        return lines[:_MOST_UNASKED]
 
     def _turn(
         self, stage: Stage, said: str, heard: Reply | Fault | None, began: float, *, pipelined: bool = False
     ) -> Turn:
         now = time.monotonic()
-        secure = self.tls is not None and not self.shaking
         return Turn(
             stage,
             said,
             heard,
             (),
-            secure,
+            self.stream.secure,
             pipelined,
             at=round(began - self.began, 6),
             took=round(now - began, 6),
         )
-
-    # -- bytes ------------------------------------------------------------------------------------
-
-    async def _wait(self, until: float) -> bool:
-        """Until something happens on the socket; False when the time, or the deadline, has come."""
-        self.until = min(until, self.deadline)
-        if self.until <= time.monotonic():
-            return False
-        self._set_timer()
-        waiter: asyncio.Future[bool] = self.loop.create_future()
-        self.waiter = waiter
-        try:
-            return await waiter
-        finally:
-            self.waiter = None
-
-    def _set_timer(self) -> None:
-        """One timer for a session: it goes off early rather than often, and is then set again."""
-        when = self.loop.time() + self.until - time.monotonic()
-        if self.timer is not None:
-            if self.timer.when() <= when:
-                return
-            self.timer.cancel()
-        self.timer = self.loop.call_at(when, self._expire)
-
-    def _wake(self) -> None:
-        if self.waiter is not None and not self.waiter.done():
-            self.waiter.set_result(True)
-
-    def _expire(self) -> None:
-        self.timer = None
-        if self.waiter is None or self.waiter.done():
-            return
-        if time.monotonic() < self.until:
-            self._set_timer()
-        else:
-            self.waiter.set_result(False)
-
-    def _readable(self) -> None:
-        """Take what the socket has; called by the loop, and before we speak."""
-        if self.sock is None or self.fault is not None:
-            return
-        try:
-            data = self.sock.recv(_CHUNK)
-        except (BlockingIOError, InterruptedError):
-            return
-        except OSError as problem:
-            ending = _ENDINGS.get(problem.errno or 0, Ending.RESET)
-            self._close_with(Fault(ending, os.strerror(problem.errno or 0), self.reader.take()))
-        else:
-            self._take(data)
-        self._wake()
-
-    def _take(self, data: bytes) -> None:
-        if self.tls is None:
-            if data:
-                self._feed(data)
-            else:
-                self._close_with(Fault(Ending.CLOSED, "the server closed the connection", self.reader.take()))
-            return
-        if data:
-            if len(self.first_bytes) < 512:
-                self.first_bytes += data[:512]
-            self.incoming.write(data)
-        else:
-            self.incoming.write_eof()
-        if not self.shaking:
-            self._decrypt(ended=not data)
-
-    def _decrypt(self, *, ended: bool) -> None:
-        assert self.tls is not None
-        try:
-            while self.fault is None and (text := self.tls.read(_CHUNK)):
-                self._feed(text)
-        except ssl.SSLWantReadError:
-            pass
-        except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
-            ended = True
-        except ssl.SSLError as problem:
-            self._close_with(Fault(Ending.TLS, _reason(problem), self.reader.take()))
-        else:
-            ended = True
-        if ended and self.fault is None:
-            self._close_with(Fault(Ending.CLOSED, "the server closed the connection", self.reader.take()))
-
-    def _feed(self, data: bytes) -> None:
-        for read in self.reader.feed(data):
-            if isinstance(read, Fault):
-                self._close_with(read)
-            elif len(self.replies) < 4 * _MOST_UNASKED:
-                self.replies.append(read)
-
-    def _close_with(self, fault: Fault) -> None:
-        """Nothing more is read; what has been heard before stays to be taken."""
-        if self.fault is None:
-            self.fault = fault
-        if self.sock is not None:
-            self.loop.remove_reader(self.sock.fileno())
-
-    def _send(self, data: bytes) -> None:
-        if self.tls is not None:
-            try:
-                if data:
-                    self.tls.write(data)
-            except ssl.SSLError as problem:
-                self._close_with(Fault(Ending.TLS, _reason(problem)))
-                return
-            data = self.outgoing.read()
-        self._flush(data)
-
-    def _flush(self, data: bytes = b"") -> None:
-        self.unsent += data
-        if self.sock is None or not self.unsent:
-            return
-        try:
-            sent = self.sock.send(self.unsent)
-        except (BlockingIOError, InterruptedError):
-            sent = 0
-        except OSError:
-            # What the peer said before it went is still to be read; reading tells how it ended.
-            sent = len(self.unsent)
-        self.unsent = self.unsent[sent:]
-        self._watch(writing=bool(self.unsent))
-
-    def _watch(self, *, writing: bool) -> None:
-        """Be told when the socket takes more; asking the loop costs more than knowing."""
-        if self.sock is None or writing == self.writing:
-            return
-        self.writing = writing
-        if writing:
-            self.loop.add_writer(self.sock.fileno(), self._flush)
-        else:
-            self.loop.remove_writer(self.sock.fileno())
-
-    # -- TLS --------------------------------------------------------------------------------------
-
-    async def _handshake(self) -> Reply | Fault | None:
-        """TLS on this connection."""
-        self._readable()
-        if self.replies and self.replies[0].code == 421 and self.spoken:
-            return self.replies.popleft()  # a farewell, which may come at any time (RFC 5321 section 3.8)
-        if (early := self._before_tls()) is not None:
-            # Said even where the peer has gone since: its words tell more than its going.
-            self.fault = early
-            self._close_with(early)
-            if early.ending is Ending.TLS:
-                self.tls_facts = Tls(wanted=self.server, error=early.detail)
-        if self.fault is not None:
-            return self.fault
-        try:
-            self.tls = self.context.wrap_bio(
-                self.incoming, self.outgoing, server_hostname=self.server or None
-            )
-        except ValueError as problem:
-            self._close_with(Fault(Ending.TLS, f"no name to verify: {problem}"))
-            return self.fault
-        if self.sessions is not None:
-            self.sessions.resume(self.tls, self.server)
-        self.shaking = True
-        until = time.monotonic() + self.limits.tls
-        fault = await self._shake(until)
-        if fault is None:
-            self.shaking = False
-            self.tls_facts = tls_facts(self.tls, self.server)
-            self._decrypt(ended=False)
-            return None
-        self._close_with(fault)
-        self.tls_facts = Tls(wanted=self.server, error=fault.detail)
-        return fault
-
-    def _before_tls(self) -> Fault | None:
-        """Plaintext before TLS: after STARTTLS it is tampering, not noise; at once it is another port's."""
-        lines = [line for reply in self.replies for line in reply.lines] + list(self.reader.take())
-        if self.spoken:
-            return (
-                Fault(Ending.GARBLED, "plaintext before the TLS handshake", tuple(lines)) if lines else None
-            )
-        if self.fault is not None and self.fault.ending in {Ending.GARBLED, Ending.TOO_LONG}:
-            lines += self.fault.lines
-        elif not lines:
-            return None
-        # The same words as where TLS had begun when they came: the answer may not hang on the timing.
-        if _SMTP_TALK.match(lines[0].encode() if lines else b""):
-            return Fault(
-                Ending.TLS, "plain SMTP inside the handshake: wrong version number", tuple(lines[:5])
-            )
-        return Fault(Ending.TLS, "wrong version number")
-
-    async def _shake(self, until: float) -> Fault | None:
-        assert self.tls is not None
-        while True:
-            try:
-                self.tls.do_handshake()
-            except ssl.SSLWantReadError:
-                self._flush(self.outgoing.read())
-            except ssl.SSLError as problem:
-                self._flush(self.outgoing.read())  # the alert that says why
-                return self._broken_handshake(_reason(problem))
-            except (ValueError, OSError) as problem:
-                return self._broken_handshake(str(problem))
-            else:
-                return None  # our last word of the handshake leaves with the first word under it
-            if self.fault is not None:
-                return self.fault
-            if not await self._wait(until):
-                return self._late_handshake(until)
-
-    def _late_handshake(self, until: float) -> Fault:
-        limit = self.limits.deadline if until > self.deadline else self.limits.tls
-        return Fault(Ending.TIMEOUT, f"the TLS handshake did not end within {limit:g} s", self._plain_talk())
-
-    def _broken_handshake(self, reason: str) -> Fault:
-        talk = self._plain_talk()
-        if talk:
-            return Fault(Ending.TLS, f"plain SMTP inside the handshake: {reason}", talk)
-        return Fault(Ending.TLS, reason)
-
-    def _plain_talk(self) -> tuple[str, ...]:
-        """The peer's words where it spoke SMTP instead of TLS."""
-        if not _SMTP_TALK.match(self.first_bytes):
-            return ()
-        lines = tuple(self.first_bytes.splitlines()[:5])
-        return tuple(escape(line) for line in self.redaction(lines))
-
-
-def _reason(problem: ssl.SSLError) -> str:
-    if isinstance(problem, ssl.SSLCertVerificationError):
-        return str(problem.verify_message).rstrip(".")
-    words = str(problem.reason or problem.strerror or problem).replace("_", " ").lower()
-    return re.sub(r" ?\( ?ssl\.c:[0-9]+\)", "", words)  # a line of the interpreter's source tells nobody
