@@ -18,7 +18,7 @@ _AT_ONCE = 50  # sessions that need no pacing: together they keep nobody waiting
 _BUSY = 0.85  # of the processor that sessions may take
 _COST = 0.002  # seconds of processor a session takes, until it is known
 _SEEN = 25  # sessions that make an estimate better
-_CREDIT = 0.01  # seconds of lateness that are caught up with: timers come in milliseconds
+_SLOWEST = 8.0  # how many times slower a busy machine is taken to be
 _LATE = 0.02  # seconds the event loop may lag and still count as keeping up
 
 
@@ -30,11 +30,14 @@ class Admission:
         self._ended = 0
         self._cost = _COST
         self._spent = 0.0  # processor seconds when the estimate was last made
+        self._slower = 1.0  # than this machine would be, had it nothing else to do
         self._next = 0.0  # when the next session may begin, in the event loop's time
         self._turn = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         if self._inside >= _AT_ONCE or self._turn.locked():
+            if not self._turn.locked():  # nobody waits, so nothing is late
+                self._next = max(self._next, asyncio.get_running_loop().time())
             async with self._turn:
                 await self._wait()
         self._inside += 1
@@ -52,9 +55,13 @@ class Admission:
             self._spent = spent
 
     async def _wait(self) -> None:
-        """Until the next session may begin; a loop that lags makes the one after it wait longer."""
+        """Until the next session may begin: its time has come, and the event loop keeps up."""
         loop = asyncio.get_running_loop()
-        due = max(self._next, loop.time() - _CREDIT)
-        await asyncio.sleep(max(0.0, due - loop.time()))
-        lag = max(0.0, loop.time() - max(due, self._next) - _LATE)
-        self._next = due + self._cost / _BUSY + lag
+        if (rest := self._next - loop.time()) > 0:
+            await asyncio.sleep(rest)
+        while (lag := loop.time() - self._next) > _LATE:
+            self._slower = min(self._slower * 1.25, _SLOWEST)
+            self._next = loop.time() + lag
+            await asyncio.sleep(lag)  # those inside need the loop first
+        self._slower = max(self._slower * 0.99, 1.0)
+        self._next += self._slower * self._cost / _BUSY

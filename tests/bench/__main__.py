@@ -33,13 +33,13 @@ def sections(
     """Each section by name, ready to be run."""
     quick, peers = asked.quick, Path(asked.folder)
     with Sink.start(folder) as sink:
-        bench = smtp.Bench(sink, peers, repeats=3 if quick else 7, probes=400 if quick else 2000)
+        bench = smtp.Bench(sink, peers, repeats=3 if quick else 7, probes=250 if quick else 2000)
         yield "trips", lambda: [bench.round_trips()]
         yield "manners", lambda: [bench.manners()]
         yield "effort", bench.effort
         yield "memory", lambda: [bench.memory()]
         yield "crowd", lambda: [bench.crowd()]
-        yield "scale", lambda: [scale.scale(sink, 2000 if quick else 10_000)]
+        yield "scale", lambda: [scale.scale(sink, 1500 if quick else 10_000)]
     yield "start", lambda: [start.start_up(folder, 5 if quick else 15)]
     yield "explain", lambda: [replies.explained(60_000 if quick else 300_000)]
     yield "dns", lambda: audits.audited(peers, repeats=2 if quick else 5, domains=500 if quick else 2000)
