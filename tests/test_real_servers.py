@@ -173,7 +173,9 @@ def recipients(report: dict[str, Any]) -> tuple[str, str]:
 
 def test_postfix_takes_a_recipient_it_knows(with_postfix: Postfix) -> None:
     report = rcpt(with_postfix, USER)
-    assert (recipients(report), report["verdict"], report["exit"]) == (("accepted", "refused"), "ok", 0), "\n".join(report["transcript"])
+    assert (recipients(report), report["verdict"], report["exit"]) == (("accepted", "refused"), "ok", 0), (
+        "\n".join(report["transcript"])
+    )
 
 
 def test_exim_takes_a_recipient_it_knows(with_exim: Exim) -> None:
@@ -183,23 +185,31 @@ def test_exim_takes_a_recipient_it_knows(with_exim: Exim) -> None:
 
 def test_postfix_does_not_know_a_recipient(with_postfix: Postfix) -> None:
     report = rcpt(with_postfix, "nobody@probe.test")
-    assert (recipients(report), report["exit"]) == (("refused", "refused"), 1), "\n".join(report["transcript"])
+    assert (recipients(report), report["exit"]) == (("refused", "refused"), 1), "\n".join(
+        report["transcript"]
+    )
     assert report["findings"][0]["cause"] == "recipient_unknown"
 
 
 def test_exim_does_not_know_a_recipient(with_exim: Exim) -> None:
     report = rcpt(with_exim, "nobody@probe.test")
-    assert (recipients(report)[0], report["findings"][0]["cause"]) == ("refused", "recipient_unknown"), "\n".join(report["transcript"])
+    assert (recipients(report)[0], report["findings"][0]["cause"]) == ("refused", "recipient_unknown"), (
+        "\n".join(report["transcript"])
+    )
 
 
 def test_postfix_does_not_relay(with_postfix: Postfix) -> None:
     report = rcpt(with_postfix, "bob@elsewhere.test")
-    assert (recipients(report), report["findings"][0]["cause"]) == (("refused", "refused"), "relay"), "\n".join(report["transcript"])
+    assert (recipients(report), report["findings"][0]["cause"]) == (("refused", "refused"), "relay"), (
+        "\n".join(report["transcript"])
+    )
 
 
 def test_exim_does_not_relay(with_exim: Exim) -> None:
     report = rcpt(with_exim, "bob@elsewhere.test")
-    assert (recipients(report), report["findings"][0]["cause"]) == (("refused", "refused"), "relay"), "\n".join(report["transcript"])
+    assert (recipients(report), report["findings"][0]["cause"]) == (("refused", "refused"), "relay"), (
+        "\n".join(report["transcript"])
+    )
 
 
 def test_postfix_greylists(with_postfix: Postfix) -> None:
@@ -211,7 +221,9 @@ def test_postfix_greylists(with_postfix: Postfix) -> None:
 
 def test_exim_greylists_a_recipient(with_exim: Exim) -> None:
     report = rcpt(with_exim, "grey@probe.test")
-    assert (report["findings"][0]["cause"], report["evaluations"]["come_back_after"]) == ("greylist", 300), "\n".join(report["transcript"])
+    assert (report["findings"][0]["cause"], report["evaluations"]["come_back_after"]) == ("greylist", 300), (
+        "\n".join(report["transcript"])
+    )
 
 
 LISTS = """
@@ -241,4 +253,8 @@ def test_a_certificate_of_an_unknown_ca_is_only_said(with_postfix: Postfix, tmp_
     stranger = tmp_path / "ca.pem"
     trustme.CA().cert_pem.write_to_path(str(stranger))
     report = rcpt(Postfix(0, 0, with_postfix.mx, stranger), USER)
-    assert (recipients(report)[0], ids(report), report["exit"]) == ("accepted", ["rcpt/tls-not-verified"], 0), "\n".join(report["transcript"])
+    assert (recipients(report)[0], ids(report), report["exit"]) == (
+        "accepted",
+        ["rcpt/tls-not-verified"],
+        0,
+    ), "\n".join(report["transcript"])

@@ -57,9 +57,7 @@ def _joined(reports: Iterator[Report], around: Around, network: Network) -> Iter
         try:
             for report in reports:
                 if looked == _MOST:
-                    say(
-                        f"probe: the first {_MOST} replies are checked, the others only explained"
-                    )
+                    say(f"probe: the first {_MOST} replies are checked, the others only explained")
                 looked += 1
                 if looked > _MOST:
                     yield report
