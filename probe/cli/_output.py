@@ -50,8 +50,13 @@ BASELINE = typer.Option(
 VERBOSE = typer.Option(0, "-v", "--verbose", count=True, help="Show the whole transcript, secrets replaced.")
 
 
+_LONGEST = 1_000  # characters of a complaint: what was typed may be a whole file
+
+
 def refuse(message: str) -> NoReturn:
     """End with exit code 2 and one sentence that says what to do: nothing has been sent."""
+    if len(message) > _LONGEST:
+        message = f"{message[: _LONGEST // 2]} ... {message[-_LONGEST // 2 :]}"
     sys.stderr.write(f"probe: {render.printable(message)}\n")
     raise typer.Exit(2)
 
