@@ -38,6 +38,10 @@ class Domain:
     provider: str = ""
     options: frozenset[str] = frozenset()
 
+    def __hash__(self) -> int:
+        # What is remembered is looked up by domain a hundred times an audit: the name tells them apart.
+        return hash(self.name)
+
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
@@ -62,6 +66,7 @@ def every() -> tuple[str, ...]:
     return tuple(sorted(found.name for found in pkgutil.iter_modules(__path__) if found.name[0] != "_"))
 
 
+@functools.cache
 def find(area: str) -> Check:
     """The check of one area."""
     return cast("Check", importlib.import_module(f"{__name__}.{area}"))

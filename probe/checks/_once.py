@@ -39,15 +39,18 @@ def asked_once(
 ) -> Callable[[Subject, Records], tuple[Question, ...]]:
     """As `once`, for the questions a check asks: each once, in the order they came up.
 
-    A check asks for whatever it reads, so where its questions brought no new answer it has no new question.
+    A check asks for whatever it reads, so where all its questions are answered, no other answer gives it a
+    new one.
     """
 
     @functools.wraps(work)
     def remembered(subject: Subject, seen: Records) -> tuple[Question, ...]:
         key = (work, subject)
-        asked = seen.asking.get(key)
+        asked: tuple[Question, ...] | None = seen.settled.get(key, seen.derived.get(key))
         if asked is None:
-            asked = seen.asking[key] = tuple(dict.fromkeys(work(subject, seen)))
+            asked = tuple(dict.fromkeys(work(subject, seen)))
+            kept = seen.settled if seen.answers.keys() >= set(asked) else seen.derived
+            kept[key] = asked
         return asked
 
     return remembered

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 __all__ = ["Answer", "Question", "Records", "Status"]
 
@@ -75,15 +75,17 @@ class Records:
     """What has been asked so far, and the answers. A missing answer is never an empty answer.
 
     `derived` remembers what was worked out from exactly these answers: they never change, so neither does
-    what follows from them. `asking` remembers what was asked for in the light of them; that outlives an
+    what follows from them. `settled` remembers what was asked for and is all answered; that outlives an
     answer to something else. Both only save work.
     """
 
-    __slots__ = ("answers", "asking", "derived")
+    __slots__ = ("_by_parts", "answers", "derived", "settled")
 
     def __init__(self, answers: Mapping[Question, Answer] | None = None) -> None:
         self.answers: Mapping[Question, Answer] = dict(answers or {})
-        self.asking: dict[object, tuple[Question, ...]] = {}
+        # A question is a tuple, so its parts find it: nobody builds one only to look it up.
+        self._by_parts = cast("Mapping[tuple[str, str], Answer]", self.answers)
+        self.settled: dict[object, tuple[Question, ...]] = {}
         self.derived: dict[object, Any] = {}
 
     def __contains__(self, question: Question) -> bool:
@@ -97,20 +99,20 @@ class Records:
 
     def asked(self, name: str, kind: str) -> Answer | None:
         """The answer to one question, or None when it has not been asked."""
-        return self.answers.get(Question(name, kind))
+        return self._by_parts.get((name, kind))
 
     def of(self, name: str, kind: str) -> tuple[str, ...]:
         """The values of one answer; empty where it is negative, failed or has not been asked."""
-        answer = self.answers.get(Question(name, kind))
+        answer = self._by_parts.get((name, kind))
         return answer.values if answer is not None and answer.status is Status.OK else ()
 
     def including(self, more: Mapping[Question, Answer]) -> Records:
         """These records and more."""
         grown = Records({**self.answers, **more})
-        grown.asking = {by: asked for by, asked in self.asking.items() if more.keys().isdisjoint(asked)}
+        grown.settled = dict(self.settled)
         return grown
 
     def forget(self) -> None:
         """Drops what was remembered: what is derived holds these records, and would keep them in memory."""
-        self.asking.clear()
+        self.settled.clear()
         self.derived.clear()

@@ -91,7 +91,8 @@ async def check_domain(
     """
     chosen = areas(only, skip, domain.options)
     fetch = fetch or fetcher(resolver)
-    domain = replace(domain, options=domain.options | (OPTIONAL & set(chosen)))
+    if third_parties := OPTIONAL.intersection(chosen):
+        domain = replace(domain, options=domain.options | third_parties)
     audit = _Audit(domain, chosen)
     begun = time.monotonic()
     for _ in range(_ROUNDS):
@@ -183,28 +184,31 @@ class _Audit:
     def __init__(self, domain: Domain, chosen: Sequence[str]) -> None:
         self.domain = domain
         self.checks: dict[str, Check] = {name: find(name) for name in chosen}
-        self.chosen = chosen
+        self.asking = dict(self.checks)
         self.seen = Records()
         self.bugs: dict[str, Finding] = {}
         self.asked = 0
 
     def questions(self) -> list[Question]:
-        """What is asked and not yet seen: the first of every check, the second of every check, ..."""
-        open_still = (
-            [question for question in self._ask(name, check) if question not in self.seen]
-            for name, check in self.checks.items()
-        )
-        turns = chain.from_iterable(zip_longest(*open_still))
+        """What is asked and not yet seen: the first of every check, the second of every check, ...
+
+        A check without an open question is not asked again: it asks for whatever it reads, so what others
+        learn gives it no new question.
+        """
+        open_still = {name: self._ask(name, check) for name, check in self.asking.items()}
+        self.asking = {name: self.checks[name] for name, wanted in open_still.items() if wanted}
+        turns = chain.from_iterable(zip_longest(*open_still.values()))
         return [question for question in dict.fromkeys(turns) if question is not None]
 
-    def _ask(self, name: str, check: Check) -> tuple[Question, ...]:
-        if name in self.bugs:
-            return ()
+    def _ask(self, name: str, check: Check) -> list[Question]:
+        """What one check asks and nobody has seen."""
+        answers = self.seen.answers
         try:
-            return tuple(islice(check.ask(self.domain, self.seen), _AT_ONCE))
+            asked = islice(check.ask(self.domain, self.seen), _AT_ONCE)
+            return [question for question in asked if question not in answers]
         except Exception as problem:  # noqa: BLE001 - one broken check never silences the others
             self.bugs[name] = _bug(name, problem)
-            return ()
+            return []
 
     def learn(self, answers: dict[Question, Answer], asked: int) -> None:
         """Adds answers; `asked` of them were paid for."""
