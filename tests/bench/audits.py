@@ -11,25 +11,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from probe.checks import Domain
-from probe.fakes.dns import FakeDns
-from probe.run.domain import check_domain
-from probe.wire.dns import Resolver
 from tests.bench.clients._job import Job, Result
-from tests.bench.domains import names, zone
+from tests.bench.domains import round_trips, zone
 from tests.bench.measure import CLIENT_DEADLINE, ROOT, Line, Spread, median_ratio, rounds, table
 from tests.servers import nsd
 
 __all__ = ["audited"]
 
 OURS, ASYNC, DMARC = "probe", "the same on dns.asyncresolver", "checkdmarc"
-SHARE = {OURS: 1.0, ASYNC: 0.05, DMARC: 0.02}  # of the domains: slow ones need fewer for the same certainty
-DELAY = 0.1
+SHARE = {OURS: 1.0, ASYNC: 0.05, DMARC: 0.05}  # of the domains: slow ones need fewer for the same certainty
 
 
 def audited(peers: Path, *, repeats: int, domains: int) -> Iterable[tuple[str, str, list[Line]]]:
     """Round trips against the fake DNS, then, where NSD is installed, effort."""
-    yield asyncio.run(_round_trips())
+    yield _round_trips()
     if nsd.absent():
         return
     with tempfile.TemporaryDirectory(prefix="probe-bench-") as folder:
@@ -40,14 +35,9 @@ def audited(peers: Path, *, repeats: int, domains: int) -> Iterable[tuple[str, s
             nsd.stop(running)
 
 
-async def _round_trips() -> tuple[str, str, list[Line]]:
+def _round_trips() -> tuple[str, str, list[Line]]:
     """Seconds of one audit where each answer takes a tenth of one, by the kind of domain."""
-    waits = {}
-    async with FakeDns("".join(zone(5)), delay=DELAY) as fake:
-        for kind, at in (("Google", 0), ("Microsoft, DKIM by CNAME", 1), ("own server", 4)):
-            async with Resolver([fake.address]) as resolver:
-                report = await check_domain(Domain(names(5)[at]), resolver)
-                waits[kind] = report.timings["dns"] / DELAY
+    waits = asyncio.run(round_trips(delay=0.1))
     shown = table(
         ("one audit", "round trips in a row"), ((kind, f"{wait:.1f}") for kind, wait in waits.items())
     )
@@ -60,15 +50,15 @@ async def _round_trips() -> tuple[str, str, list[Line]]:
 
 def zones(count: int) -> Mapping[str, str]:
     """The world of `domains.zone` as zone files, by apex, for a real server."""
-    apexes = {name: [] for name in (*names(count), "test", "com", "in-addr.arpa", ".")}  # type: dict[str, list[str]]
-    for line in "".join(zone(count)).splitlines():
-        if line:
-            name = line.split(maxsplit=1)[0].rstrip(".")
-            apexes[_apex(name, apexes)].append(_cut(line))
-    soa = "ns1.test. h.test. 1 7200 900 1209600 300"
-    for apex in ("in-addr.arpa", "."):
-        apexes[apex].append(f"{apex.rstrip('.')}. SOA {soa}")
+    records = [line for line in "".join(zone(count)).splitlines() if line]
+    apexes: dict[str, list[str]] = {_owner(line): [] for line in records if " SOA " in line}
+    for line in records:
+        apexes[_apex(_owner(line), apexes)].append(_cut(line))
     return {apex: "$TTL 3600\n" + "\n".join(lines) + "\n" for apex, lines in apexes.items()}
+
+
+def _owner(line: str) -> str:
+    return line.split(maxsplit=1)[0].rstrip(".") or "."
 
 
 def _apex(name: str, apexes: Iterable[str]) -> str:
@@ -107,14 +97,18 @@ def _effort(address: str, peers: Path, repeats: int, domains: int) -> tuple[str,
         )
         result = Result(**json.loads(ran.stdout.splitlines()[-1]))
         found = {"cpu": 1e6 * result.cpu / count, "rate": count / result.wall}
+        asked, sent = map(int, result.note.split())
+        found["messages"] = sent / count
         if name == OURS:
-            asked, sent = map(int, result.note.split())
             found |= {"repeated": sent / asked, "questions": asked / count}
         return found
 
     measured = rounds(repeats, present, once)
-    rows = ((name, own["cpu"].shown(), own["rate"].shown()) for name, own in measured.items())
-    shown = table(("who", "CPU us a domain", "domains/s"), rows)
+    rows = (
+        (name, own["cpu"].shown(), own["rate"].shown(), own["messages"].shown(1))
+        for name, own in measured.items()
+    )
+    shown = table(("who", "CPU us a domain", "domains/s", "messages a domain"), rows)
     return "Effort of an audit", shown, list(_goals(measured, domains))
 
 
