@@ -1,7 +1,12 @@
-"""Start-up: how long a command takes before it does anything, against the smallest typer application."""
+"""Start-up: how long a command takes before it does anything, against the smallest typer application.
+
+Everybody has byte code, as what is installed has: it is written to a folder of this measurement, whatever
+the environment says about writing it.
+"""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -29,19 +34,24 @@ app()
 
 def start_up(folder: Path, repeats: int) -> tuple[str, str, list[Line]]:
     """Seconds of wall clock of a whole process, everybody in turn."""
-    bare = folder / "bare.py"
-    bare.write_text(BARE)
+    (folder / "bare_typer.py").write_text(BARE)
+    environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(folder / "bytecode")}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    environment["PYTHONPATH"] = os.pathsep.join(
+        filter(None, (str(ROOT), str(folder), os.environ.get("PYTHONPATH")))
+    )
     commands = {
-        "python -c pass": [sys.executable, "-c", "pass"],
-        "bare typer --help": [sys.executable, str(bare), "--help"],
-        "bare typer one text": [sys.executable, str(bare), "one", "text"],
-        "probe --help": [sys.executable, "-m", "probe", "--help"],
-        "probe explain": [sys.executable, "-m", "probe", "explain", "550 5.1.1 User unknown"],
+        "python -c pass": ["-c", "pass"],
+        "bare typer --help": ["-m", "bare_typer", "--help"],
+        "bare typer one text": ["-m", "bare_typer", "one", "text"],
+        "probe --help": ["-m", "probe", "--help"],
+        "probe explain": ["-m", "probe", "explain", "550 5.1.1 User unknown"],
     }
 
     def once(name: str) -> Mapping[str, float]:
         began = time.perf_counter()
-        subprocess.run(commands[name], cwd=ROOT, capture_output=True, check=False)
+        words = [sys.executable, *commands[name]]
+        subprocess.run(words, cwd=folder, env=environment, capture_output=True, check=False)
         return {"ms": 1000 * (time.perf_counter() - began)}
 
     for name in commands:
