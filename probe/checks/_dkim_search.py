@@ -7,7 +7,7 @@ aliases give away, and a list of common ones last.
 
 from __future__ import annotations
 
-import fnmatch
+import functools
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -32,6 +32,7 @@ COMMON = (
 )  # fmt: skip
 _MAX_GIVEN = 20
 _MAX_PROVIDERS = 6
+_IN_FLIGHT = 1024  # domains whose names are kept at hand: more than are audited at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +51,45 @@ class Selector:
         return bool(self.answer.aliases) and self.answer.known and not self.answer.values
 
 
+@functools.lru_cache(maxsize=_IN_FLIGHT)
 def control(domain: Domain) -> Question:
     """The key of a selector that nobody chose: the same in every run, not to be guessed from the name."""
     label = hashlib.blake2b(domain.name.encode(), digest_size=10, person=b"no such selector").hexdigest()
     return Question(dkim.key_name(f"x{label}", domain.name), "TXT")
 
 
+@functools.lru_cache(maxsize=_IN_FLIGHT)
 def domainkey(domain: Domain) -> Question:
     """The node above all keys."""
     return Question(f"_domainkey.{domain.name}", "TXT")
 
 
+@functools.lru_cache(maxsize=_IN_FLIGHT)
 def given(domain: Domain) -> tuple[str, ...]:
     """The selectors the operator named, as they can be asked for."""
     named = dict.fromkeys(map(dkim.selector, domain.selectors[:_MAX_GIVEN]))
     return tuple(name for name in named if name)
+
+
+def parent(domain: Domain) -> Question | None:
+    """The node above all keys of the organizational domain, for a name below it."""
+    if domain.name.count(".") < 2:
+        return None
+    home = _suffixes.organizational(domain.name)
+    return Question(f"_domainkey.{home}", "TXT") if home != domain.name else None
+
+
+@functools.lru_cache(maxsize=_IN_FLIGHT)
+def _first_rung(domain: Domain) -> tuple[Question, ...]:
+    """What is asked before anything is known."""
+    keys = (control(domain), domainkey(domain), *(_key(name, domain) for name in given(domain)))
+    above = parent(domain)
+    more = (Question(domain.name, "MX"), Question(domain.name, "TXT"), *((above,) if above else ()))
+    return _askable((*keys, *more))
+
+
+def _key(selector: str, domain: Domain) -> Question:
+    return Question(dkim.key_name(selector, domain.name), "TXT")
 
 
 class Ladder:
@@ -76,10 +101,7 @@ class Ladder:
 
     def rungs(self) -> Iterator[tuple[Question, ...]]:
         """The questions: the next rung only when the last is answered and leaves something to find."""
-        domain = self.domain
-        first = [self._control, domainkey(domain), *map(self._question, self.given)]
-        rung = _askable((*first, Question(domain.name, "MX"), Question(domain.name, "TXT")))
-        yield rung if self.parent is None else (*rung, self.parent)
+        yield (rung := _first_rung(self.domain))
         if self._open(rung) or not self._worth_searching:
             return
         for names in (self._of_providers, self._of_aliases):
@@ -91,13 +113,10 @@ class Ladder:
         if not self.given and not any(each.key for each in self.selectors):
             yield _askable(map(self._question, COMMON))
 
-    @cached_property
+    @property
     def parent(self) -> Question | None:
         """The node above all keys of the organizational domain, for a name below it."""
-        if self.domain.name.count(".") < 2:
-            return None
-        home = _suffixes.organizational(self.domain.name)
-        return Question(f"_domainkey.{home}", "TXT") if home != self.domain.name else None
+        return parent(self.domain)
 
     @cached_property
     def selectors(self) -> tuple[Selector, ...]:
@@ -145,14 +164,7 @@ class Ladder:
     def providers(self) -> tuple[Provider, ...]:
         """Who sends for the domain: the provider told, that of its MX, those its SPF record includes."""
         name, seen = self.domain.name, self.seen
-        told = _providers.find(self.domain.provider) if self.domain.provider else None
-        hosts = [value.partition(" ")[2] for value in seen.of(name, "MX")[:20]]
-        spf = (value.lower() for value in seen.of(name, "TXT")[:100])
-        terms = (term for value in spf if value.startswith("v=spf1") for term in value[:4096].split())
-        included = {term.partition(":")[2] for term in terms if "include:" in term}
-        by_spf = [one for one in _providers.table() if not included.isdisjoint(one.spf)] if included else []
-        found = (told, _providers.recognise(hosts), *by_spf)
-        return tuple({one.id: one for one in found if one is not None}.values())[:_MAX_PROVIDERS]
+        return _serving(self.domain.provider, seen.of(name, "MX"), seen.of(name, "TXT"))
 
     @cached_property
     def _control(self) -> Question:
@@ -182,17 +194,19 @@ class Ladder:
         return [
             self._filled(name)
             for one in _providers.table()
-            if any(fnmatch.fnmatchcase(target, self._filled(p)) for target in targets for p in one.targets)
+            if any(_providers.matches(target, self._filled(p)) for p in one.targets for target in targets)
             for name in one.selectors
         ]
 
     def _question(self, selector: str) -> Question:
-        return Question(dkim.key_name(selector, self.domain.name), "TXT")
+        return _key(selector, self.domain)
 
     def _open(self, rung: Iterable[Question]) -> bool:
-        return any(each not in self.seen for each in rung)
+        return not all(map(self.seen.answers.__contains__, rung))
 
     def _filled(self, pattern: str) -> str:
+        if "{" not in pattern:
+            return pattern
         name = self.domain.name
         return pattern.replace("{domain}", name).replace("{dashed}", name.replace(".", "-"))
 
@@ -204,6 +218,18 @@ class Ladder:
         if values and self.echoes.issuperset(values) and not (told and key is not None and key.usable):
             answer, key = Answer(Status.NXDOMAIN, server=answer.server), None  # the wildcard's, not its own
         return Selector(name, told, asked, answer, key)
+
+
+@functools.lru_cache(maxsize=512)
+def _serving(told: str, exchanges: tuple[str, ...], texts: tuple[str, ...]) -> tuple[Provider, ...]:
+    """The providers in what was told, in MX values and in the SPF records among TXT values."""
+    hosts = [value.partition(" ")[2] for value in exchanges[:20]]
+    spf = (value.lower() for value in texts[:100])
+    terms = (term for value in spf if value.startswith("v=spf1") for term in value[:4096].split())
+    included = {term.partition(":")[2] for term in terms if "include:" in term}
+    named = _providers.find(told) if told else None
+    found = (named, _providers.recognise(hosts), *_providers.including(included))
+    return tuple({one.id: one for one in found if one is not None}.values())[:_MAX_PROVIDERS]
 
 
 def _askable(questions: Iterable[Question]) -> tuple[Question, ...]:

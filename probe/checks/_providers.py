@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import fnmatch
 import functools
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from probe.rules import Source
 
-__all__ = ["Provider", "find", "recognise", "table"]
+__all__ = ["Provider", "find", "including", "matches", "recognise", "table"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +59,33 @@ def recognise(hosts: Iterable[str]) -> Provider | None:
 
 @functools.lru_cache(maxsize=4096)
 def _of_host(host: str) -> Provider | None:
-    for provider in table():
-        if any(fnmatch.fnmatchcase(host, pattern) for pattern in provider.mx):
-            return provider
-    return None
+    return next((one for one in table() if any(matches(host, pattern) for pattern in one.mx)), None)
+
+
+def including(names: Iterable[str]) -> tuple[Provider, ...]:
+    """The providers whose customers include one of these names in their SPF records, in the table's order."""
+    places = {place for name in names for place in _by_include().get(name, ())}
+    return tuple(table()[place] for place in sorted(places))
+
+
+@functools.cache
+def _by_include() -> Mapping[str, tuple[int, ...]]:
+    """The places in the table by the name to include."""
+    names = {name for provider in table() for name in provider.spf}
+    return {name: tuple(at for at, one in enumerate(table()) if name in one.spf) for name in names}
+
+
+def matches(name: str, pattern: str) -> bool:
+    """Whether a name is what a pattern describes: `*` is any run of characters.
+
+    Many patterns hold the domain's own name and are used for it alone: no regex is compiled for that.
+    """
+    begin, *inner = pattern.split("*")
+    if not inner or not name.startswith(begin):
+        return name == pattern
+    at, end = len(begin), inner.pop()
+    for part in inner:
+        if (found := name.find(part, at)) < 0:
+            return False
+        at = found + len(part)
+    return name.endswith(end) and at + len(end) <= len(name)
