@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 import struct
+from functools import lru_cache
 
 from probe.facts import Answer, Status
 from probe.wire import _dns_names as names
 from probe.wire._dns_names import Malformed, NotAName
-from probe.wire._dns_records import Value, value
+from probe.wire._dns_records import Value, reader
 
 __all__ = [
     "Malformed",
@@ -54,7 +55,11 @@ _EXTENDED = {
 _RESPONSE, _AUTHORITATIVE, _TRUNCATED, _RECURSIVE, _AUTHENTIC = 0x8000, 0x0400, 0x0200, 0x0080, 0x0020
 _ASK_RECURSION, _ASK_AUTHENTIC = 0x0100, 0x0020
 _OPT = b"\x00" + struct.pack("!HHIH", 41, LIMIT, 0, 0)
+_HEADER = struct.Struct("!HHHHH")  # without the id: flags, then how many records each section has
+_DIRECT = _HEADER.pack(_ASK_AUTHENTIC, 1, 0, 0, 1)
+_RECURSING = _HEADER.pack(_ASK_RECURSION | _ASK_AUTHENTIC, 1, 0, 0, 1)
 _FIXED = struct.Struct("!HHIH")
+_TO_QUESTION = b"\xc0\x0c"  # how nearly every record of an answer names its owner
 _SIMPLE = re.compile(r"[a-z0-9_.-]+\Z")
 
 
@@ -74,9 +79,13 @@ def query(name: str, kind: str, *, recurse: bool = True) -> bytes:
 
     The AD bit asks whether the resolver validated (RFC 6840 section 5.7). Without EDNS it is `plain`.
     """
-    flags = (_ASK_RECURSION if recurse else 0) | _ASK_AUTHENTIC
-    head = struct.pack("!HHHHH", flags, 1, 0, 0, 1)
-    return head + names.encoded(name) + struct.pack("!HH", names.number(kind), 1) + _OPT
+    return (_RECURSING if recurse else _DIRECT) + names.encoded(name) + _ending(kind)
+
+
+@lru_cache(maxsize=64)
+def _ending(kind: str) -> bytes:
+    """What follows the name in a query: type, class and OPT."""
+    return struct.pack("!HH", names.number(kind), 1) + _OPT
 
 
 def plain(body: bytes) -> bytes:
@@ -125,7 +134,7 @@ def asked(data: bytes, body: bytes) -> bool:
 
 
 def _read(data: bytes, body: bytes, name: str, kind: str, server: str) -> Answer:
-    flags, _, answers, authorities, additional = struct.unpack_from("!HHHHH", data, 2)
+    flags, _, answers, authorities, additional = _HEADER.unpack_from(data, 2)
     if not flags & _RESPONSE:
         raise Malformed("not a response")
     wanted = names.number(kind)
@@ -139,9 +148,8 @@ def _read(data: bytes, body: bytes, name: str, kind: str, server: str) -> Answer
         found, at = _answers(data, at, answers, name, wanted)
         aliases, values, ttl = found.follow(name)
         if values and not rcode:
-            unique = dict.fromkeys(values)
-            texts = tuple(text for text, _ in unique)
-            chunks = tuple(sizes for _, sizes in unique) if wanted in {16, 99} else ()
+            texts, chunks = zip(*dict.fromkeys(values), strict=True)
+            chunks = chunks if wanted in {16, 99} else ()
             return Answer(Status.OK, texts, ttl, server, aliases, chunks, authentic)
         if not found.about and not rcode:
             raise Malformed("the answer holds records of other names only")
@@ -196,8 +204,9 @@ class _Found:
 def _answers(data: bytes, at: int, count: int, name: str, wanted: int) -> tuple[_Found, int]:
     """What the answer section holds, and the offset behind it."""
     found = _Found()
+    read = reader(wanted)
     for _ in range(count):
-        if data[at] == 0xC0 and data[at + 1] == 12:  # nearly always: a pointer to the question
+        if data[at : at + 2] == _TO_QUESTION:
             owner, at = name, at + 2
         else:
             owner, at = names.name(data, at)
@@ -211,7 +220,7 @@ def _answers(data: bytes, at: int, count: int, name: str, wanted: int) -> tuple[
             life = 0 if life > 0x7FFFFFFF else life  # RFC 2181 section 8
             found.lives[owner] = min(life, found.lives.get(owner, life))
             if kind == wanted:
-                found.values.setdefault(owner, []).append(value(kind, data, at, end))
+                found.values.setdefault(owner, []).append(read(data, at, end))
             else:
                 found.ways[owner] = names.name(data, at)[0]
         at = end

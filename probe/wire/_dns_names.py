@@ -48,25 +48,27 @@ def _labels(name: str) -> list[str]:
 
 
 @lru_cache(maxsize=4096)
+def _encoded(label: str) -> bytes:
+    """A label in wire form: its length and its bytes. Names are many, their labels mostly the same."""
+    try:
+        raw = (_ESCAPE.sub(_unescaped, label) if "\\" in label else label).encode("latin-1")
+    except UnicodeEncodeError:
+        raise NotAName("a label holds characters that the DNS cannot carry") from None
+    if not raw or b"\0" in raw:
+        raise NotAName("a label is empty or holds a NUL")
+    if len(raw) > 63:
+        raise NotAName("a label is longer than 63 bytes")
+    return bytes((len(raw),)) + raw
+
+
 def encoded(name: str) -> bytes:
     r"""A name in wire form; ``\.`` and ``\DDD`` are escapes (RFC 1035 section 5.1). Raises NotAName."""
     if name in {"", "."}:
         return b"\0"
-    out = bytearray()
-    for label in _labels(name):
-        try:
-            raw = (_ESCAPE.sub(_unescaped, label) if "\\" in label else label).encode("latin-1")
-        except UnicodeEncodeError:
-            raise NotAName("a label holds characters that the DNS cannot carry") from None
-        if not raw or b"\0" in raw:
-            raise NotAName("a label is empty or holds a NUL")
-        if len(raw) > 63:
-            raise NotAName("a label is longer than 63 bytes")
-        out.append(len(raw))
-        out += raw
+    out = b"".join(map(_encoded, _labels(name)))
     if len(out) > 254:
         raise NotAName("the name is longer than 255 bytes")
-    return bytes(out) + b"\0"
+    return out + b"\0"
 
 
 def number(kind: str) -> int:
@@ -78,6 +80,7 @@ def number(kind: str) -> int:
     raise NotAName(f"{kind[:20]} is no record type known here")
 
 
+@lru_cache(maxsize=4096)
 def _written(label: bytes) -> str:
     """A label as master files write it (RFC 1035 section 5.1), in lower case."""
     label = label.lower()
@@ -94,24 +97,23 @@ def name(data: bytes, at: int) -> tuple[str, int]:
     labels: list[str] = []
     behind = -1
     hops = size = 0
-    while True:
-        length = data[at]
-        if length == 0:
-            return ".".join(labels), behind if behind >= 0 else at + 1
+    while length := data[at]:
+        at += 1
         if length < 64:
             size += length + 1
             if size > 254:
                 raise Malformed("a name is longer than 255 bytes")
-            labels.append(_written(data[at + 1 : at + 1 + length]))
-            at += 1 + length
+            labels.append(_written(data[at : at + length]))
+            at += length
             continue
-        target = (length & 0x3F) << 8 | data[at + 1]
+        target = (length & 0x3F) << 8 | data[at]
         hops += 1
-        if length < 0xC0 or target >= at or hops > _HOPS:
+        if length < 0xC0 or target >= at - 1 or hops > _HOPS:
             raise Malformed("a name is compressed in a way that cannot be followed")
         if behind < 0:
-            behind = at + 2
+            behind = at + 1
         at = target
+    return ".".join(labels), behind if behind >= 0 else at + 1
 
 
 def skip(data: bytes, at: int) -> int:

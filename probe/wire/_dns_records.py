@@ -5,12 +5,14 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Callable
+from functools import partial
 
 from probe.wire._dns_names import Malformed, name
 
-__all__ = ["Value", "value"]
+__all__ = ["Reader", "Value", "reader"]
 
 Value = tuple[str, tuple[int, ...]]  # as in `Answer.values`, and the lengths of the strings of a TXT
+Reader = Callable[[bytes, int, int], Value]  # of a message, between two offsets
 
 
 def _target(data: bytes, at: int, end: int) -> str:
@@ -70,7 +72,7 @@ def _ds(data: bytes, at: int, end: int) -> Value:
     return f"{tag} {algorithm} {digest} {data[at + 4 : end].hex()}", ()
 
 
-_READERS: dict[int, Callable[[bytes, int, int], Value]] = {
+_READERS: dict[int, Reader] = {
     1: _a, 2: _host, 5: _host, 6: _soa, 12: _host, 15: _mx, 16: _txt, 28: _aaaa, 33: _srv, 43: _ds,
     52: _tlsa, 99: _txt,
 }  # fmt: skip
@@ -88,7 +90,6 @@ def _rare(kind: int, data: bytes, at: int, end: int) -> Value:
         raise Malformed(f"a record of type {kind} cannot be read: {problem}") from None
 
 
-def value(kind: int, data: bytes, at: int, end: int) -> Value:
-    """The record of a type between two offsets. Raises Malformed, IndexError, struct.error or OSError."""
-    reader = _READERS.get(kind)
-    return reader(data, at, end) if reader else _rare(kind, data, at, end)
+def reader(kind: int) -> Reader:
+    """What reads a record of a type; it raises Malformed, IndexError, struct.error or OSError."""
+    return _READERS.get(kind) or partial(_rare, kind)
