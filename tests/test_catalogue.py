@@ -65,7 +65,8 @@ def test_every_entry_is_the_best_match_of_its_own_samples(entry: Entry, sample: 
 def test_no_two_entries_claim_one_reply_with_equal_right(entry: Entry, sample: str) -> None:
     if not entry.ending:
         told = heard(entry, sample)
-        readings = sorted([*LIBRARY._worded(told), *LIBRARY._bare(told)], key=_match._order)
+        worded = LIBRARY._worded(told, LIBRARY.literals(told.text))
+        readings = sorted([*worded, *LIBRARY._bare(told)], key=_match._order)
         equals = {one.entry.id for one in readings if one.score == readings[0].score}
         assert equals == {entry.id}
 
@@ -155,11 +156,9 @@ def test_the_literals_a_pattern_cannot_do_without(
 def test_the_index_misses_no_match() -> None:
     texts = [catalogue.fold(pasted.read(sample).text) for entry, sample in SAMPLES if not entry.ending]
     for text in texts[::7]:
-        candidates = set(LIBRARY._candidates(text))
-        for number, made in enumerate(LIBRARY.table["entries"]):
-            for place, pattern in enumerate(made["text"] if not made["ending"] else ()):
-                if _entry.words_in(pattern, text) is not None:
-                    assert (number, place) in candidates
+        candidates = set(LIBRARY.candidates(LIBRARY.literals(text)))
+        for *pattern, _ in LIBRARY.index["patterns"]:
+            assert tuple(pattern) in candidates or _entry.words_in(pattern[1], text) is None
 
 
 @pytest.mark.parametrize(
@@ -470,7 +469,7 @@ def test_the_kept_form_follows_the_files(tmp_path: Path, monkeypatch: pytest.Mon
     first = _compile.compiled(folder)
     assert _compile.compiled(folder) == first
     path.write_text(GOOD.replace("Nobody", "Nobody there"), "utf-8")
-    assert _compile.compiled(folder)["rules"]["one/nobody"]["title"] == "Nobody there"
+    assert _compile.row(_compile.compiled(folder)["rules"]["one/nobody"])["title"] == "Nobody there"
 
 
 def test_a_broken_kept_form_and_a_broken_file_cost_nothing_else(

@@ -105,7 +105,7 @@ def _read(heard: _match.Heard) -> Match:
 
 def rule(id: str) -> Rule:
     """The rule of an id such as ``google/app-password-required``; KeyError for an id nobody wrote."""
-    return rule_of(_library().rules[id])
+    return rule_of(_compile.row(_library().rules[id]))
 
 
 def rules() -> tuple[Rule, ...]:
@@ -120,8 +120,7 @@ def entry(id: str) -> Entry:
 
 def entries() -> tuple[Entry, ...]:
     """Every reply entry, by id."""
-    library = _library()
-    return tuple(library.entry(number) for number in range(len(library.table["entries"])))
+    return _library().entries()
 
 
 def general(cause: Cause) -> Rule:
@@ -142,7 +141,7 @@ def problems(folder: Path = FOLDER) -> list[str]:
 @functools.cache
 def providers() -> tuple[Provider, ...]:
     """Every provider, by id."""
-    return tuple(provider_of(one) for one in _library().table["providers"].values())
+    return tuple(provider_of(_compile.row(one)) for one in _library().providers.values())
 
 
 @functools.cache
@@ -196,7 +195,8 @@ def provider_of_host(host: str) -> Provider | None:
 @functools.lru_cache(maxsize=64)
 def provider_of_text(text: str) -> Provider | None:
     """The provider that a banner's or reply's own words betray."""
-    return _by_id().get(_library().signed(fold(text)))
+    library = _library()
+    return _by_id().get(library.signed(library.literals(fold(text))))
 
 
 def _name(host: str) -> str:

@@ -1,8 +1,10 @@
 """TOML in, one plain table out: what the catalogue loads in milliseconds instead of parsing it anew.
 
 The compiled table is kept like byte code, beside the files or in the user's cache, under a key made of
-every file's name, size and time. `compiled` never raises at a user: a file that cannot be read is left
-out. What is wrong with one, `_strict` tells.
+every file's name, size and time. A command needs a handful of its rows: so each row of a rule, an entry
+or a provider sleeps as bytes until `row` wakes it, and only the index is there at once.
+`compiled` never raises at a user: a file that cannot be read is left out. What is wrong with one,
+`_strict` tells.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from typing import Any
 
 from probe.catalogue import _patterns
 
-__all__ = ["FLAGS", "LISTS", "TEXTS", "compiled", "listed", "pattern_of", "table"]
+__all__ = ["FLAGS", "LISTS", "TEXTS", "compiled", "listed", "pattern_of", "row", "table"]
 
 TEXTS = ("title", "meaning", "fix", "dont", "check", "disputed", "retry_after")
 LISTS = ("stage", "code", "enhanced", "text", "ending", "mechanism", "side", "sample", "also", "predicts")
@@ -109,7 +111,17 @@ def table(files: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
     for one in rules.values():
         _inherit(one, rules)
     entries.sort(key=lambda entry: entry["id"])
-    return {"rules": rules, "entries": entries, "providers": providers, "index": _index(entries)}
+    return {
+        "rules": {name: marshal.dumps(one) for name, one in rules.items()},
+        "entries": [marshal.dumps(one) for one in entries],
+        "providers": {name: marshal.dumps(one) for name, one in providers.items()},
+        "index": _index(entries, providers),
+    }
+
+
+def row(asleep: bytes) -> dict[str, Any]:
+    """A row of the table as it was before it was laid to sleep."""
+    return marshal.loads(asleep)  # type: ignore[no-any-return]  # noqa: S302  # as in `compiled`
 
 
 def listed(value: Any) -> list[str]:
@@ -151,7 +163,6 @@ def _entry(
 ) -> dict[str, Any]:
     made: dict[str, Any] = {key: listed(each.get(key)) for key in LISTS}
     made["text"] = [one for text in made["text"] if _sound(one := pattern_of(text, vocabulary))]
-    made["worth"] = [_worth(one) for one in made["text"]]
     made["mechanism"] = [one.lower() for one in made["mechanism"]]
     return made | {
         "id": f"{stem}/{each['id']}",
@@ -212,22 +223,43 @@ def _provider(stem: str, each: Mapping[str, Any], source: Any) -> dict[str, Any]
     }
 
 
-def _index(entries: list[dict[str, Any]]) -> dict[str, Any]:
-    """Where to look: patterns by their rarest required gram, bare entries by code, faults by ending."""
+# -- the index ------------------------------------------------------------------------------------
+
+Needs = tuple[tuple[str, ...], ...]
+"""Sets of literals: a pattern matches only where one of each set stands."""
+
+
+def _index(entries: list[dict[str, Any]], providers: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Where to look: patterns by their rarest literals, bare entries by code, faults by ending.
+
+    `patterns` are (the entry's number, the pattern, the fewest letters of a match, what else it needs),
+    `starts` their places by the literals that betray them, `signs` the providers by theirs. `grams` are
+    all these literals by their rarest run of three letters, `short` those that are too short for one.
+    """
     samples = [_patterns.fold(sample) for entry in entries for sample in entry["sample"]]
     replies = samples[:: max(1, len(samples) // 150)]
-    patterns: list[tuple[int, int, tuple[str, ...]]] = []
-    index: dict[str, Any] = {"enhanced": {}, "code": {}, "rest": [], "ending": {}}
+    patterns: list[tuple[int, str, int, Needs]] = []
+    index: dict[str, Any] = {"enhanced": {}, "code": {}, "rest": [], "ending": {}, "starts": {}}
     for number, entry in enumerate(entries):
         if entry["text"] and not entry["ending"]:
-            patterns += [(number, place, _rarest(one, replies)) for place, one in enumerate(entry["text"])]
+            for pattern in entry["text"]:
+                rarest, *others = _needs(pattern, replies)
+                for word in rarest:
+                    index["starts"].setdefault(word, []).append(len(patterns))
+                patterns.append((number, pattern, _worth(pattern), tuple(others)))
             continue
         kind = next((kind for kind in ("ending", "enhanced", "code") if entry[kind]), "rest")
         for one in _keys(kind, entry):
             index[kind].setdefault(one, []).append(number)
         if not _keys(kind, entry):
             index["rest"].append(number)
-    return index | _grammed(patterns)
+    index["signs"] = {
+        sign: name for name, one in sorted(providers.items(), reverse=True) for sign in one["signs"]
+    }
+    needed = {word for *_, needs in patterns for words in needs for word in words}
+    literals = needed.union(index["starts"], index["signs"])
+    ids = {entry["id"]: number for number, entry in enumerate(entries)}
+    return index | {"ids": ids, "patterns": patterns} | _grammed(sorted(literals), samples)
 
 
 def _keys(kind: str, entry: Mapping[str, Any]) -> list[str]:
@@ -240,29 +272,29 @@ def _keys(kind: str, entry: Mapping[str, Any]) -> list[str]:
     return [] if kind != "ending" and any("x" in key for key in keys) else keys
 
 
-def _grammed(patterns: list[tuple[int, int, tuple[str, ...]]]) -> dict[str, Any]:
-    grams: dict[str, list[tuple[int, int, str]]] = {}
-    always: list[tuple[int, int, str]] = []
-    common = Counter(gram for _, _, words in patterns for word in words for gram in _patterns.grams(word))
-    for number, place, words in patterns:
-        for word in words or ("",):
-            if len(word) < _patterns.GRAM:
-                always.append((number, place, word))
-            else:
-                rarest = min(_patterns.grams(word), key=lambda gram: (common[gram], gram))
-                grams.setdefault(rarest, []).append((number, place, word))
-    return {"grams": grams, "always": always}
+def _needs(pattern: str, replies: list[str]) -> Needs:
+    """What a pattern cannot match without, the set that fewest replies contain first.
 
-
-def _rarest(pattern: str, replies: list[str]) -> tuple[str, ...]:
-    """The set of required literals that fewest replies contain: where it is absent, nothing need be tried."""
+    After the first, sets with a literal too short for a gram are left out: they stand nearly everywhere.
+    """
     try:
         options = _patterns.required(pattern)
     except re.error:
-        return ()
-    return min(options, key=lambda words: _common(words, replies), default=())
+        options = ()
+    rarest, *others = sorted(options, key=lambda words: _common(words, replies)) or [("",)]
+    return rarest, *(words for words in others if min(map(len, words)) >= _patterns.GRAM)
 
 
 def _common(words: tuple[str, ...], replies: list[str]) -> tuple[int, int]:
     seen = sum(any(word in reply for word in words) for reply in replies)
     return (seen if min(map(len, words)) >= _patterns.GRAM else len(replies)), -min(map(len, words))
+
+
+def _grammed(literals: list[str], replies: list[str]) -> dict[str, Any]:
+    """Literals by the run of three letters that fewest replies contain."""
+    common = Counter(gram for text in (*replies, *literals) for gram in _patterns.grams(text))
+    grams: dict[str, list[str]] = {}
+    for word in literals:
+        if runs := _patterns.grams(word):
+            grams.setdefault(min(runs, key=lambda gram: (common[gram], gram)), []).append(word)
+    return {"grams": grams, "short": [word for word in literals if len(word) < _patterns.GRAM]}

@@ -192,9 +192,8 @@ def rule_of(made: Mapping[str, Any]) -> Rule:
     )
 
 
-def entry_of(made: Mapping[str, Any], rules: Mapping[str, Mapping[str, Any]]) -> Entry:
-    """An entry from its row in the table."""
-    rule = rules[made["id"]]
+def entry_of(made: Mapping[str, Any], rule: Mapping[str, Any]) -> Entry:
+    """An entry from its row in the table and its rule's."""
     return Entry(
         rule=rule_of(rule),
         provider=made["provider"],

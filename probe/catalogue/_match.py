@@ -1,6 +1,6 @@
 """The matcher: which entries apply to what was heard, and which of them is the most specific.
 
-A reply's words are cut into runs of three letters; the table knows for each run which patterns may
+A reply's words are cut into runs of three letters; the index knows for each run which patterns may
 occur, so the cost of a reading does not grow with the catalogue.
 """
 
@@ -9,9 +9,11 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
 from probe.catalogue import _patterns
+from probe.catalogue._compile import row
 from probe.catalogue._entry import Entry, Match, entry_of, rule_of, words_in
 from probe.facts import Fault, Stage
 from probe.rules import Cause, Confidence, Family, Rule, Source, Verdict
@@ -32,7 +34,7 @@ _OF_SENDER = re.compile(
 )
 
 _AT_AUTH = frozenset((432, 525, 534, 535, 538))
-_AUTH = [Stage.AUTH]
+_AUTH = frozenset((Stage.AUTH,))
 
 _NOTHING = Rule(
     id="standard/unknown",
@@ -83,57 +85,65 @@ class Library:
     """The compiled table with its entries made when they are first needed."""
 
     def __init__(self, table: Mapping[str, Any]) -> None:
-        self.table = table
-        self.rules: Mapping[str, Mapping[str, Any]] = table["rules"]
-        self._entries: list[Entry | None] = [None] * len(table["entries"])
-        self._grams: Mapping[str, list[tuple[int, int, str]]] = table["index"]["grams"]
-        self._short: list[tuple[int, int, str]] = table["index"]["always"]
-        self._signs = tuple(
-            sorted(
-                ((sign, name) for name, one in table["providers"].items() for sign in one["signs"]),
-                key=lambda pair: (-len(pair[0]), pair),
-            )
-        )
+        self.rules: Mapping[str, bytes] = table["rules"]
+        self.providers: Mapping[str, bytes] = table["providers"]
+        self.index: Mapping[str, Any] = table["index"]
+        self._asleep: Sequence[bytes] = table["entries"]
+        self._entries: list[Entry | None] = [None] * len(self._asleep)
+        self._general: dict[Cause, Entry | None] = {}
+        # What codes alone say is the same for all the words beside them.
+        self._coded = functools.lru_cache(maxsize=1024)(self._bare)
 
     def entry(self, number: int) -> Entry:
         """The entry of a place in the table."""
         made = self._entries[number]
         if made is None:
-            made = self._entries[number] = entry_of(self.table["entries"][number], self.rules)
+            own = row(self._asleep[number])
+            made = self._entries[number] = entry_of(own, row(self.rules[own["id"]]))
         return made
 
-    @functools.cached_property
-    def _places(self) -> Mapping[str, int]:
-        return {made["id"]: number for number, made in enumerate(self.table["entries"])}
+    def entries(self) -> tuple[Entry, ...]:
+        """Every entry, by id."""
+        return tuple(map(self.entry, range(len(self._entries))))
 
     def named(self, id: str) -> Entry:
         """The entry of an id; KeyError where there is none."""
-        return self.entry(self._places[id])
+        return self.entry(self.index["ids"][id])
 
     def general(self, cause: Cause) -> Entry | None:
         """The entry that speaks for a cause."""
-        made = self.rules.get(f"standard/{cause.value.replace('_', '-')}")
-        return Entry(rule_of(made)) if made else None
+        if cause not in self._general:
+            asleep = self.rules.get(f"standard/{cause.value.replace('_', '-')}")
+            self._general[cause] = Entry(rule_of(row(asleep))) if asleep else None
+        return self._general[cause]
 
-    def signed(self, text: str) -> str:
-        """The provider that folded words betray; empty where none does."""
-        return next((name for sign, name in self._signs if sign in text), "")
+    def literals(self, text: str) -> set[str]:
+        """The literals of the index that stand in a text; its runs of three letters say where to look."""
+        grams = self.index["grams"]
+        found = {word for run in grams.keys() & _patterns.grams(text) for word in grams[run] if word in text}
+        found.update(word for word in self.index["short"] if word in text)
+        return found
+
+    def signed(self, literals: AbstractSet[str]) -> str:
+        """The provider that the longest of some literals betrays; empty where none does."""
+        signs: Mapping[str, str] = self.index["signs"]
+        longest = min(signs.keys() & literals, key=lambda sign: (-len(sign), sign), default="")
+        return signs[longest] if longest else ""
 
     def reply(self, heard: Heard) -> Match:
         """The best reading of a reply."""
+        literals = self.literals(heard.text)
         heard = heard._replace(
-            provider=heard.provider or self.signed(heard.text),
+            provider=heard.provider or self.signed(literals),
             stage=heard.stage or (Stage.AUTH if heard.code in _AT_AUTH else None),
         )
-        worded = self._worded(heard)
-        bare = self._bare(heard)
-        return self._best(heard, worded, bare)
+        return self._best(heard, self._worded(heard, literals), self._coded(heard._replace(text="")))
 
     def fault(self, heard: Fault, stage: Stage | None, provider: str, mechanism: str) -> Match:
         """The best reading of a fault."""
         words = Heard(_patterns.fold(heard.text), 0, "", stage, provider, mechanism)
         readings: list[Reading] = []
-        for number in self.table["index"]["ending"].get(heard.ending, ()):
+        for number in self.index["ending"].get(heard.ending, ()):
             entry = self.entry(number)
             found = [one for pattern in entry.words if (one := words_in(pattern, words.text)) is not None]
             matched = max(found, key=len, default="")
@@ -146,25 +156,26 @@ class Library:
         sure = best.entry.confidence or (Confidence.CERTAIN if best.matched else Confidence.LIKELY)
         return Match(best.entry, best.matched, self._alternates(best, readings[1:]), sure, provider)
 
-    def _candidates(self, text: str) -> Iterable[tuple[int, int]]:
-        """The patterns of which a required literal stands in the text."""
-        hits = self._grams.keys() & _patterns.grams(text)
-        found = {
-            (number, place) for gram in hits for number, place, word in self._grams[gram] if word in text
-        }
-        found.update((number, place) for number, place, word in self._short if word in text)
-        return found
+    def candidates(self, literals: AbstractSet[str]) -> Iterator[tuple[int, str, int]]:
+        """The patterns that may match a text of these literals: entry's number, pattern, fewest letters."""
+        starts, patterns = self.index["starts"], self.index["patterns"]
+        for place in {place for word in starts.keys() & literals for place in starts[word]}:
+            number, pattern, least, needs = patterns[place]
+            for words in needs:
+                if literals.isdisjoint(words):
+                    break
+            else:
+                yield number, pattern, least
 
-    def _worded(self, heard: Heard) -> list[Reading]:
+    def _worded(self, heard: Heard, literals: AbstractSet[str]) -> list[Reading]:
+        """The entries whose words occur, the most specific first."""
         most: dict[int, tuple[int, str]] = {}
-        made_entries = self.table["entries"]
-        for number, place in self._candidates(heard.text):
-            made = made_entries[number]
-            if not _possible(made, heard):
+        for number, pattern, least in self.candidates(literals):
+            if not _possible(self.entry(number), heard):
                 continue
-            matched = words_in(made["text"][place], heard.text)
+            matched = words_in(pattern, heard.text)
             if matched is not None:
-                worth = min(len(matched), made["worth"][place] + GAP)
+                worth = min(len(matched), least + GAP)
                 most[number] = max(most.get(number, (0, "")), (worth, matched))
         readings = []
         for number, (worth, matched) in most.items():
@@ -174,11 +185,11 @@ class Library:
         return sorted(readings, key=_order)
 
     def _bare(self, heard: Heard) -> list[Reading]:
-        index = self.table["index"]
+        """The entries without words that apply, the most specific first; nothing is read of the text."""
         numbers = (
-            *index["enhanced"].get(heard.enhanced, ()),
-            *index["code"].get(str(heard.code), ()),
-            *index["rest"],
+            *self.index["enhanced"].get(heard.enhanced, ()),
+            *self.index["code"].get(str(heard.code), ()),
+            *self.index["rest"],
         )
         readings = []
         for number in numbers:
@@ -223,12 +234,12 @@ def _order(reading: Reading) -> tuple[Any, ...]:
     return (*(-value for value in reading.score), reading.entry.id)
 
 
-def _possible(made: Mapping[str, Any], heard: Heard) -> bool:
-    """Whether an entry may apply at this stage and for this provider, seen from its row alone.
+def _possible(entry: Entry, heard: Heard) -> bool:
+    """Whether an entry may apply at this stage and for this provider, before its words are searched.
 
     General words about a login mean something else anywhere but at AUTH.
     """
-    stages, provider = made["stage"], made["provider"]
+    stages, provider = entry.stage, entry.provider
     if stages and heard.stage not in stages and (heard.stage or (stages == _AUTH and not provider)):
         return False
     return not (provider and heard.provider and provider != heard.provider)
@@ -284,6 +295,7 @@ def _rank(entry: Entry, heard: Heard, *, known: bool) -> int:
     return entry.rank - lost + strange
 
 
+@functools.lru_cache(maxsize=4096)  # there are few codes, and every reading asks about them again
 def _code(wanted: tuple[str, ...], given: int, *, worded: bool) -> int | None:
     """How exactly a code fits: 3 digits, 2, 1; 0 where none is asked or known; None where it does not."""
     if not wanted:
@@ -297,6 +309,7 @@ def _code(wanted: tuple[str, ...], given: int, *, worded: bool) -> int | None:
     return max(fits, default=None)
 
 
+@functools.lru_cache(maxsize=4096)
 def _enhanced(wanted: tuple[str, ...], given: str, *, worded: bool) -> int | None:
     """How exactly an enhanced code fits, as `_code` does, in parts."""
     if not wanted:
