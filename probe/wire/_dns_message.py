@@ -29,6 +29,7 @@ __all__ = [
 LIMIT = 1232  # bytes of an answer over UDP that no path fragments (the DNS flag day of 2020)
 _ALIASES = 16
 _RCODES = {
+    0: Status.NODATA,
     1: Status.FORMERR,
     2: Status.SERVFAIL,
     3: Status.NXDOMAIN,
@@ -158,19 +159,15 @@ def _read(data: bytes, body: bytes, name: str, kind: str, server: str) -> Answer
     if at != len(data):
         raise Malformed("the message ends elsewhere than it says")
     rcode |= extended << 4
-    status = _RCODES.get(rcode, Status.SERVFAIL if rcode else Status.NODATA)
+    status = _RCODES.get(rcode, Status.SERVFAIL)
     detail = said or (f"RCODE {rcode}" if rcode > 5 else "")
     if rcode == 16:
         status = Status.FORMERR  # BADVERS: this server wants no EDNS of ours
-    if (
-        status is Status.NODATA
-        and referral
-        and negative is None
-        and not flags & (_AUTHORITATIVE | _RECURSIVE)
-    ):
-        return Answer(Status.REFUSED, server=server, detail="a referral: this server does not resolve")
-    if status is Status.NODATA and aliases and negative is None:
-        raise Unfinished(aliases)
+    if negative is None and status is Status.NODATA:
+        if referral and not flags & (_AUTHORITATIVE | _RECURSIVE):
+            return Answer(Status.REFUSED, server=server, detail="a referral: this server does not resolve")
+        if aliases:
+            raise Unfinished(aliases)
     return Answer(status, (), negative or 0, server, aliases, (), authentic, detail)
 
 
@@ -250,7 +247,8 @@ def _edns(data: bytes, at: int, count: int) -> tuple[int, str, int]:
         kind, _, flags, length = _FIXED.unpack_from(data, at)
         at += 10
         if kind == 41:
-            upper, said = flags >> 24, _extended(data[at : at + length])
+            upper = flags >> 24
+            said = _extended(data[at : at + length]) if length else ""
         at += length
     return upper, said, at
 
