@@ -7,7 +7,7 @@ import ssl
 from dataclasses import dataclass
 
 from probe.facts import Answer, Question
-from probe.wire._dns_transport import Https, Server, Stream, Udp
+from probe.wire._dns_transport import Https, Place, Server, Stream, Udp
 
 __all__ = ["Asking", "Statistics", "Waiting", "Way", "reason", "wake"]
 
@@ -46,8 +46,8 @@ class Waiting:
 class Asking:
     """One question on its way, with all that wait for it.
 
-    `name` and `body` are what is asked now: they change where aliases are followed. `place` is the id of
-    the attempt that is timed; `open` are all ids that an answer may still come for.
+    `name` and `body` are what is asked now: they change where aliases are followed. `place` is that of the
+    attempt that is timed; `open` are all places that an answer may still come to.
     """
 
     __slots__ = (
@@ -63,23 +63,23 @@ class Asking:
         self.waiting: list[Waiting] = []
         self.attempt = 0
         self.to: Way | None = None
-        self.tried: list[Way] = []
-        self.place: tuple[int, int] | None = None
-        self.open: list[tuple[Udp, tuple[int, int]]] = []
+        self.tried: tuple[Way, ...] = ()
+        self.place: Place | None = None
+        self.open: tuple[Place, ...] = ()
         self.aliases: tuple[str, ...] = ()
         self.chased = 0
         self.failure: Answer | None = None
 
 
 class Way:
-    """A server with the sockets to it, and how often in a row it said nothing."""
+    """A server with what leads to it (one of `udp` and `stream`), and how often in a row it said nothing."""
 
     __slots__ = ("misses", "server", "stream", "udp")
 
-    def __init__(self, to: Server, udp: Udp | None, stream: Stream | Https | None) -> None:
+    def __init__(self, to: Server) -> None:
         self.server = to
-        self.udp = udp
-        self.stream = stream
+        self.udp: Udp | None = None
+        self.stream: Stream | Https | None = None
         self.misses = 0
 
 

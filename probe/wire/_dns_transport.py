@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import ipaddress
+import os
 import secrets
 import socket
 import ssl
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-__all__ = ["Https", "Server", "Stream", "Udp", "server", "system"]
+__all__ = ["Https", "Place", "Server", "Stream", "Udp", "forget", "server", "system"]
 
 _BATCH = 64  # datagrams read before the event loop gets its turn
 _POOL = 8
@@ -86,6 +87,22 @@ def _parted(text: str) -> tuple[str, int]:
 # -- UDP ------------------------------------------------------------------------------------------
 
 
+Awaited = dict[int, Any]  # what waits for an answer on a socket, by id
+Place = tuple[Awaited, int]
+
+
+def forget(place: Place) -> None:
+    """No longer listens for what was sent."""
+    awaited, number = place
+    awaited.pop(number, None)
+
+
+def _numbers() -> Iterator[int]:
+    """Ids that nobody can foresee, drawn many at a time: the kernel is asked once for 256."""
+    while True:
+        yield from memoryview(os.urandom(512)).cast("H")
+
+
 class Udp:
     """Connected sockets on random ports to one server; ids are random and unique on their socket.
 
@@ -100,10 +117,11 @@ class Udp:
         self._heard = heard
         self._broken = broken
         self._loop = asyncio.get_running_loop()
-        self._sockets: list[tuple[socket.socket, dict[int, Any]]] = []
+        self._sockets: list[tuple[socket.socket, Awaited]] = []
+        self._numbers = _numbers()
         self._next = 0
 
-    def send(self, token: Any, body: bytes) -> tuple[int, int]:
+    def send(self, token: Any, body: bytes) -> Place:
         """Sends a query under a new id; the place to `forget` it by. Raises OSError."""
         place = self._next
         self._next = (place + 1) % _POOL
@@ -113,15 +131,11 @@ class Udp:
         sock, awaited = self._sockets[place]
         if len(awaited) > _IDS // 4:
             raise OSError(errno.ENOBUFS, "too many questions under way")
-        while (number := secrets.randbits(16)) in awaited:
+        while (number := next(self._numbers)) in awaited:
             pass
         sock.send(number.to_bytes(2, "big") + body)
         awaited[number] = token
-        return place, number
-
-    def forget(self, place: tuple[int, int]) -> None:
-        """No longer listens for an id."""
-        self._sockets[place[0]][1].pop(place[1], None)
+        return awaited, number
 
     def close(self) -> None:
         """Closes the sockets."""
@@ -141,11 +155,11 @@ class Udp:
         except OSError:
             sock.close()
             raise
-        awaited: dict[int, Any] = {}
+        awaited: Awaited = {}
         self._loop.add_reader(sock, self._read, sock, awaited)
         self._sockets.append((sock, awaited))
 
-    def _read(self, sock: socket.socket, awaited: dict[int, Any]) -> None:
+    def _read(self, sock: socket.socket, awaited: Awaited) -> None:
         for _ in range(_BATCH):
             try:
                 data = sock.recv(_MESSAGE)

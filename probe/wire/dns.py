@@ -13,13 +13,14 @@ import ssl
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from types import TracebackType
 from typing import Self
 
 from probe.facts import Answer, Question, Status
 from probe.wire import _dns_message as message
 from probe.wire._dns_asking import Asking, Statistics, Waiting, Way, reason, wake
-from probe.wire._dns_transport import Https, Server, Stream, Udp, server, system
+from probe.wire._dns_transport import Https, Place, Server, Stream, Udp, forget, server, system
 
 __all__ = ["Resolver", "Statistics"]
 
@@ -28,6 +29,7 @@ _KEPT = 500_000  # answers; beyond, the oldest go
 _CHASED = 8  # aliases followed by questions of our own
 _PERHAPS_EDNS = frozenset({Status.TIMEOUT, Status.FORMERR, Status.NOTIMP, Status.GARBLED})
 _STREAMS = 32  # TCP connections at once
+_LATE = Answer(Status.SKIPPED, detail="no answer in the time allowed")
 
 
 class Resolver:
@@ -64,7 +66,7 @@ class Resolver:
         self._flight: dict[Question, Asking] = {}
         self._queue: deque[Asking] = deque()
         self._flying = 0
-        self._clock: deque[tuple[float, Asking, tuple[int, int]]] = deque()
+        self._clock: deque[tuple[float, Asking, Place]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._ways: list[Way] = []
         self._direct: dict[str, Way] = {}
@@ -127,8 +129,7 @@ class Resolver:
         if waiting is not None:
             self._launch()
             await self._wait(waiting, within)
-        late = Answer(Status.SKIPPED, detail="no answer in the time allowed")
-        return {question: self._kept.get(question, late) for question in wanted}
+        return {question: self._kept.get(question, _LATE) for question in wanted}
 
     async def ask_one(self, name: str, kind: str, *, within: float | None = None) -> Answer:
         """The answer to one question."""
@@ -178,11 +179,14 @@ class Resolver:
     # -- ways -------------------------------------------------------------------------------------
 
     def _way(self, to: Server) -> Way:
+        way = Way(to)
         if to.way == "udp":
-            return Way(to, Udp(to, self._heard, self._broken), None)
-        if to.way == "tls":
-            return Way(to, None, Stream(to, self._context or ssl.create_default_context()))
-        return Way(to, None, Https(to, self._context))
+            way.udp = Udp(to, partial(self._heard, way), partial(self._broken, way))
+        elif to.way == "tls":
+            way.stream = Stream(to, self._context or ssl.create_default_context())
+        else:
+            way.stream = Https(to, self._context)
+        return way
 
     def _direct_way(self, host: str) -> Way:
         if host not in self._direct:
@@ -199,12 +203,15 @@ class Resolver:
             return self._ways[0]
         fresh = [way for way in self._ways if way not in asking.tried] or self._ways
         way = min(fresh, key=lambda way: way.misses)
-        asking.tried.append(way)
+        asking.tried += (way,)
         return way
 
     # -- the life of a question -------------------------------------------------------------------
 
     def _launch(self) -> None:
+        clock = self._clock
+        while clock and clock[0][1].place is not clock[0][2]:  # answered: nothing holds it any longer
+            clock.popleft()
         while self._queue and self._flying < self._window:
             self._flying += 1
             self._send(self._queue.popleft())
@@ -219,8 +226,8 @@ class Resolver:
         quiet = asking.failure is not None and asking.failure.status in _PERHAPS_EDNS
         try:
             body = message.plain(asking.body) if quiet else asking.body
-            asking.place = way.udp.send((asking, way), body)
-            asking.open.append((way.udp, asking.place))
+            asking.place = way.udp.send(asking, body)
+            asking.open += (asking.place,)
         except BlockingIOError:
             self._loop.call_later(0.01, self._send, asking)
             return
@@ -251,9 +258,8 @@ class Resolver:
             else:
                 self._clock.popleft()
 
-    def _heard(self, token: tuple[Asking, Way], data: bytes) -> None:
+    def _heard(self, way: Way, asking: Asking, data: bytes) -> None:
         """A datagram with the right id; another question's is left for who waits longer (forgeries)."""
-        asking, way = token
         if message.headless(data):
             self._forget(asking)
             self._fail(asking, Status.FORMERR, "the server could not read the question")
@@ -317,17 +323,16 @@ class Resolver:
         else:
             self._send(asking)
 
-    def _broken(self, token: tuple[Asking, Way], problem: OSError) -> None:
-        asking, way = token
+    def _broken(self, way: Way, asking: Asking, problem: OSError) -> None:
         self._forget(asking)
         way.misses += 1
         self._fail(asking, Status.UNREACHABLE, reason(problem))
 
     @staticmethod
     def _forget(asking: Asking) -> None:
-        for udp, place in asking.open:
-            udp.forget(place)
-        asking.open.clear()
+        for place in asking.open:
+            forget(place)
+        asking.open = ()
         asking.place = None
 
     def _settle(self, asking: Asking, answer: Answer) -> None:
