@@ -2,18 +2,19 @@
 
 Checks stand on each other: what the receivers require is what SPF, DKIM, DMARC and PTR say, and an
 alignment stands on a walk that others have walked. The result is kept with the records it follows from,
-so it goes when they go, and a new answer, which makes new records, asks for new work.
+so it goes when they go, and a new answer, which makes new records, asks for new work; unless the result
+says that all it could rest on is answered.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Hashable, Iterable
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from probe.facts import Question, Records
 
-__all__ = ["asked_once", "once"]
+__all__ = ["asked_once", "once", "once_for_all"]
 
 Subject = TypeVar("Subject", bound=Hashable)
 Result = TypeVar("Result")
@@ -32,6 +33,26 @@ def once(work: Callable[[Subject, Records], Result]) -> Callable[[Subject, Recor
         return cast("Result", found)
 
     return remembered
+
+
+def once_for_all(
+    lasts: Callable[[Any], bool],
+) -> Callable[[Callable[[Subject, Records], Result]], Callable[[Subject, Records], Result]]:
+    """As `once`; a result that `lasts`, because no further answer can change it, outlives these records."""
+
+    def deciding(work: Callable[[Subject, Records], Result]) -> Callable[[Subject, Records], Result]:
+        @functools.wraps(work)
+        def remembered(subject: Subject, seen: Records) -> Result:
+            key = (work, subject)
+            found = seen.settled.get(key) or seen.derived.get(key)
+            if found is None:
+                found = work(subject, seen)
+                (seen.settled if lasts(found) else seen.derived)[key] = found
+            return cast("Result", found)
+
+        return remembered
+
+    return deciding
 
 
 def asked_once(

@@ -8,7 +8,7 @@ from probe.checks import Domain
 from probe.checks import _spf_fixes as fixes
 from probe.checks._evidence import evidence, printable, seen_answer
 from probe.checks._once import once
-from probe.checks._spf_networks import Span
+from probe.checks._spf_networks import Span, count
 from probe.checks._spf_reach import authorised
 from probe.checks._spf_result import MOST_LOOKUPS, MOST_VOIDS, records_of
 from probe.checks._spf_rules import rule
@@ -55,6 +55,11 @@ class Audit:
         return authorised(self.tree, self.seen) if self.tree is not None else ((), False)
 
     @cached_property
+    def addresses(self) -> tuple[int, int]:
+        """How many IPv4 and IPv6 addresses that are."""
+        return count(self.reached[0])
+
+    @cached_property
     def sound(self) -> bool:
         """Whether nothing in the record or below it is a permerror for everybody who comes so far."""
         tree = self.tree
@@ -73,7 +78,7 @@ class Audit:
             {
                 "domain": lookup.domain,
                 "term": printable(lookup.term.text),
-                "outcome": lookup.fate.value,
+                "outcome": str(lookup.fate),
                 "lookups": cost.count,
             }
             for lookup, cost in zip(self.tree.lookups, self.tree.costs, strict=True)

@@ -157,6 +157,8 @@ def decoded(text: str) -> str:
 
 def strange(text: str) -> tuple[str, str] | None:
     """The first character that is not visible ASCII or a space: itself, and its name."""
+    if text.isascii() and text.isprintable():
+        return None
     for char in decoded(text):
         if not " " <= char <= "~":
             return char, unicodedata.name(char, f"byte {ord(char):02X} hex" if ord(char) < 256 else "unnamed")

@@ -66,13 +66,12 @@ def _own(tree: Tree, lookup: Lookup) -> Lookup:
 
 def limits(audit: Audit, tree: Tree) -> Iterator[Finding]:
     """Ten lookups and two void ones, counted term by term (section 4.6.4)."""
-    shown = ", ".join(str(cost) for cost in tree.own[:20])
     if tree.count > MOST_LOOKUPS:
         least = "at least " if tree.cut else ""
-        detail = f"{least}{tree.count} of {MOST_LOOKUPS}: {shown}"
+        detail = f"{least}{tree.count} of {MOST_LOOKUPS}: {_listed(tree)}"
         yield audit.found("too-many-lookups", detail, _lighter(audit, tree))
     elif tree.count == MOST_LOOKUPS and not tree.cut:
-        yield audit.found("at-lookup-limit", shown)
+        yield audit.found("at-lookup-limit", _listed(tree))
     if len(tree.voids) > MOST_VOIDS:
         named = ", ".join(str(lookup.question) for lookup in tree.voids[:10])
         own = [lookup.term for lookup in tree.voids if lookup.parent < 0]
@@ -85,6 +84,10 @@ def limits(audit: Audit, tree: Tree) -> Iterator[Finding]:
             asked = lookup.question or audit.question
             status = seen_answer(audit.seen, asked).status
             yield _at(audit, tree, lookup, "void-lookup", f"has nothing of type {asked.type} ({status})")
+
+
+def _listed(tree: Tree) -> str:
+    return ", ".join(str(cost) for cost in tree.own[:20])
 
 
 def _lighter(audit: Audit, tree: Tree) -> str:
@@ -110,7 +113,7 @@ def reach(audit: Audit, tree: Tree) -> Iterator[Finding]:
     """Whether practically everybody is let in."""
     if audit.record.all is not None and audit.record.all.qualifier == "+":
         return
-    four, six = count(audit.reached[0])
+    four, six = audit.addresses
     if four < _WIDE_IP4 and six < _ALL_IP6 // 2:
         return
     wide = [term for term in audit.record.terms if _is_wide(audit, tree, term)]

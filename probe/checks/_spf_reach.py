@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from probe.checks._spf_networks import EVERYTHING, Span, decide, network_span
 from probe.checks._spf_result import MOST_LOOKUPS, queryable
 from probe.checks._spf_tree import Tree, mx_hosts, target
 from probe.facts import Records
+from probe.grammar import spf
 from probe.grammar.spf import Term
 
 __all__ = ["addresses", "authorised"]
@@ -25,6 +27,14 @@ def authorised(tree: Tree, seen: Records, term: Term | None = None) -> tuple[tup
         return (), False
     walk = _Reach(tree, seen)
     return walk.spans(term, tree.domain, (tree.domain,)) if term else walk.passing(tree.domain, ())
+
+
+@functools.lru_cache(maxsize=512)
+def _listed(text: str) -> tuple[Span, ...]:
+    """The addresses that a record lets in which asks for nothing more: those of a provider, for example."""
+    terms = spf.parse(text).mechanisms
+    held = (EVERYTHING if term.network is None else (network_span(term.network),) for term in terms)
+    return decide([(term.qualifier == "+", spans) for term, spans in zip(terms, held, strict=True)])
 
 
 def addresses(term: Term, domain: str, seen: Records) -> Iterator[str]:
@@ -48,6 +58,8 @@ class _Reach:
         record = self.tree.records.get(domain)
         if record is None or record.problems or domain in line or len(line) > MOST_LOOKUPS:
             return (), False
+        if not record.lookups:
+            return _listed(record.text), True
         exact = True
         layers: list[tuple[bool, tuple[Span, ...]]] = []
         redirect = record.first("redirect") if record.all is None else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import functools
 from dataclasses import dataclass
 
 from probe.checks._spf_networks import Address
@@ -86,9 +87,10 @@ class Evaluation:
 
 def records_of(answer: Answer) -> tuple[str, ...]:
     """The SPF records among the TXT values of an answer."""
-    return tuple(value for value in answer.values if spf.is_record(value))
+    return tuple(filter(spf.is_record, answer.values))
 
 
+@functools.lru_cache(maxsize=4096)
 def queryable(name: str) -> str | None:
     """A name as a question asks it, None where no question can be asked (an empty or long label)."""
     name = name.removesuffix(".").lower()

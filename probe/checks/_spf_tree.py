@@ -11,8 +11,10 @@ import enum
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
+from operator import attrgetter
 from typing import cast
 
+from probe.checks._once import once_for_all
 from probe.checks._spf_result import MOST_HOSTS, MOST_LOOKUPS, queryable, records_of
 from probe.facts import Question, Records
 from probe.grammar import macro, spf
@@ -83,7 +85,7 @@ class Tree:
     """A policy: its lookups in level order, and the records by domain.
 
     `lookups` holds at most sixty. `missing` are questions to ask still, `failed` those that were not
-    answered.
+    answered. `whole` says that every question there could be was asked: no further answer changes it.
     """
 
     domain: str
@@ -91,6 +93,7 @@ class Tree:
     records: Mapping[str, Record]
     missing: tuple[Question, ...] = ()
     failed: tuple[Question, ...] = ()
+    whole: bool = False
 
     @property
     def count(self) -> int:
@@ -144,6 +147,13 @@ class _Place:
 
 def survey(domain: str, record: Record, seen: Records) -> Tree:
     """The policy that begins with the domain's own record, as far as it has been seen."""
+    return _surveyed((domain, record.text), seen)
+
+
+@once_for_all(attrgetter("whole"))
+def _surveyed(begin: tuple[str, str], seen: Records) -> Tree:
+    domain, text = begin
+    record = spf.parse(text)
     lookups: list[Lookup] = []
     records = {domain: record}
     missing: dict[Question, None] = {}
@@ -170,13 +180,15 @@ def survey(domain: str, record: Record, seen: Records) -> Tree:
             ):
                 missing[cast("Question", lookup.question)] = None
     asked = dict.fromkeys(lookup.question for lookup in lookups if lookup.question)
+    whole = False
     if len(lookups) <= MOST_LOOKUPS:
         hosts = dict.fromkeys(question for lookup in lookups for question in _addresses(lookup, seen))
         wanted = tuple(islice(hosts, _MOST_ADDRESS_QUESTIONS))
         missing.update((question, None) for question in wanted if question not in seen)
         asked.update((question, None) for question in wanted)
+        whole = not missing and len(hosts) == len(wanted)
     failed = tuple(question for question in asked if question in seen and not seen.answers[question].known)
-    return Tree(domain, tuple(lookups), records, tuple(missing), failed)
+    return Tree(domain, tuple(lookups), records, tuple(missing), failed, whole)
 
 
 def _examine(place: _Place, term: Term, seen: Records) -> tuple[Lookup, Record | None]:
@@ -228,6 +240,8 @@ def target(term: Term, domain: str) -> str | None:
     """The name a term is about, None where it depends on the message."""
     if term.target is None:
         return domain
+    if not term.letters:
+        return term.literal
     if term.letters - {"d"}:
         return None
     return macro.expand(term.target, lambda _: domain)

@@ -19,7 +19,6 @@ from probe.checks._once import asked_once, once
 from probe.checks._spf_audit import Audit, audited
 from probe.checks._spf_evaluate import evaluate
 from probe.checks._spf_fixes import merged, misspelt, paste, why_passed_over
-from probe.checks._spf_networks import count
 from probe.checks._spf_result import MOST_LOOKUPS, Evaluation, Result, Sender, records_of
 from probe.checks._spf_rules import RULES, rule, state_of
 from probe.facts import Question, Records, Status
@@ -103,12 +102,11 @@ def _judged(domain: Domain, seen: Records) -> tuple[list[Finding], dict[str, obj
     greeted = [pair for pair in greeted if pair[1].result is not Result.NONE]
     findings = list(_findings(audit, [*checked, *greeted]))
     if audit.tree is not None:
-        spans, exact = audit.reached
         facts["lookups"] = audit.tree.count
         facts["void_lookups"] = len(audit.tree.voids)
         if audit.sound:
-            facts["addresses"], facts["addresses_ipv6"] = count(spans)
-            facts["exact"] = exact
+            facts["addresses"], facts["addresses_ipv6"] = audit.addresses
+            facts["exact"] = audit.reached[1]
         if not checked:
             facts["trace"] = audit.trace()
     if not audit.sound:

@@ -75,8 +75,8 @@ class Records:
     """What has been asked so far, and the answers. A missing answer is never an empty answer.
 
     `derived` remembers what was worked out from exactly these answers: they never change, so neither does
-    what follows from them. `settled` remembers what was asked for and is all answered; that outlives an
-    answer to something else. Both only save work.
+    what follows from them. `settled` remembers what no further answer changes, since all that it rests on
+    is answered; records that include these take it over. Both only save work.
     """
 
     __slots__ = ("_by_parts", "answers", "derived", "settled")
@@ -85,7 +85,7 @@ class Records:
         self.answers: Mapping[Question, Answer] = dict(answers or {})
         # A question is a tuple, so its parts find it: nobody builds one only to look it up.
         self._by_parts = cast("Mapping[tuple[str, str], Answer]", self.answers)
-        self.settled: dict[object, tuple[Question, ...]] = {}
+        self.settled: dict[object, Any] = {}
         self.derived: dict[object, Any] = {}
 
     def __contains__(self, question: Question) -> bool:

@@ -10,7 +10,7 @@ import functools
 import ipaddress
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from probe.grammar import macro
 
@@ -35,6 +35,7 @@ LOOKUPS = frozenset({"include", "a", "mx", "ptr", "exists", "redirect"})
 
 _VERSION = re.compile(r"v=spf1(?: |\Z)", re.IGNORECASE)
 _TERM = re.compile(r"[^ ]+")
+_INVISIBLE = re.compile(r"[^\x21-\x7e]")
 _MODIFIER = re.compile(r"([A-Za-z][A-Za-z0-9._-]*)=", re.ASCII)
 _MECHANISM = re.compile(r"([+\-?~]?)([A-Za-z][A-Za-z0-9._-]*)(?=[:/]|\Z)", re.ASCII)
 _CIDR = re.compile(r"(?:/(0|[1-9][0-9]{0,2}))?(?://(0|[1-9][0-9]{0,2}))?\Z")
@@ -55,7 +56,7 @@ class Problem:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: what is worked out from it once is kept with it
 class Term:
     """A mechanism or modifier.
 
@@ -79,13 +80,19 @@ class Term:
         """Whether a receiver that comes to this term asks DNS."""
         return self.name in LOOKUPS
 
-    @property
+    @functools.cached_property
     def letters(self) -> frozenset[str]:
         """The macro letters in the domain-spec."""
         return macro.letters(self.target) if self.target else frozenset()
 
+    @functools.cached_property
+    def literal(self) -> str | None:
+        """The name in the domain-spec, None where there is none or macros make it."""
+        parts = self.target
+        return None if parts is None or self.letters else macro.expand(parts, str)
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)  # as `Term`: the record of a provider serves all of its customers
 class Record:
     """An SPF record: its text, the terms that are well formed, in order, and the problems."""
 
@@ -93,7 +100,7 @@ class Record:
     terms: tuple[Term, ...] = ()
     problems: tuple[Problem, ...] = ()
 
-    @property
+    @functools.cached_property
     def mechanisms(self) -> tuple[Term, ...]:
         """The mechanisms up to and with the first ``all``: nothing after it is ever tested."""
         found: list[Term] = []
@@ -104,7 +111,7 @@ class Record:
                     break
         return tuple(found)
 
-    @property
+    @functools.cached_property
     def all(self) -> Term | None:
         """The first ``all``."""
         return next((term for term in self.terms if term.qualifier and term.name == "all"), None)
@@ -113,7 +120,7 @@ class Record:
         """The first modifier of this name."""
         return next((term for term in self.terms if not term.qualifier and term.name == name), None)
 
-    @property
+    @functools.cached_property
     def lookups(self) -> tuple[Term, ...]:
         """The terms that cost a lookup when no mechanism matches; a redirect beside ``all`` never does."""
         spent = tuple(term for term in self.mechanisms if term.looks_up)
@@ -157,11 +164,9 @@ def _repeated(terms: Iterable[Term]) -> Iterator[Problem]:
 
 
 def _term(text: str, at: int) -> Term:
-    for place, char in enumerate(text):
-        if not "\x21" <= char <= "\x7e":
-            raise macro.MalformedError(
-                place, f"a character that is no visible ASCII ({char.encode('latin-1', 'replace').hex()} hex)"
-            )
+    if found := _INVISIBLE.search(text):
+        shown = found[0].encode("latin-1", "replace").hex()
+        raise macro.MalformedError(found.start(), f"a character that is no visible ASCII ({shown} hex)")
     if found := _MODIFIER.match(text):
         return _modifier(text, at, found[1].lower(), found.end())
     found = _MECHANISM.match(text)
@@ -196,7 +201,7 @@ def _named(term: Term, rest: str) -> Term:
     begin = len(term.text) - len(rest)
     if not rest.startswith(":"):
         raise macro.MalformedError(begin, f"{term.name} takes a domain after a colon, and nothing else")
-    return _with(term, spec=rest[1:], target=_domain(rest[1:], begin + 1))
+    return replace(term, spec=rest[1:], target=_domain(rest[1:], begin + 1))
 
 
 def _hosts(term: Term, rest: str) -> Term:
@@ -208,12 +213,12 @@ def _hosts(term: Term, rest: str) -> Term:
     short, long = int(cidr[1] or 32), int(cidr[2] or 128)
     if short > 32 or long > 128:
         raise macro.MalformedError(begin + cidr.start(), "a prefix length out of range")
-    term = _with(term, cidr4=short, cidr6=long)
+    term = replace(term, cidr4=short, cidr6=long)
     if not name:
         return term
     if not name.startswith(":"):
         raise macro.MalformedError(begin, "a prefix length is /0 to /32, then //0 to //128")
-    return _with(term, spec=name[1:], target=_domain(name[1:], begin + 1))
+    return replace(term, spec=name[1:], target=_domain(name[1:], begin + 1))
 
 
 def _ip4(term: Term, rest: str) -> Term:
@@ -227,7 +232,7 @@ def _ip4(term: Term, rest: str) -> Term:
     length = int(found[2] or 32)
     if length > 32:
         raise macro.MalformedError(begin + 1 + found.start(2), "a prefix length out of range")
-    return _with(term, spec=rest[1:], network=ipaddress.IPv4Network((found[1], length), strict=False))
+    return replace(term, spec=rest[1:], network=ipaddress.IPv4Network((found[1], length), strict=False))
 
 
 def _ip6(term: Term, rest: str) -> Term:
@@ -242,7 +247,7 @@ def _ip6(term: Term, rest: str) -> Term:
         network = ipaddress.IPv6Network((found[1], length), strict=False)
     except ValueError:
         raise macro.MalformedError(begin + 1, "not an IPv6 address") from None
-    return _with(term, spec=rest[1:], network=network)
+    return replace(term, spec=rest[1:], network=network)
 
 
 _MECHANISMS = {
@@ -279,11 +284,6 @@ def _shifted(text: str, begin: int, allowed: frozenset[str]) -> tuple[macro.Part
         return macro.parse(text, allowed)
     except macro.MalformedError as error:
         raise macro.MalformedError(begin + error.at, error.reason) from None
-
-
-def _with(term: Term, **changes: object) -> Term:
-    values = {name: getattr(term, name) for name in Term.__slots__} | changes
-    return Term(**values)
 
 
 def joined(values: Iterable[str]) -> str:
