@@ -99,6 +99,10 @@ def test_the_wait_is_in_seconds(text: str, seconds: str) -> None:
     assert pasted.extracts(text)["retry_after"] == [seconds]
 
 
+def test_a_long_s_is_no_unit_of_time() -> None:
+    assert pasted.extracts("try again in 5 \u017f") == {"retry_after": ["5"]}
+
+
 @settings(max_examples=80, deadline=None)
 @given(st.text(max_size=600))
 def test_anything_can_be_pasted(text: str) -> None:

@@ -8,12 +8,13 @@ lists, links and waiting times out of the words.
 
 from __future__ import annotations
 
-import html
+import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from probe.facts import Reply, Stage
+from probe.grammar.expression import Expression
 
 __all__ = ["Pasted", "extracts", "of", "read"]
 
@@ -35,27 +36,31 @@ class Pasted:
     stage: Stage | None = None
 
 
-_TAG = re.compile(
+_TAG = Expression(
     r"<(?:br|/?p|/?div|/?td|/?tr|/?table|/?span|/?b|/?i|/?a|/?font|/?pre|/?li|/?ul|/?h[1-6])\b[^<>]{0,300}>",
     re.IGNORECASE,
 )
-_BREAK = re.compile(r"\\r\\n|\\n|\r\n|\r|\n|\u23ce|\u2028")
-_TUPLE = re.compile(r"""\(\s*([2-5][0-9]{2})\s*,\s*b?(['"])""")
-_ESC = re.compile(r"\x1b?\$[@B]([!-~]{2,400}?)\x1b?\([BJ]")
-_QUOTED = re.compile(r"=([0-9A-F]{2})")
-_LEAD = re.compile(r"\s{0,9}[\"'<\[(]{0,2}(?:smtp;\s{0,9})?([2-5][0-9]{2})(?=[-\s:;,#)\]\"']|$)")
-_SAID = re.compile(
+_BREAKS = ("\\r\\n", "\\n", "\r", "\u23ce", "\u2028")  # beside the usual one; the first two are escaped
+_TUPLE = Expression(r"""\(\s*([2-5][0-9]{2})\s*,\s*b?(['"])""")
+_ESC = Expression(r"\x1b?\$[@B]([!-~]{2,400}?)\x1b?\([BJ]")
+_QUOTED = Expression(r"=([0-9A-F]{2})")
+# A code at the beginning of a word; looking back after its digits is cheaper than before every letter.
+_MARK = Expression(
+    r"([2-5][0-9]{2})(?<!\S[0-9]{3})(?:[-\s](?:\s{0,3}([245]\.[0-9]{1,3}\.[0-9]{1,3})(?![0-9.]))?|$)"
+)
+_LEAD = Expression(r"\s{0,9}[\"'<\[(]{0,2}(?:smtp;\s{0,9})?([2-5][0-9]{2})(?=[-\s:;,#)\]\"']|$)")
+_SAID = Expression(
     r"(?:said|says|responded|replied|returned|response|responded with|rejected|reply|answer(?:ed)?|"
     r"error|reason|"
     r"code|status|diagnostic|smtp|rcpt to|mail from|data|command|connection|transaction|text)"
     r"[^\n0-9]{0,80}?(?<![0-9.])([245][0-57][0-9])(?=[-\s:;,#)\]\"'])",
     re.IGNORECASE,
 )
-_LOOSE = re.compile(
+_LOOSE = Expression(
     r"(?<![0-9A-Za-z.:/=-])([245][0-57][0-9])(?=[- ](?:[245]\.[0-9]{1,3}\.[0-9]|['\"<#(\[]?[A-Za-z]))"
 )
-_ENHANCED = re.compile(r"(?<![0-9.])([245]\.[0-9]{1,3}\.[0-9]{1,3})(?![0-9]|\.[0-9])")
-_NEAR = re.compile(r"[-\s:;,'\"#(\[<]{0,4}([245]\.[0-9]{1,3}\.[0-9]{1,3})(?![0-9]|\.[0-9])")
+_ENHANCED = Expression(r"(?<![0-9.])([245]\.[0-9]{1,3}\.[0-9]{1,3})(?![0-9]|\.[0-9])")
+_NEAR = Expression(r"[-\s:;,'\"#(\[<]{0,4}([245]\.[0-9]{1,3}\.[0-9]{1,3})(?![0-9]|\.[0-9])")
 _STAGES = (
     (Stage.DATA, ("end of data", "dot command", "after data", "to data command", "to end of", "bdat")),
     (Stage.RCPT, ("to rcpt to", "after rcpt to", "rcpt to:<", "rcpt to command")),
@@ -68,6 +73,7 @@ _STAGES = (
     (Stage.EHLO, ("to ehlo", "after ehlo", "to helo", "after helo", "ehlo command", "helo command")),
     (Stage.STARTTLS, ("to starttls", "after starttls", "starttls command")),
 )
+_STAGE_WORDS = tuple((word, stage) for stage, words in _STAGES for word in words)
 
 
 def of(reply: Reply, stage: Stage | None = None) -> Pasted:
@@ -78,7 +84,9 @@ def of(reply: Reply, stage: Stage | None = None) -> Pasted:
 def read(text: str) -> Pasted:
     """What a pasted text says; total, and linear in the first `LIMIT` characters."""
     text = _clean(text[:LIMIT])
-    lines = tuple(line.strip() for line in _BREAK.split(text) if line.strip()) or ("",)
+    for mark in _BREAKS:
+        text = text.replace(mark, "\n")
+    lines = tuple(line for part in text.split("\n") if (line := part.strip())) or ("",)
     flat = " ".join(lines)
     code, end = _code(flat)
     enhanced = _enhanced(flat, code, end)
@@ -86,16 +94,19 @@ def read(text: str) -> Pasted:
 
 
 def _clean(text: str) -> str:
-    if found := _TUPLE.search(text):
+    if "(" in text and (found := _TUPLE.compiled.search(text)):
         text = f"{found[1]} {text[found.end() :].rstrip(''' )},''').rstrip(found[2])}"
-    if "<" in text and _TAG.search(text):
-        text = _TAG.sub(" ", text)
+    if "<" in text:
+        text = _TAG.compiled.sub(" ", text)
     if "&" in text:
+        import html  # noqa: PLC0415 -- its table of entities is long, and few replies have one
+
         text = html.unescape(text)
     if "$B" in text or "$@" in text:
-        text = _ESC.sub(_jis, text)
+        text = _ESC.compiled.sub(_jis, text)
     if text.count("=\n") or text.count("=20") > 1 or "=C3=" in text or "=E3=" in text:
-        data = _QUOTED.sub(lambda found: chr(int(found[1], 16)), text.replace("=\r\n", "").replace("=\n", ""))
+        joined = text.replace("=\r\n", "").replace("=\n", "")
+        data = _QUOTED.compiled.sub(lambda found: chr(int(found[1], 16)), joined)
         try:
             text = data.encode("latin-1").decode("utf-8")
         except ValueError:
@@ -110,16 +121,15 @@ def _jis(found: re.Match[str]) -> str:
 
 
 def _code(flat: str) -> tuple[int, int]:
-    for pattern in (_LEAD.match, _LOOSE.search, _SAID.search):
-        if found := pattern(flat):
-            return int(found[1]), found.end(1)
+    if found := (_LEAD.compiled.match(flat) or _LOOSE.compiled.search(flat) or _SAID.compiled.search(flat)):
+        return int(found[1]), found.end(1)
     return 0, 0
 
 
 def _enhanced(flat: str, code: int, end: int) -> str:
-    if code and (found := _NEAR.match(flat, end)):
+    if code and (found := _NEAR.compiled.match(flat, end)):
         return found[1]
-    every = [found[1] for found in _ENHANCED.finditer(flat)]
+    every = [found[1] for found in _ENHANCED.compiled.finditer(flat)]
     wanted = str(code)[0] if code else "245"
     return next((one for one in every if one[0] in wanted), "")
 
@@ -127,38 +137,44 @@ def _enhanced(flat: str, code: int, end: int) -> str:
 def _words(flat: str, code: int, enhanced: str) -> str:
     """The words alone: each repetition of the code that a continuation line brought is removed."""
     if code:
-        status = rf"(?:\s{{0,3}}{re.escape(enhanced)}(?![0-9.]))?" if enhanced else ""
-        flat = re.sub(rf"(?:^|(?<=\s)){code}(?:[-\s]{status}|$)", " ", flat)
+        flat = _MARK.compiled.sub(functools.partial(_unmarked, str(code), enhanced), flat)
     elif enhanced and flat.startswith(enhanced):
         flat = flat.removeprefix(enhanced)
     return " ".join(flat.split())
 
 
+def _unmarked(code: str, enhanced: str, found: re.Match[str]) -> str:
+    if found[1] != code:
+        return found[0]
+    return " " if found[2] == enhanced else f" {found[0][4:]}"
+
+
 def _stage(low: str) -> Stage | None:
-    return next((stage for stage, words in _STAGES if any(word in low for word in words)), None)
+    return next((stage for word, stage in _STAGE_WORDS if word in low), None)
 
 
 # -- what can be read out of the words ------------------------------------------------------------
 
-_IPV4 = re.compile(
+_IPV4 = Expression(
     r"(?<![0-9.])((?:25[0-5]|2[0-4][0-9]|1?[0-9]{1,2})(?:\.(?:25[0-5]|2[0-4][0-9]|1?[0-9]{1,2})){3})(?![0-9]|\.[0-9])"
 )
-_IPV6 = re.compile(
+_IPV6 = Expression(
     r"(?<![0-9a-f:.])((?:[0-9a-f]{1,4}:){2,7}(?::?[0-9a-f]{1,4}){0,7}|(?:[0-9a-f]{1,4}:){1,6}:[0-9a-f:]{0,34})(?![0-9a-z])",
     re.IGNORECASE,
 )
-_LINK = re.compile(r"https?://[^\s<>\"'\])]{3,300}", re.IGNORECASE)
-_ADDRESS = re.compile(
+_LINK = Expression(r"https?://[^\s<>\"'\])]{3,300}", re.IGNORECASE)
+_ADDRESS = Expression(
     r"(?<![A-Za-z0-9.!#$%&'*+/=?^_`{|}~-])[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@((?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24})"
 )
-_DOMAIN = re.compile(
+_DOMAIN = Expression(
     r"(?<![\w@./-])((?:[a-z0-9_](?:[a-z0-9-]{0,62})\.){1,8}[a-z]{2,24})(?![\w/-])", re.IGNORECASE
 )
-_LIST = re.compile(
+# For lower case. That every branch begins with a letter lets the engine skip to where one may begin.
+_LIST = Expression(
     r"(?:blocked (?:using|by|at)|listed (?:in|on|at|by|with)|"
     r"black[- ]?list(?:ed)? (?:at|by|in|on|using)|found (?:in|on)|"
-    r"(?:dns)?[br]l:?|rejected by|see|query)\s{1,3}(?:the\s{1,3})?((?:[a-z0-9-]{1,40}\.){1,6}[a-z]{2,12})",
-    re.IGNORECASE,
+    r"dnsbl:?|dnsrl:?|bl:?|rl:?|rejected by|see|query)"
+    r"\s{1,3}(?:the\s{1,3})?((?:[a-z0-9-]{1,40}\.){1,6}[a-z]{2,12})"
 )
 _KNOWN_LISTS = (
     "spamhaus", "barracudacentral", "spamcop", "sorbs", "uceprotect", "surbl", "uribl", "psbl", "mailspike",
@@ -166,23 +182,24 @@ _KNOWN_LISTS = (
     "hostkarma", "cloudmark", "trendmicro", "proofpoint", "sophos", "cyren", "trustedsource", "0spam",
     "gbudb",
 )  # fmt: skip
-_SUBCODE = re.compile(
+_CODED = Expression(r"[A-Z][0-9(#:_-]")  # stands in every sub-code
+_SUBCODE = Expression(
     r"(?<![\w.-])(S[0-9]{3,4}|S[0-9]{6,12}|AS\([0-9]{3,6}\)|TSS?[0-9]{2}|BL[0-9]{2}|AU[0-9]{2}|PH[0-9]{2}|IPTS[0-9]{2}|"
     r"VS[0-9]-(?:IP|MF)|OFR_?[0-9]{3}(?:_[0-9]{3})?|LPN_?[0-9]{3}(?:_[0-9]{2,3})?|OFR[0-9]{3}_[0-9]{3}|I[BP][0-9]{3,4}|AUP#[A-Z0-9-]{1,12}|"
     r"(?:SC|RP|DY|OU|CO)-[0-9]{3}|CS0[0-9]|HM[0-9]{2}|HME[0-9]|HVU?:B[0-9]|RLY?:[A-Z0-9]{2}|DYN?:T[0-9]|E[0-9]{4}|"
     r"R[0-9]{4,7}|GU_EIB_[0-9]{2}|[A-Z]{2,4}_[0-9]{2,4})(?![\w-])"
 )
-_WAIT = re.compile(
+# For lower case, too.
+_WAIT = Expression(
     r"(?:greylist(?:ed|ing)?(?: for| in effect for)?|try again(?: later)? (?:in|after)|"
     r"retry(?:ing)? (?:in|after|timeout)|"
     r"resend (?:in|after)|come back in|please wait|wait(?: at least| for)?|again in|unblocked in|expires? in)"
     r"\s{1,3}(?:about |at least |approximately |around )?([0-9]{1,2}(?::[0-9]{2}){1,2}|[0-9]{1,6})\s{0,2}"
-    r"(seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h|days?|d)?(?![a-z])",
-    re.IGNORECASE,
+    r"(seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h|days?|d)?(?![a-z])"
 )
 _WAITING = ("list", "again", "retry", "resend", "back in", "wait", "unblocked", "expire")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_QUEUE = re.compile(
+_QUEUE = Expression(
     r"(?:queued as|queue id|queue-id|message[ -]id|(?<![\w-])id)[\s:=]{1,3}"
     r"<?([A-Za-z0-9][A-Za-z0-9._@-]{4,80})"
     r"|([a-z0-9]{6,40}(?:-[a-z0-9]{4,40})?\.[0-9]{1,4}) - gsmtp",
@@ -196,17 +213,18 @@ def extracts(text: str) -> dict[str, list[str]]:
     Each at most eight, in the order they stand; what is not there is left out.
     """
     text = text[:LIMIT]
-    links = [link.rstrip(".,;:!?") for link in _LINK.findall(text)] if "://" in text else []
-    bare = _LINK.sub(" ", text) if links else text
+    links = [link.rstrip(".,;:!?") for link in _LINK.compiled.findall(text)] if "://" in text else []
+    bare = _LINK.compiled.sub(" ", text) if links else text
     low = bare.lower()
+    dotted = [word for word in bare.split() if "." in word[1:-1]]
     found = {
-        "ip": list(_addresses(bare)),
-        "address": [one[0] for one in _ADDRESS.finditer(bare)] if "@" in bare else [],
-        "domain": list(_domains(bare)),
+        "ip": list(_addresses(bare, dotted)),
+        "address": [one[0] for word in dotted if "@" in word for one in _ADDRESS.compiled.finditer(word)],
+        "domain": list(_domains(dotted)),
         "list": list(_lists(low, links)),
-        "subcode": _SUBCODE.findall(text),
+        "subcode": _SUBCODE.compiled.findall(text) if _CODED.compiled.search(text) else [],
         "link": links,
-        "queue_id": [one[1] or one[2] for one in _QUEUE.finditer(bare)]
+        "queue_id": [one[1] or one[2] for one in _QUEUE.compiled.finditer(bare)]
         if " id" in low or "queue" in low or "gsmtp" in low
         else [],
         "retry_after": [str(seconds) for seconds in _waits(low)]
@@ -216,29 +234,29 @@ def extracts(text: str) -> dict[str, list[str]]:
     return {key: list(dict.fromkeys(values))[:8] for key, values in found.items() if values}
 
 
-def _addresses(bare: str) -> Iterator[str]:
-    if bare.count(".") > 2:
-        yield from _IPV4.findall(bare)
+def _addresses(bare: str, dotted: list[str]) -> Iterator[str]:
+    for word in dotted:
+        if word.count(".") > 2:
+            yield from _IPV4.compiled.findall(word)
     if bare.count(":") > 2:
-        yield from (one for one in _IPV6.findall(bare) if one.count(":") > 2)
+        yield from (one for one in _IPV6.compiled.findall(bare) if one.count(":") > 2)
 
 
-def _domains(bare: str) -> Iterator[str]:
+def _domains(dotted: list[str]) -> Iterator[str]:
     """Names with a dot that end in letters; the words of an address count with its domain."""
-    for word in bare.split():
-        if "." in word[1:-1]:
-            yield from _ADDRESS.findall(word) if "@" in word else _DOMAIN.findall(word)
+    for word in dotted:
+        yield from (_ADDRESS if "@" in word else _DOMAIN).compiled.findall(word)
 
 
 def _lists(low: str, links: list[str]) -> Iterator[str]:
-    yield from (found[1] for found in _LIST.finditer(low))
-    everything = " ".join((low, *links)).lower()
-    yield from (name for name in _KNOWN_LISTS if name in everything)
+    yield from (found[1] for found in _LIST.compiled.finditer(low))
+    everything = " ".join((low, *links)).lower() if links else low
+    yield from [name for name in _KNOWN_LISTS if name in everything]
 
 
-def _waits(bare: str) -> Iterator[int]:
-    for found in _WAIT.finditer(bare):
-        amount, unit = found[1], (found[2] or "s")[0].lower()
+def _waits(low: str) -> Iterator[int]:
+    for found in _WAIT.compiled.finditer(low):
+        amount, unit = found[1], (found[2] or "s")[0]
         seconds = 0
         for part in amount.split(":"):
             seconds = seconds * 60 + int(part)
