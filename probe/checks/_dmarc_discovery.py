@@ -6,16 +6,28 @@ suffixes. A lookup that failed leaves a hole in the walk, and the hole is told: 
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
+from operator import attrgetter
 
 from probe.checks import _suffixes
 from probe.checks._evidence import nonexistent, seen_answer
-from probe.checks._once import once
+from probe.checks._once import once, once_for_all
 from probe.facts import Question, Records, Status
 from probe.grammar import dmarc
 from probe.grammar.dmarc import Policy, Psd, Record
 
-__all__ = ["Discovery", "Older", "askable", "discover", "discover_7489", "exists", "kept", "question"]
+__all__ = [
+    "Discovery",
+    "Older",
+    "askable",
+    "discover",
+    "discover_7489",
+    "exists",
+    "kept",
+    "question",
+    "walk",
+]
 
 _LONGEST_NAME = 253
 
@@ -39,6 +51,11 @@ class Discovery:
     failed: tuple[str, ...] = ()
     holes: tuple[str, ...] = ()
 
+    @property
+    def settled(self) -> bool:
+        """Whether no further answer changes this: the name has a record, and every step was answered."""
+        return self.record_at == self.author and not self.failed and not self.holes
+
 
 @dataclass(frozen=True, slots=True)
 class Older:
@@ -60,6 +77,13 @@ def askable(name: str) -> bool:
     return len(name) <= _LONGEST_NAME and all(1 <= len(label) <= 63 for label in name.split("."))
 
 
+@functools.lru_cache(maxsize=1024)
+def walk(author: str) -> tuple[tuple[str, Question], ...]:
+    """The names that a receiver of RFC 9989 asks for, where they can be asked for, with the questions."""
+    steps = ((name, question(name)) for name in dmarc.walk(author))
+    return tuple((name, asked) for name, asked in steps if askable(asked.name))
+
+
 @once
 def kept(name: str, seen: Records) -> tuple[Record, ...]:
     """The records at ``_dmarc.<name>`` that receivers keep at sight; more than one count as none."""
@@ -77,17 +101,15 @@ def exists(name: str, seen: Records) -> bool | None:
     return not nonexistent(seen, name)
 
 
-@once
+@once_for_all(attrgetter("settled"))
 def discover(author: str, seen: Records) -> Discovery:
     """The walk of RFC 9989 sections 4.10, 4.10.1 and 4.10.2 over what has been seen."""
     asked: list[str] = []
     found: dict[str, Record] = {}
     failed: list[str] = []
-    for name in dmarc.walk(author):
-        if not askable(question(name).name):
-            continue
+    for name, step in walk(author):
         asked.append(name)
-        if not seen_answer(seen, question(name)).known:
+        if not seen_answer(seen, step).known:
             failed.append(name)
             continue
         records = kept(name, seen)
@@ -111,10 +133,12 @@ def discover(author: str, seen: Records) -> Discovery:
 
 def _policy(record: Record, author: str, at: str, seen: Records) -> Policy | None:
     """What the record asks of the author domain; None too where only its existence would tell."""
+    if at == author:
+        return record.requested(below=False, exists=True)
     there = exists(author, seen)
-    if at != author and record.np is not None and there is None:
+    if record.np is not None and there is None:
         return None
-    return record.requested(below=at != author, exists=there is not False)
+    return record.requested(below=True, exists=there is not False)
 
 
 def _organizational(author: str, found: dict[str, Record]) -> str:

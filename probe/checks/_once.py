@@ -58,7 +58,7 @@ def once_for_all(
 def asked_once(
     work: Callable[[Subject, Records], Iterable[Question]],
 ) -> Callable[[Subject, Records], tuple[Question, ...]]:
-    """As `once`, for the questions a check asks: each once, in the order they came up.
+    """As `once`, for the questions of a check that others stand on: each once, in the order they came up.
 
     A check asks for whatever it reads, so where all its questions are answered, no other answer gives it a
     new one.
@@ -70,8 +70,7 @@ def asked_once(
         asked: tuple[Question, ...] | None = seen.settled.get(key, seen.derived.get(key))
         if asked is None:
             asked = tuple(dict.fromkeys(work(subject, seen)))
-            kept = seen.settled if seen.answers.keys() >= set(asked) else seen.derived
-            kept[key] = asked
+            (seen.settled if all(map(seen.answers.__contains__, asked)) else seen.derived)[key] = asked
         return asked
 
     return remembered

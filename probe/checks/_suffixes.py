@@ -20,12 +20,16 @@ def _list() -> PublicSuffixList:
 
 
 @functools.lru_cache(maxsize=4096)
+def _private(name: str) -> str | None:
+    """The public suffix and one label more; None where the name is no more than a suffix."""
+    return _list().privatesuffix(name)
+
+
 def organizational(name: str) -> str:
     """The organizational domain as RFC 7489 section 3.2 has it; a public suffix is its own."""
-    return _list().privatesuffix(name) or name
+    return _private(name) or name
 
 
-@functools.lru_cache(maxsize=4096)
 def is_suffix(name: str) -> bool:
     """Whether a name is a public suffix; an unlisted top-level domain is one."""
-    return _list().privatesuffix(name) is None
+    return _private(name) is None

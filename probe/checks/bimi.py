@@ -19,7 +19,6 @@ from probe.checks._evidence import (
     unknown_rule,
     zone_line,
 )
-from probe.checks._once import asked_once
 from probe.checks._suffixes import organizational
 from probe.facts import Question, Records
 from probe.grammar import bimi, tags
@@ -105,7 +104,6 @@ def _records(place: str, seen: Records) -> list[str]:
     return [value for value in seen.of(question.name, question.type) if bimi.announces(value)]
 
 
-@asked_once
 def ask(domain: Domain, seen: Records) -> Iterator[Question]:
     """The record, where it stands, and the DMARC record it depends on."""
     for place in _places(domain):

@@ -19,8 +19,7 @@ from probe.checks._evidence import (
     unknown,
     unknown_rule,
 )
-from probe.checks._once import asked_once
-from probe.checks.mx import FOLLOWED, exchanges, null
+from probe.checks.mx import FOLLOWED, hosts, null
 from probe.facts import Question, Records
 from probe.grammar import tlsa
 from probe.rules import Finding, State, Verdict
@@ -80,18 +79,15 @@ RULES = (UNKNOWN, NONE, UNSIGNED, MX_UNSIGNED, UNUSABLE, PARTIAL)
 
 def _hosts(domain: Domain, seen: Records) -> list[str]:
     """The MX hosts whose records are asked for: few, unless DNSSEC says that it is worth it."""
-    hosts = dict.fromkeys(
-        each.host for each in exchanges(domain.name, seen) if each.host and not each.literal
-    )
-    signed = seen_answer(seen, Question(domain.name, "MX")).authenticated
-    return list(hosts)[: FOLLOWED if signed else _UNSIGNED]
+    answer = seen.asked(domain.name, "MX")
+    signed = answer is not None and answer.authenticated
+    return list(hosts(domain.name, seen)[: FOLLOWED if signed else _UNSIGNED])
 
 
 def _question(host: str) -> Question:
     return Question(f"_25._tcp.{host}", "TLSA")
 
 
-@asked_once
 def ask(domain: Domain, seen: Records) -> Iterator[Question]:
     """The MX records, then TLSA for their hosts."""
     yield Question(domain.name, "MX")
@@ -104,10 +100,10 @@ def judge(domain: Domain, seen: Records) -> Judgement:
     answer = seen_answer(seen, mx)
     if not answer.known:
         return Judgement(State.UNKNOWN, (unknown(UNKNOWN, seen, mx),))
-    hosts = _hosts(domain, seen)
-    if null(domain.name, seen) or not hosts:
+    followed = _hosts(domain, seen)
+    if null(domain.name, seen) or not followed:
         return Judgement(State.NOT_APPLICABLE)
-    questions = [_question(host) for host in hosts]
+    questions = [_question(host) for host in followed]
     findings = [unknown(UNKNOWN, seen, question) for question in failures(seen, questions)]
     with_records = [question for question in questions if seen.of(question.name, question.type)]
     told = {
@@ -115,7 +111,7 @@ def judge(domain: Domain, seen: Records) -> Judgement:
             "records": [printable(value) for value in seen.of(question.name, question.type)[:_RECORDS]],
             "authenticated": seen_answer(seen, question).authenticated,
         }
-        for host, question in zip(hosts, questions, strict=True)
+        for host, question in zip(followed, questions, strict=True)
     }
     if not with_records:
         if not findings:

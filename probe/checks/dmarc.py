@@ -19,6 +19,7 @@ from probe.checks._dmarc_discovery import (
     exists,
     kept,
     question,
+    walk,
 )
 from probe.checks._dmarc_fix import line, meant_tag
 from probe.checks._dmarc_rules import RULE, RULES
@@ -41,11 +42,12 @@ def ask(domain: Domain, seen: Records) -> Iterator[Question]:
     """The whole walk at once (eight questions at most), then what the report addresses need."""
     name = domain.name
     yield Question(name, "TXT")
-    names = dict.fromkeys((*dmarc.walk(name), *dmarc.walk(envelope_domain(domain))))
-    walks = [question(each) for each in names if askable(question(each).name)]
+    envelope = envelope_domain(domain)
+    steps = walk(name) if envelope == name else (*walk(name), *walk(envelope))
+    walks = dict.fromkeys(asked for _, asked in steps)
     yield from walks
-    yield Question(envelope_domain(domain), "TXT")
-    if all(each in seen for each in walks):
+    yield Question(envelope, "TXT")
+    if seen.answers.keys() >= walks.keys():
         found = discover(name, seen)
         if found.record is not None and found.record_at is not None:
             for where in _report_domains(found.record):

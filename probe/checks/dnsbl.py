@@ -19,7 +19,6 @@ from probe.checks._evidence import (
     seen_answer,
     state,
 )
-from probe.checks._once import asked_once
 from probe.checks._suffixes import organizational
 from probe.facts import Question, Records, Status
 from probe.grammar.rdns import reversed_address
@@ -160,7 +159,6 @@ def _ill(asked: List, seen: Records) -> tuple[Question, str] | None:
     return None
 
 
-@asked_once
 def ask(domain: Domain, seen: Records) -> Iterator[Question]:
     """The test points of each list first; the real question only where they answer as they must."""
     for asked in _lists(domain):

@@ -19,7 +19,6 @@ from probe.checks._evidence import (
     unknown,
     unknown_rule,
 )
-from probe.checks._once import asked_once
 from probe.facts import Question, Records, Status
 from probe.rules import Finding, State, Verdict
 
@@ -84,7 +83,6 @@ def _questions(domain: Domain) -> tuple[Question, Question]:
     return Question(domain.name, "DS"), Question(domain.name, "MX")
 
 
-@asked_once
 def ask(domain: Domain, _seen: Records) -> Iterator[Question]:
     """DS, which the parent zone answers, and MX, which the zone itself answers."""
     yield from _questions(domain)

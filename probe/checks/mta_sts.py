@@ -22,7 +22,6 @@ from probe.checks._evidence import (
     unknown_rule,
     zone_line,
 )
-from probe.checks._once import asked_once
 from probe.checks.mx import exchanges, null
 from probe.facts import Question, Records
 from probe.grammar import mtasts
@@ -175,7 +174,6 @@ def _records(domain: Domain, seen: Records) -> list[str]:
     return [value for value in seen.of(question.name, question.type) if mtasts.announces(value)]
 
 
-@asked_once
 def ask(domain: Domain, seen: Records) -> Iterator[Question]:
     """The record; the policy file only where exactly one usable record announces it."""
     yield Question(domain.name, "MX")

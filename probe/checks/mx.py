@@ -5,6 +5,7 @@ RFC 5321 section 5.1 (MX, implicit MX), RFC 7505 (null MX), RFC 2181 section 10.
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -27,13 +28,12 @@ from probe.checks._evidence import (
     unknown_rule,
     zone_line,
 )
-from probe.checks._once import asked_once, once
 from probe.checks._providers import recognise
 from probe.facts import Answer, Question, Records, Status
 from probe.grammar.rdns import hostname
 from probe.rules import Finding, Rule, Source, State, Verdict
 
-__all__ = ["FOLLOWED", "RULES", "Exchange", "ask", "exchanges", "judge", "null"]
+__all__ = ["FOLLOWED", "RULES", "Exchange", "ask", "exchanges", "hosts", "judge", "null"]
 
 FOLLOWED = 10  # hosts; a thousand MX records must not become two thousand questions
 
@@ -216,15 +216,30 @@ class Exchange:
         return True
 
 
-@once
 def exchanges(domain: str, seen: Records) -> tuple[Exchange, ...]:
     """All MX records of a domain, most preferred first; empty where there are none or nothing is known."""
+    return _exchanges(seen.of(domain, "MX"))
+
+
+@functools.lru_cache(maxsize=1024)
+def _exchanges(values: tuple[str, ...]) -> tuple[Exchange, ...]:
     found = []
-    for value in seen.of(domain, "MX"):
+    for value in values:
         preference, _, host = value.partition(" ")
         if preference.isascii() and preference.isdigit() and len(preference) < 6:
             found.append((int(preference), host.strip().removesuffix(".").lower()))
     return tuple(Exchange(preference, host) for preference, host in sorted(found))
+
+
+def hosts(domain: str, seen: Records) -> tuple[str, ...]:
+    """The host names among them, each once."""
+    return _hosts(seen.of(domain, "MX"))
+
+
+@functools.lru_cache(maxsize=1024)
+def _hosts(values: tuple[str, ...]) -> tuple[str, ...]:
+    named = (each.host for each in _exchanges(values) if each.host and not each.literal)
+    return tuple(dict.fromkeys(named))
 
 
 def null(domain: str, seen: Records) -> bool:
@@ -238,24 +253,22 @@ def _policies(domain: str, seen: Records) -> list[str]:
     return [value for value in seen.of(domain, "TXT")[:100] if value.lower().split()[:1] == ["v=spf1"]]
 
 
-def _followed(found: tuple[Exchange, ...]) -> list[str]:
+def _followed(domain: str, seen: Records) -> list[str]:
     """The host names whose addresses are asked for, most preferred first, each once."""
-    names = (each.host for each in found if each.host and not each.literal and each.host != "localhost")
-    return list(dict.fromkeys(names))[:FOLLOWED]
+    return [host for host in hosts(domain, seen) if host != "localhost"][:FOLLOWED]
 
 
-@asked_once
 def ask(domain: Domain, seen: Records) -> Iterator[Question]:
     """The MX records, then the addresses of the hosts they name; without MX, the domain's own."""
     yield (question := Question(domain.name, "MX"))
     if (answer := seen.answers.get(question)) is None:
         return
-    hosts = _followed(exchanges(domain.name, seen))
+    followed = _followed(domain.name, seen)
     if null(domain.name, seen):
         yield Question(domain.name, "TXT")
     if answer.known and not answer.values and not nonexistent(seen, domain.name):
-        hosts = [domain.name]
-    for host in hosts:
+        followed = [domain.name]
+    for host in followed:
         yield Question(host, "A")
         yield Question(host, "AAAA")
 
@@ -279,7 +292,7 @@ def judge(domain: Domain, seen: Records) -> Judgement:
         return Judgement(State.WARN, (Finding(NULL, fact),), told)
     published = _Published(domain.name, question, answer, found, seen)
     findings = tuple(published.findings())
-    hosts = [
+    told_hosts = [
         {
             "preference": each.preference,
             "host": printable(each.host),
@@ -287,7 +300,7 @@ def judge(domain: Domain, seen: Records) -> Judgement:
         }
         for each in found[:FOLLOWED]
     ]
-    return Judgement(state(findings), findings, {"null": False, "count": len(found), "hosts": hosts})
+    return Judgement(state(findings), findings, {"null": False, "count": len(found), "hosts": told_hosts})
 
 
 def _implicit(domain: Domain, seen: Records, fact: Mapping[str, str]) -> Judgement:
@@ -321,7 +334,7 @@ class _Published:
         return Finding(rule, evidence(self.question, self.answer, record), detail, fix)
 
     def findings(self) -> Iterator[Finding]:
-        followed = _followed(self.found)
+        followed = _followed(self.domain, self.seen)
         preferred = {each.host: each for each in reversed(self.found)}
         yield from self._records()
         for host in followed:

@@ -23,7 +23,6 @@ from probe.checks._evidence import (
     unknown,
     unknown_rule,
 )
-from probe.checks._once import asked_once
 from probe.facts import Answer, Question, Records, Status
 from probe.rules import Cause, Finding, State, Verdict
 
@@ -127,7 +126,6 @@ def _direct(domain: Domain, seen: Records) -> list[str]:
     return [address for address in dict.fromkeys(firsts) if address and routable(address)][:_ASKED]
 
 
-@asked_once
 def ask(domain: Domain, seen: Records) -> Iterator[Question]:
     """NS, the addresses of the servers, and with the option the servers themselves."""
     yield Question(domain.name, "NS")

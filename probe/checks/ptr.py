@@ -6,6 +6,7 @@ address is told, the MX hosts are looked at instead: many small domains send fro
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping
 
 from probe.checks import Domain, Judgement
@@ -24,7 +25,7 @@ from probe.checks._evidence import (
     zone_line,
 )
 from probe.checks._once import asked_once, once
-from probe.checks.mx import exchanges
+from probe.checks.mx import hosts
 from probe.facts import Question, Records
 from probe.grammar.rdns import generic, hostname, reversed_address
 from probe.rules import Finding, Source, State, Verdict
@@ -150,17 +151,17 @@ def _exchangers(domain: Domain, seen: Records) -> list[str]:
     """The most preferred MX hosts, where no sending address was told."""
     if domain.sending_ips:
         return []
-    hosts = (each.host for each in exchanges(domain.name, seen) if each.host and not each.literal)
-    return list(dict.fromkeys(hosts))[:_MX_ADDRESSES]
+    return list(hosts(domain.name, seen)[:_MX_ADDRESSES])
 
 
 def _receiving(domain: Domain, seen: Records) -> list[str]:
     """The first address of each of these hosts."""
-    hosts = _exchangers(domain, seen)
-    first = (next(iter(seen.of(host, "A") or seen.of(host, "AAAA")), "") for host in hosts)
+    found = (seen.of(host, "A") or seen.of(host, "AAAA") for host in _exchangers(domain, seen))
+    first = (addresses[0] if addresses else "" for addresses in found)
     return [address for address in dict.fromkeys(first) if address and routable(address)]
 
 
+@functools.lru_cache(maxsize=4096)
 def _pointer(address: str) -> Question:
     zone = "ip6" if ":" in address else "in-addr"
     return Question(f"{reversed_address(address)}.{zone}.arpa", "PTR")

@@ -21,7 +21,6 @@ from probe.checks._evidence import (
     unknown,
     unknown_rule,
 )
-from probe.checks._once import asked_once
 from probe.facts import Answer, Question, Records
 from probe.grammar import rdap
 from probe.rules import Cause, Finding, Source, State, Verdict
@@ -108,7 +107,6 @@ def _candidates(domain: Domain, base: str) -> list[Question]:
     return [Question(f"{base}domain/{name}", "RDAP") for name in names[-_TRIES:]]
 
 
-@asked_once
 def ask(domain: Domain, seen: Records) -> Iterator[Question]:
     """Which server to ask; then the name, and its parents as long as it is not registered itself."""
     if not _wanted(domain):

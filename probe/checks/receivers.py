@@ -13,7 +13,6 @@ from itertools import chain
 from probe.checks import Domain, Judgement, dkim, dmarc, ptr, spf
 from probe.checks._dmarc_alignment import envelope_domain
 from probe.checks._evidence import evidence, seen_answer, unknown_rule
-from probe.checks._once import asked_once
 from probe.checks._receivers_rows import GMAIL, RECEIVERS, ROWS, Row
 from probe.checks._receivers_seen import Seen, observe
 from probe.facts import Question, Records, Status
@@ -101,7 +100,6 @@ _NAMES = {receiver.id: receiver.name for receiver in RECEIVERS}
 _RULE = {rule.id.partition("/")[2]: rule for rule in RULES}
 
 
-@asked_once
 def ask(domain: Domain, seen: Records) -> Iterator[Question]:
     """What SPF, DKIM, DMARC and PTR ask, and whether the domain takes mail."""
     yield Question(domain.name, "MX")

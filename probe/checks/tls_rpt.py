@@ -15,7 +15,6 @@ from probe.checks._evidence import (
     unknown_rule,
     zone_line,
 )
-from probe.checks._once import asked_once
 from probe.checks.mx import null
 from probe.facts import Question, Records
 from probe.grammar import tlsrpt
@@ -65,7 +64,6 @@ def _question(domain: Domain) -> Question:
     return Question(f"_smtp._tls.{domain.name}", "TXT")
 
 
-@asked_once
 def ask(domain: Domain, seen: Records) -> Iterator[Question]:
     """The record; a domain that accepts no mail needs none."""
     yield Question(domain.name, "MX")

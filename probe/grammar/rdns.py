@@ -46,6 +46,7 @@ def reversed_address(address: str) -> str:
     return parsed.reverse_pointer.removesuffix(".in-addr.arpa").removesuffix(".ip6.arpa")
 
 
+@functools.lru_cache(maxsize=4096)
 def hostname(name: str) -> bool:
     """Whether a name is a host name: letters, digits, inner hyphens (RFC 1123 section 2.1), no address."""
     labels = name.split(".")
