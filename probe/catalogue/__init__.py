@@ -161,6 +161,8 @@ def provider_named(label: str) -> Provider | None:
     None where no provider, or more than one, is called so.
     """
     words = re.findall(r"[a-z0-9]{1,40}", label[:200].lower())
+    if not words:
+        return None
     for called in ("".join(words), *words[:1]):
         if called in _by_id():
             return _by_id()[called]

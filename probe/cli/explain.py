@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 import sys
 from pathlib import Path
@@ -78,20 +76,19 @@ def command(  # typer reads options from parameters
     out = Output(format, [file for file in output if file not in lists], fail_on, verbose)
     _writable(lists)
     from probe.facts import Stage
-    from probe.fleet import PRESETS
-    from probe.run.sources import Asked
+    from probe.run.sources import USUAL, Asked
 
     if stage and stage.lower() not in set(Stage):
         refuse(f"--stage takes one of {', '.join(Stage)}, not {stage!r}")
-    if preset not in PRESETS:
-        refuse(f"--preset takes one of {', '.join(PRESETS)}, not {preset!r}")
+    if preset != USUAL:
+        _preset(preset)
     if provider:
         _known(provider)
     asked = Asked(
         stage=Stage(stage.lower()) if stage else None,
         provider=provider,
         mx=mx,
-        thresholds=PRESETS[preset],
+        preset=preset,
         every=format == "jsonl",
         note=lambda text: say(f"probe: {text}"),
     )
@@ -117,6 +114,13 @@ def command(  # typer reads options from parameters
         if isinstance(problem, BrokenPipeError):
             raise
         refuse(f"{problem.filename or 'the input'}: {problem.strerror}")
+
+
+def _preset(name: str) -> None:
+    from probe.fleet import PRESETS
+
+    if name not in PRESETS:
+        refuse(f"--preset takes one of {', '.join(PRESETS)}, not {name!r}")
 
 
 def _known(provider: str) -> None:
@@ -168,7 +172,6 @@ def _reports(
 
     told = 0
     for one in inputs:
-        asked.pile.subject = "stdin" if one is None else str(one)[:120]
         if one is None:
             reports = explain_stream(cast("BinaryIO", sys.stdin.buffer), "stdin", asked)
         elif isinstance(one, str):
@@ -180,12 +183,17 @@ def _reports(
         for report in reports:
             told += 1
             yield report
-    if len(inputs) > 1:
-        asked.pile.subject = f"{len(inputs)} inputs"
     if asked.wants_pile or (not lines and told > _MANY):
+        asked.pile.subject = _subject(inputs)
         yield asked.pile.report()
     for file in lists:
         _suppress(file, asked)
+
+
+def _subject(inputs: Sequence[str | Path | None]) -> str:
+    if len(inputs) > 1:
+        return f"{len(inputs)} inputs"
+    return "stdin" if inputs[0] is None else str(inputs[0])[:120]
 
 
 def _file(path: Path, asked: Asked) -> Iterator[Report]:
@@ -207,6 +215,9 @@ def _writable(files: Sequence[str]) -> None:
 
 def _suppress(file: str, asked: Asked) -> None:
     """Addresses that do not exist (any more) and those that complained; never on a guess."""
+    import csv
+    import io
+
     from probe.cli._output import _write_whole
 
     text = io.StringIO(newline="")

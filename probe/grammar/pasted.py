@@ -245,7 +245,8 @@ def _addresses(bare: str, dotted: list[str]) -> Iterator[str]:
 def _domains(dotted: list[str]) -> Iterator[str]:
     """Names with a dot that end in letters; the words of an address count with its domain."""
     for word in dotted:
-        yield from (_ADDRESS if "@" in word else _DOMAIN).compiled.findall(word)
+        if word.strip("0123456789."):
+            yield from (_ADDRESS if "@" in word else _DOMAIN).compiled.findall(word)
 
 
 def _lists(low: str, links: list[str]) -> Iterator[str]:

@@ -16,19 +16,13 @@ from probe.grammar.template import masked, template
 from probe.rules import Cause, Confidence, Family, Finding, Report, Verdict
 from probe.run.explain import explain_reply
 
-__all__ = ["Pile", "Reading", "explain_delivery", "nothing_found"]
+__all__ = ["Pile", "Reading", "explain_delivery"]
 
 _STAGES = {str(stage): stage for stage in Stage}
 _MAX_READINGS = 20_000
 _MAX_HOSTS = 20_000
 _GROUPS = 15  # kinds of reply that a pile's report shows
 _CLUSTERS = 20
-
-
-def nothing_found(subject: str, detail: str = "") -> Report:
-    """The report of an input that tells of no delivery."""
-    finding = Finding(catalogue.rule("mail/no-failure"), {"input": subject}, detail)
-    return Report("reply", subject, (finding,))
 
 
 def explain_delivery(

@@ -9,7 +9,7 @@ from probe.grammar import pasted
 from probe.grammar.pasted import Pasted
 from probe.rules import Cause, Confidence, Family, Finding, Report
 
-__all__ = ["explain_reply", "reading"]
+__all__ = ["explain_reply", "nothing_found", "reading"]
 
 
 def explain_reply(
@@ -58,6 +58,12 @@ def explain_reply(
         facts={key: value for key, value in facts.items() if value},
         evaluations=evaluations,
     )
+
+
+def nothing_found(subject: str, detail: str = "") -> Report:
+    """The report of an input that tells of no delivery."""
+    finding = Finding(catalogue.rule("mail/no-failure"), {"input": subject}, detail)
+    return Report("reply", subject, (finding,))
 
 
 def reading(heard: Pasted, *, stage: Stage | None = None, provider: str = "", mx: str = "") -> Match:

@@ -1,39 +1,54 @@
-"""Whatever somebody hands over, explained as it streams: replies, mails, mailboxes, logs, webhooks."""
+"""Whatever somebody hands over, explained as it streams: replies here, the rest by readers of their own."""
 
 from __future__ import annotations
 
-import gzip
+import importlib
 import io
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from probe.facts import Stage
-from probe.fleet import PRESETS, Thresholds
-from probe.grammar import maillog
-from probe.grammar.delivery import Delivery
+from probe.grammar.expression import Expression
 from probe.grammar.intake import HEAD, Kind, kind_of
-from probe.grammar.maillog import Logged
 from probe.rules import Report
-from probe.run.bounces import Pile, nothing_found
-from probe.run.explain import explain_reply
+from probe.run.explain import explain_reply, nothing_found
 
-__all__ = ["Asked", "explain_folder", "explain_stream", "explain_text"]
+if TYPE_CHECKING:
+    from probe.grammar.delivery import Delivery
+    from probe.run.bounces import Pile
 
+__all__ = [
+    "FEW",
+    "MAX_LINE",
+    "USUAL",
+    "Asked",
+    "explain_folder",
+    "explain_stream",
+    "explain_text",
+    "read_all",
+]
+
+FEW = 20  # lines of a log that are told one by one where not all are wanted
+MAX_LINE = 1024 * 1024  # bytes of one line of JSON or mail
+USUAL = "usual"  # the preset of thresholds
+
+_CHUNK = 1024 * 1024
 _STAGES = {str(stage): stage for stage in Stage}
-_MAX_LINE = 1024 * 1024  # bytes of one line of JSON
-_MAX_VALUE = 32 * 1024 * 1024  # bytes of one JSON value
-_MAX_MAIL = 16 * 1024 * 1024
 _MAX_PASTED = 1024 * 1024
 _MAX_FILES = 200_000
-_FEW = 20  # lines of a log that are told one by one where not all are wanted
-_LOGS: dict[Kind, Callable[[Iterator[list[bytes]]], Iterator[Logged]]] = {
-    Kind.POSTFIX: maillog.postfix,
-    Kind.EXIM: maillog.exim,
-    Kind.POWERMTA: maillog.powermta,
+# Who reads what is no reply: much that a reply does not need, imported when it comes.
+_READERS = {
+    Kind.MAIL: "_mails",
+    Kind.MBOX: "_mails",
+    Kind.EVENTS: "_events",
+    Kind.WEBHOOK: "_events",
+    Kind.POSTFIX: "_logs",
+    Kind.EXIM: "_logs",
+    Kind.POWERMTA: "_logs",
 }
 
 
@@ -41,27 +56,48 @@ def _silent(_note: str) -> None:
     """Nobody listens."""
 
 
-@dataclass(slots=True)
+@dataclass
 class Asked:
     """What the caller knows (`stage`, `provider`, `mx`), and what is wanted.
 
-    `every`: a report for each failed line of a log, however many (else the pile alone when they are many).
-    `note` hears of what was left out. `pile` counts everything that passes; `wants_pile` becomes true when
-    what came is a log, which is understood as a whole.
+    `preset` names the thresholds of the pile. `every`: a report for each failed line of a log, however many
+    (else the pile alone when they are many). `note` hears of what was left out. `pile` counts everything
+    that passes; `wants_pile` becomes true when what came is a log, which is understood as a whole.
     """
 
     stage: Stage | None = None
     provider: str = ""
     mx: str = ""
-    thresholds: Thresholds = PRESETS["usual"]
+    preset: str = USUAL
     every: bool = False
     wants_pile: bool = False
     note: Callable[[str], None] = _silent
-    pile: Pile = field(default_factory=lambda: Pile("-"))
+    _pile: Pile | None = field(default=None, init=False)
+    _uncounted: list[tuple[Report, float]] = field(default_factory=list, init=False)
 
-    def __post_init__(self) -> None:
-        self.pile.thresholds, self.pile.stage = self.thresholds, self.stage
-        self.pile.provider, self.pile.mx = self.provider, self.mx
+    @property
+    def pile(self) -> Pile:
+        """All that has passed."""
+        if self._pile is None:
+            from probe.fleet import PRESETS  # noqa: PLC0415 -- one reply makes no pile
+            from probe.run.bounces import Pile  # noqa: PLC0415
+
+            self._pile = Pile("-", PRESETS[self.preset], self.stage, self.provider, self.mx)
+        while self._uncounted:
+            report, at = self._uncounted.pop(0)
+            self._pile.count(report, at=at)
+        return self._pile
+
+    def count(self, report: Report, at: float = 0.0) -> None:
+        """Counts a report of one reply; the last waits for another, or for who asks for the pile."""
+        if self._uncounted:
+            self.pile.count(report, at=at)
+        else:
+            self._uncounted.append((report, at))
+
+    def told(self, told: Delivery) -> Report:
+        """The report of one delivery, counted."""
+        return self.pile.explained(told, self.pile.delivery(told))
 
 
 def explain_text(text: str, asked: Asked) -> Iterator[Report]:
@@ -87,6 +123,8 @@ def explain_stream(stream: BinaryIO, name: str, asked: Asked) -> Iterator[Report
     """The reports of whatever `stream` holds, as they come; `name` stands for it where it tells of nobody."""
     head = _beginning(stream)
     if head.startswith(b"\x1f\x8b"):
+        import gzip  # noqa: PLC0415 -- few inputs are compressed
+
         unpacked = cast("BinaryIO", gzip.GzipFile(fileobj=cast("BinaryIO", _Joined(head, stream))))
         try:
             yield from explain_stream(unpacked, name, asked)
@@ -98,10 +136,14 @@ def explain_stream(stream: BinaryIO, name: str, asked: Asked) -> Iterator[Report
         yield from explain_stream(io.BytesIO(text.encode()), name, asked)
         return
     kind, source = kind_of(head), cast("BinaryIO", _Joined(head, stream))
-    if kind in _LOGS:
-        yield from _log(_LOGS[kind](maillog.lines(source)), name, asked)
-    else:
-        yield from _READERS[kind](source, name, asked)
+    yield from _reader(kind)(source, name, asked)
+
+
+def _reader(kind: Kind) -> _Reader:
+    if kind not in _READERS:
+        return _REPLIES[kind]
+    readers = importlib.import_module(f"probe.run.{_READERS[kind]}").READERS
+    return cast("Mapping[Kind, _Reader]", readers)[kind]
 
 
 class _Joined:
@@ -139,16 +181,18 @@ def _beginning(stream: BinaryIO) -> bytes:
         if not piece:
             break
         head += piece
-    if not head.lstrip().startswith(b"{") and kind_of(head) not in _LOGS:  # those are answered line by line
+    if (
+        not head.lstrip().startswith(b"{") and _READERS.get(kind_of(head)) != "_logs"
+    ):  # those are answered line by line
         while len(head) < HEAD and (piece := read(HEAD - len(head))):
             head += piece
     return head
 
 
-def _all(source: BinaryIO, limit: int, name: str, asked: Asked) -> bytes:
+def read_all(source: BinaryIO, limit: int, name: str, asked: Asked) -> bytes:
     """What is left of a stream, at most `limit` bytes."""
     pieces, size = [], 0
-    while size <= limit and (piece := source.read(min(maillog.CHUNK, limit + 1 - size))):
+    while size <= limit and (piece := source.read(min(_CHUNK, limit + 1 - size))):
         pieces.append(piece)
         size += len(piece)
     if size > limit:
@@ -158,14 +202,14 @@ def _all(source: BinaryIO, limit: int, name: str, asked: Asked) -> bytes:
 
 # -- replies --------------------------------------------------------------------------------------
 
-_OPENS = re.compile(r"\s{0,9}[\"'(\[]{0,2}([2-5][0-9]{2})([- ]|$)")
-_TELLS = re.compile(
+_OPENS = Expression(r"\s{0,9}[\"'(\[]{0,2}([2-5][0-9]{2})([- ]|$)")
+_TELLS = Expression(
     r"deliver|undeliverable|recipient|unzustell|remis|entreg|配信|退信|could not be|failed", re.IGNORECASE
 )
 
 
 def _pasted(source: BinaryIO, name: str, asked: Asked) -> Iterator[Report]:
-    text = _all(source, _MAX_PASTED, name, asked).decode("utf-8", "replace").removeprefix("\ufeff")
+    text = read_all(source, _MAX_PASTED, name, asked).decode("utf-8", "replace").removeprefix("\ufeff")
     yield from _notice(text, asked) or (_reply(reply, asked) for reply in _replies(text))
 
 
@@ -178,19 +222,19 @@ def _reply(text: str, asked: Asked, **told: str) -> Report:
         recipient=told.get("recipient", ""),
         sender=told.get("sender", ""),
     )
-    asked.pile.count(report)
+    asked.count(report)
     return report
 
 
 def _replies(text: str) -> list[str]:
     """The replies of a pasted text: one, unless every line opens or continues one of its own."""
     lines = [line for line in text.splitlines() if line.strip()]
-    if not 1 < len(lines) <= 10_000 or not all(_OPENS.match(line[:40]) for line in lines):
+    if not 1 < len(lines) <= 10_000 or not all(_OPENS.compiled.match(line[:40]) for line in lines):
         return [text]
     replies: list[list[str]] = []
     goes_on = ""
     for line in lines:
-        found = _OPENS.match(line[:40])
+        found = _OPENS.compiled.match(line[:40])
         code, mark = (found[1], found[2]) if found else ("", "")
         if goes_on and code == goes_on:
             replies[-1].append(line)
@@ -202,26 +246,22 @@ def _replies(text: str) -> list[str]:
 
 def _notice(text: str, asked: Asked) -> list[Report]:
     """The body of a bounce, pasted without its header."""
-    if len(text) < 120 or text.count("\n") + text.count("<br") < 3 or _OPENS.match(text[:40]):
+    if len(text) < 120 or text.count("\n") + text.count("<br") < 3 or _OPENS.compiled.match(text[:40]):
         return []
-    if "@" not in text or not _TELLS.search(text[:4096]):
+    if "@" not in text or not _TELLS.compiled.search(text[:4096]):
         return []
     from probe.grammar.bounce import pasted_bounce  # noqa: PLC0415 -- a reply needs no reader of mail
 
-    return [_told(told, asked) for told in pasted_bounce(text)]
-
-
-def _told(told: Delivery, asked: Asked) -> Report:
-    return asked.pile.explained(told, asked.pile.delivery(told))
+    return [asked.told(told) for told in pasted_bounce(text)]
 
 
 def _lines(source: BinaryIO, name: str, asked: Asked) -> Iterator[Report]:
     """JSON objects with a `reply`, one a line: one report a line, in order, whatever a line holds."""
-    while line := source.readline(_MAX_LINE):
+    while line := source.readline(MAX_LINE):
         if not line.strip():
             continue
-        long = not line.endswith(b"\n") and len(line) >= _MAX_LINE
-        while long and (more := source.readline(_MAX_LINE)) and not more.endswith(b"\n"):
+        long = not line.endswith(b"\n") and len(line) >= MAX_LINE
+        while long and (more := source.readline(MAX_LINE)) and not more.endswith(b"\n"):
             pass
         yield _line(line, name, asked)
 
@@ -244,7 +284,7 @@ def _line(line: bytes, name: str, asked: Asked) -> Report:
         sender=said.get("sender", ""),
     )
     at = told.get("at", 0)
-    asked.pile.count(report, at=float(at) if isinstance(at, (int, float)) else _seconds(str(at)))
+    asked.count(report, float(at) if isinstance(at, (int, float)) else _seconds(str(at)))
     return report
 
 
@@ -260,123 +300,9 @@ def _seconds(text: str) -> float:
         return 0.0
 
 
-# -- mails ----------------------------------------------------------------------------------------
-
-
-def _mail(source: BinaryIO, name: str, asked: Asked) -> Iterator[Report]:
-    yield from _one_mail(_all(source, _MAX_MAIL, name, asked), name, asked)
-
-
-def _one_mail(data: bytes, name: str, asked: Asked) -> Iterator[Report]:
-    from probe.grammar.bounce import bounces  # noqa: PLC0415 -- only a mail needs the reader of mail
-    from probe.grammar.status import MAX_RECIPIENTS  # noqa: PLC0415
-
-    found = bounces(data)
-    if len(found) >= MAX_RECIPIENTS:
-        asked.note(f"{name}: only the first {MAX_RECIPIENTS:,} recipients of this mail are told")
-    if not found:
-        yield nothing_found(name)
-    for told in found:
-        yield _told(told, asked)
-
-
-# The line between two mails of an mbox; a sentence may begin with "From", too.
-_FROM = re.compile(rb"From \S{1,320} {1,2}(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\b")
-
-
-def _mbox(source: BinaryIO, name: str, asked: Asked) -> Iterator[Report]:
-    """A mailbox, mail by mail; a mail beyond the limit loses its end."""
-    kept: list[bytes] = []
-    size = number = 0
-    blank = True
-    while line := source.readline(_MAX_LINE):
-        if blank and kept and _FROM.match(line):
-            number += 1
-            yield from _one_mail(b"".join(kept), f"{name} #{number}", asked)
-            kept, size = [], 0
-        if size < _MAX_MAIL:
-            kept.append(line)
-            size += len(line)
-        blank = line in {b"\n", b"\r\n"}
-    if kept:
-        yield from _one_mail(b"".join(kept), f"{name} #{number + 1}", asked)
-
-
-# -- events ---------------------------------------------------------------------------------------
-
-
-def _webhook(source: BinaryIO, name: str, asked: Asked) -> Iterator[Report]:
-    from probe.grammar.webhook import events, loads  # noqa: PLC0415
-
-    try:
-        found = events(loads(_all(source, _MAX_VALUE, name, asked)))
-    except ValueError:
-        yield nothing_found(name, "it begins like JSON and is none, or is nested too deeply")
-        return
-    if not found:
-        yield nothing_found(name)
-    for told in found:
-        yield _told(told, asked)
-
-
-def _events(source: BinaryIO, name: str, asked: Asked) -> Iterator[Report]:
-    from probe.grammar.webhook import events, loads  # noqa: PLC0415
-
-    any_found = False
-    broken = 0
-    while line := source.readline(_MAX_LINE):
-        try:
-            found = events(loads(line)) if line.strip() else []
-        except ValueError:
-            broken += 1
-            continue
-        for told in found:
-            any_found = True
-            reading = asked.pile.delivery(told)
-            if asked.every or asked.pile.seen <= _FEW:
-                yield asked.pile.explained(told, reading)
-    asked.wants_pile = any_found
-    if broken:
-        asked.note(f"{name}: {broken:,} lines are no JSON")
-    if not any_found:
-        yield nothing_found(name)
-
-
-# -- logs -----------------------------------------------------------------------------------------
-
-
-def _log(deliveries: Iterator[Logged], name: str, asked: Asked) -> Iterator[Report]:
-    """A log: all failed lines where they are few or all are wanted, and always the pile."""
-    pile = asked.pile
-    count = pile.logged
-    before = pile.seen
-    few: list[Report] = []
-    for logged in deliveries:
-        reading = count(logged)
-        if reading is None:
-            continue
-        if asked.every:
-            yield pile.explained(maillog.delivery(logged), reading, whole=False)
-        elif len(few) <= _FEW:
-            few.append(pile.explained(maillog.delivery(logged), reading))
-    if pile.seen == before:
-        yield nothing_found(name, "no line tells of a delivery to another server")
-        return
-    asked.wants_pile = True
-    if len(few) <= _FEW:
-        yield from few
-
-
 def _empty(_source: BinaryIO, name: str, _asked: Asked) -> Iterator[Report]:
     yield nothing_found(name, "there is nothing in it")
 
 
-_READERS: dict[Kind, Callable[[BinaryIO, str, Asked], Iterator[Report]]] = {
-    Kind.REPLY: _pasted,
-    Kind.LINES: _lines,
-    Kind.MAIL: _mail,
-    Kind.MBOX: _mbox,
-    Kind.EVENTS: _events,
-    Kind.WEBHOOK: _webhook,
-    Kind.EMPTY: _empty,
-}
+_Reader = Callable[[BinaryIO, str, Asked], Iterator[Report]]
+_REPLIES: Mapping[Kind, _Reader] = {Kind.REPLY: _pasted, Kind.LINES: _lines, Kind.EMPTY: _empty}

@@ -1,0 +1,52 @@
+"""Webhooks and events explained, one JSON value or one a line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from probe.grammar.intake import Kind
+from probe.grammar.webhook import events, loads
+from probe.rules import Report
+from probe.run.explain import nothing_found
+from probe.run.sources import FEW, MAX_LINE, Asked, read_all
+
+__all__ = ["READERS"]
+
+_MAX_VALUE = 32 * 1024 * 1024  # bytes of one JSON value
+
+
+def _webhook(source: BinaryIO, name: str, asked: Asked) -> Iterator[Report]:
+    try:
+        found = events(loads(read_all(source, _MAX_VALUE, name, asked)))
+    except ValueError:
+        yield nothing_found(name, "it begins like JSON and is none, or is nested too deeply")
+        return
+    if not found:
+        yield nothing_found(name)
+    for told in found:
+        yield asked.told(told)
+
+
+def _events(source: BinaryIO, name: str, asked: Asked) -> Iterator[Report]:
+    any_found = False
+    broken = 0
+    while line := source.readline(MAX_LINE):
+        try:
+            found = events(loads(line)) if line.strip() else []
+        except ValueError:
+            broken += 1
+            continue
+        for told in found:
+            any_found = True
+            reading = asked.pile.delivery(told)
+            if asked.every or asked.pile.seen <= FEW:
+                yield asked.pile.explained(told, reading)
+    asked.wants_pile = any_found
+    if broken:
+        asked.note(f"{name}: {broken:,} lines are no JSON")
+    if not any_found:
+        yield nothing_found(name)
+
+
+READERS = {Kind.WEBHOOK: _webhook, Kind.EVENTS: _events}
