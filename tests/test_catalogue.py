@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from probe import catalogue
-from probe.catalogue import Entry, Match, _compile, _entry, _match, _patterns
+from probe.catalogue import Entry, Match, _compile, _entry, _match, _patterns, _table
 from probe.facts import Ending, Fault, Reply, Stage
 from probe.grammar import pasted
 from probe.rules import Cause, Confidence, Outcome, Retry, Verdict
@@ -82,11 +82,11 @@ def test_every_entry_is_reachable() -> None:
 
 def test_the_order_of_files_does_not_matter() -> None:
     files = [(path.stem, tomllib.loads(path.read_text("utf-8"))) for path in FILES]
-    straight = _compile.table(files)
+    straight = _table.table(files)
     shuffler = random.Random(7)
     for _ in range(2):
         shuffler.shuffle(files)
-        assert _compile.table(files) == straight
+        assert _table.table(files) == straight
 
 
 def test_the_same_reply_reads_the_same_a_hundred_times() -> None:
@@ -157,8 +157,8 @@ def test_the_index_misses_no_match() -> None:
     texts = [catalogue.fold(pasted.read(sample).text) for entry, sample in SAMPLES if not entry.ending]
     for text in texts[::7]:
         candidates = set(LIBRARY.candidates(LIBRARY.literals(text)))
-        for *pattern, _ in LIBRARY.index["patterns"]:
-            assert tuple(pattern) in candidates or _entry.words_in(pattern[1], text) is None
+        for number, pattern, least, _ in LIBRARY.patterns.every():
+            assert (number, pattern, least) in candidates or _entry.words_in(pattern, text) is None
 
 
 @pytest.mark.parametrize(
@@ -469,7 +469,8 @@ def test_the_kept_form_follows_the_files(tmp_path: Path, monkeypatch: pytest.Mon
     first = _compile.compiled(folder)
     assert _compile.compiled(folder) == first
     path.write_text(GOOD.replace("Nobody", "Nobody there"), "utf-8")
-    assert _compile.row(_compile.compiled(folder)["rules"]["one/nobody"])["title"] == "Nobody there"
+    rules = _compile.Rows[str, dict[str, str]](_compile.compiled(folder)["rules"], dict)
+    assert rules["one/nobody"]["title"] == "Nobody there"
 
 
 def test_a_broken_kept_form_and_a_broken_file_cost_nothing_else(

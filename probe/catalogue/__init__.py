@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from probe.catalogue import _compile, _match
-from probe.catalogue._entry import Entry, Match, Provider, Submission, provider_of, rule_of
+from probe.catalogue._entry import Entry, Match, Provider, Submission, rule_of
 from probe.catalogue._patterns import fold
 from probe.facts import Fault, Reply, Stage
 from probe.rules import Cause, Rule
@@ -105,12 +105,12 @@ def _read(heard: _match.Heard) -> Match:
 
 def rule(id: str) -> Rule:
     """The rule of an id such as ``google/app-password-required``; KeyError for an id nobody wrote."""
-    return rule_of(_compile.row(_library().rules[id]))
+    return rule_of(_library().rules[id])
 
 
 def rules() -> tuple[Rule, ...]:
     """Every rule, of replies and of sessions, by id."""
-    return tuple(map(rule, sorted(_library().rules)))
+    return tuple(map(rule, sorted(_library().rules.asleep)))
 
 
 def entry(id: str) -> Entry:
@@ -120,7 +120,7 @@ def entry(id: str) -> Entry:
 
 def entries() -> tuple[Entry, ...]:
     """Every reply entry, by id."""
-    return _library().entries()
+    return tuple(_library().entries.every())
 
 
 def general(cause: Cause) -> Rule:
@@ -141,7 +141,7 @@ def problems(folder: Path = FOLDER) -> list[str]:
 @functools.cache
 def providers() -> tuple[Provider, ...]:
     """Every provider, by id."""
-    return tuple(provider_of(_compile.row(one)) for one in _library().providers.values())
+    return tuple(_library().providers.every())
 
 
 @functools.cache

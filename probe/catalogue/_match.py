@@ -9,12 +9,11 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
 from probe.catalogue import _patterns
-from probe.catalogue._compile import row
-from probe.catalogue._entry import Entry, Match, entry_of, rule_of, words_in
+from probe.catalogue._compile import Rows
+from probe.catalogue._entry import Entry, Match, Provider, entry_of, provider_of, rule_of, words_in
 from probe.facts import Fault, Stage
 from probe.rules import Cause, Confidence, Family, Rule, Source, Verdict
 
@@ -85,49 +84,42 @@ class Library:
     """The compiled table with its entries made when they are first needed."""
 
     def __init__(self, table: Mapping[str, Any]) -> None:
-        self.rules: Mapping[str, bytes] = table["rules"]
-        self.providers: Mapping[str, bytes] = table["providers"]
         self.index: Mapping[str, Any] = table["index"]
-        self._asleep: Sequence[bytes] = table["entries"]
-        self._entries: list[Entry | None] = [None] * len(self._asleep)
+        self.rules = Rows[str, Mapping[str, Any]](table["rules"], dict)
+        self.providers = Rows[str, Provider](table["providers"], provider_of)
+        self.entries = Rows[int, Entry](table["entries"], lambda made: entry_of(made, self.rules[made["id"]]))
+        self.patterns = Rows[int, tuple[int, str, int, tuple[tuple[str, ...], ...]]](
+            self.index["patterns"], tuple
+        )
+        self._grams = Rows[str, Mapping[str, Sequence[int]]](self.index["grams"], dict)
         self._general: dict[Cause, Entry | None] = {}
         # What codes alone say is the same for all the words beside them.
         self._coded = functools.lru_cache(maxsize=1024)(self._bare)
 
-    def entry(self, number: int) -> Entry:
-        """The entry of a place in the table."""
-        made = self._entries[number]
-        if made is None:
-            own = row(self._asleep[number])
-            made = self._entries[number] = entry_of(own, row(self.rules[own["id"]]))
-        return made
-
-    def entries(self) -> tuple[Entry, ...]:
-        """Every entry, by id."""
-        return tuple(map(self.entry, range(len(self._entries))))
-
     def named(self, id: str) -> Entry:
         """The entry of an id; KeyError where there is none."""
-        return self.entry(self.index["ids"][id])
+        return self.entries[self.index["ids"][id]]
 
     def general(self, cause: Cause) -> Entry | None:
         """The entry that speaks for a cause."""
         if cause not in self._general:
-            asleep = self.rules.get(f"standard/{cause.value.replace('_', '-')}")
-            self._general[cause] = Entry(rule_of(row(asleep))) if asleep else None
+            name = f"standard/{cause.value.replace('_', '-')}"
+            self._general[cause] = Entry(rule_of(self.rules[name])) if name in self.rules.asleep else None
         return self._general[cause]
 
-    def literals(self, text: str) -> set[str]:
-        """The literals of the index that stand in a text; its runs of three letters say where to look."""
-        grams = self.index["grams"]
-        found = {word for run in grams.keys() & _patterns.grams(text) for word in grams[run] if word in text}
-        found.update(word for word in self.index["short"] if word in text)
-        return found
+    def literals(self, text: str) -> dict[str, Sequence[int]]:
+        """The literals of the index that stand in a text, with the places of the patterns they betray.
 
-    def signed(self, literals: AbstractSet[str]) -> str:
+        The text's runs of three letters say where to look.
+        """
+        runs = self._grams.asleep.keys() & _patterns.grams(text)
+        near = [self.index["short"], *map(self._grams.__getitem__, runs)]
+        return {word: places for words in near for word, places in words.items() if word in text}
+
+    def signed(self, literals: Mapping[str, object]) -> str:
         """The provider that the longest of some literals betrays; empty where none does."""
         signs: Mapping[str, str] = self.index["signs"]
-        longest = min(signs.keys() & literals, key=lambda sign: (-len(sign), sign), default="")
+        longest = min(signs.keys() & literals.keys(), key=lambda sign: (-len(sign), sign), default="")
         return signs[longest] if longest else ""
 
     def reply(self, heard: Heard) -> Match:
@@ -144,7 +136,7 @@ class Library:
         words = Heard(_patterns.fold(heard.text), 0, "", stage, provider, mechanism)
         readings: list[Reading] = []
         for number in self.index["ending"].get(heard.ending, ()):
-            entry = self.entry(number)
+            entry = self.entries[number]
             found = [one for pattern in entry.words if (one := words_in(pattern, words.text)) is not None]
             matched = max(found, key=len, default="")
             if (found or not entry.words) and (score := _score(entry, words, len(matched))):
@@ -156,22 +148,22 @@ class Library:
         sure = best.entry.confidence or (Confidence.CERTAIN if best.matched else Confidence.LIKELY)
         return Match(best.entry, best.matched, self._alternates(best, readings[1:]), sure, provider)
 
-    def candidates(self, literals: AbstractSet[str]) -> Iterator[tuple[int, str, int]]:
+    def candidates(self, literals: Mapping[str, Sequence[int]]) -> Iterator[tuple[int, str, int]]:
         """The patterns that may match a text of these literals: entry's number, pattern, fewest letters."""
-        starts, patterns = self.index["starts"], self.index["patterns"]
-        for place in {place for word in starts.keys() & literals for place in starts[word]}:
-            number, pattern, least, needs = patterns[place]
+        missing = literals.keys().isdisjoint
+        for place in set().union(*literals.values()):
+            number, pattern, least, needs = self.patterns[place]
             for words in needs:
-                if literals.isdisjoint(words):
+                if missing(words):
                     break
             else:
                 yield number, pattern, least
 
-    def _worded(self, heard: Heard, literals: AbstractSet[str]) -> list[Reading]:
+    def _worded(self, heard: Heard, literals: Mapping[str, Sequence[int]]) -> list[Reading]:
         """The entries whose words occur, the most specific first."""
         most: dict[int, tuple[int, str]] = {}
         for number, pattern, least in self.candidates(literals):
-            if not _possible(self.entry(number), heard):
+            if not _possible(self.entries[number], heard):
                 continue
             matched = words_in(pattern, heard.text)
             if matched is not None:
@@ -179,7 +171,7 @@ class Library:
                 most[number] = max(most.get(number, (0, "")), (worth, matched))
         readings = []
         for number, (worth, matched) in most.items():
-            entry = self.entry(number)
+            entry = self.entries[number]
             if score := _score(entry, heard, worth):
                 readings.append(Reading(score, entry, matched))
         return sorted(readings, key=_order)
@@ -193,7 +185,7 @@ class Library:
         )
         readings = []
         for number in numbers:
-            entry = self.entry(number)
+            entry = self.entries[number]
             if score := _score(entry, heard, 0):
                 readings.append(Reading(score, entry, ""))
         return sorted(readings, key=_order)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from probe.catalogue import _patterns
-from probe.catalogue._compile import FLAGS, LISTS, TEXTS, listed, pattern_of
+from probe.catalogue._table import FLAGS, LISTS, TEXTS, listed, pattern_of
 from probe.facts import Ending, Stage
 from probe.rules import Cause, Confidence, Outcome, Priority, Retry, Verdict
 
