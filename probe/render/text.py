@@ -8,7 +8,6 @@ from itertools import chain, islice
 from probe.render import Style, printable
 from probe.render._fleet import concluding, fleet
 from probe.render._gist import AGGREGATES, CONCLUSIONS, line, sorted_findings
-from probe.render._session import shortened, steps
 from probe.render._words import bold, dim, labelled, quotation, verdict_word, wrapped
 from probe.rules import Finding, Report, State, Verdict
 
@@ -116,6 +115,8 @@ def _outcome(report: Report) -> str:
 
 def _steps(report: Report, style: Style) -> Iterator[str]:
     """A line a step, and the times in a column where they were measured."""
+    from probe.render._session import shortened, steps  # noqa: PLC0415 -- not every report has a session
+
     assert report.transcript is not None
     told = list(steps(report.transcript, report.findings))
     timed = any(step.took for step in told)
@@ -177,6 +178,8 @@ def _notes(findings: list[Finding], style: Style) -> Iterator[str]:
     """What asks for nothing, a line each."""
     if not findings:
         return
+    from probe.render._session import shortened  # noqa: PLC0415 -- as in `_steps`
+
     yield ""
     width = max(len(finding.rule.id) for finding in findings)
     for finding in findings:
