@@ -12,11 +12,13 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
+from operator import attrgetter
 
 from probe.checks import Domain, _providers, _suffixes
 from probe.checks._dkim_keys import Assessment, assess
 from probe.checks._evidence import seen_answer
-from probe.checks._once import once
+from probe.checks._once import once_for_all
 from probe.checks._providers import Provider
 from probe.facts import Answer, Question, Records, Status
 from probe.grammar import dkim
@@ -82,14 +84,15 @@ def parent(domain: Domain) -> Question | None:
 @functools.lru_cache(maxsize=_IN_FLIGHT)
 def _first_rung(domain: Domain) -> tuple[Question, ...]:
     """What is asked before anything is known."""
-    keys = (control(domain), domainkey(domain), *(_key(name, domain) for name in given(domain)))
+    keys = (control(domain), domainkey(domain), *(_key(name, domain.name) for name in given(domain)))
     above = parent(domain)
     more = (Question(domain.name, "MX"), Question(domain.name, "TXT"), *((above,) if above else ()))
     return _askable((*keys, *more))
 
 
-def _key(selector: str, domain: Domain) -> Question:
-    return Question(dkim.key_name(selector, domain.name), "TXT")
+@functools.lru_cache(maxsize=16 * _IN_FLIGHT)
+def _key(selector: str, name: str) -> Question:
+    return Question(dkim.key_name(selector, name), "TXT")
 
 
 class Ladder:
@@ -98,6 +101,16 @@ class Ladder:
     def __init__(self, domain: Domain, seen: Records) -> None:
         self.domain, self.seen = domain, seen
         self.given = given(domain)
+
+    @cached_property
+    def questions(self) -> tuple[Question, ...]:
+        """What it asks for so far."""
+        return tuple(chain.from_iterable(self.rungs()))
+
+    @property
+    def climbed(self) -> bool:
+        """Whether all it asks for is answered: no further answer changes what was found."""
+        return not self._open(self.questions)
 
     def rungs(self) -> Iterator[tuple[Question, ...]]:
         """The questions: the next rung only when the last is answered and leaves something to find."""
@@ -193,13 +206,13 @@ class Ladder:
             return []
         return [
             self._filled(name)
-            for one in _providers.table()
+            for one in _providers.with_targets()
             if any(_providers.matches(target, self._filled(p)) for p in one.targets for target in targets)
             for name in one.selectors
         ]
 
     def _question(self, selector: str) -> Question:
-        return _key(selector, self.domain)
+        return _key(selector, self.domain.name)
 
     def _open(self, rung: Iterable[Question]) -> bool:
         return not all(map(self.seen.answers.__contains__, rung))
@@ -236,7 +249,7 @@ def _askable(questions: Iterable[Question]) -> tuple[Question, ...]:
     return tuple(dict.fromkeys(each for each in questions if len(each.name) <= 253))
 
 
-@once
+@once_for_all(attrgetter("climbed"))
 def ladder_of(domain: Domain, seen: Records) -> Ladder:
     """The ladder of a domain over what has been seen."""
     return Ladder(domain, seen)

@@ -44,7 +44,7 @@ def once_for_all(
         @functools.wraps(work)
         def remembered(subject: Subject, seen: Records) -> Result:
             key = (work, subject)
-            found = seen.settled.get(key) or seen.derived.get(key)
+            found = seen.derived.get(key) or seen.settled.get(key)
             if found is None:
                 found = work(subject, seen)
                 (seen.settled if lasts(found) else seen.derived)[key] = found
@@ -67,8 +67,8 @@ def asked_once(
     @functools.wraps(work)
     def remembered(subject: Subject, seen: Records) -> tuple[Question, ...]:
         key = (work, subject)
-        asked: tuple[Question, ...] | None = seen.settled.get(key, seen.derived.get(key))
-        if asked is None:
+        asked: tuple[Question, ...] | None = seen.settled.get(key)
+        if asked is None and (asked := seen.derived.get(key)) is None:
             asked = tuple(dict.fromkeys(work(subject, seen)))
             (seen.settled if all(map(seen.answers.__contains__, asked)) else seen.derived)[key] = asked
         return asked

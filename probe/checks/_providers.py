@@ -10,7 +10,7 @@ from pathlib import Path
 
 from probe.rules import Source
 
-__all__ = ["Provider", "find", "including", "matches", "recognise", "table"]
+__all__ = ["Provider", "find", "including", "matches", "recognise", "table", "with_targets"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,12 @@ def _by_include() -> Mapping[str, tuple[int, ...]]:
     """The places in the table by the name to include."""
     names = {name for provider in table() for name in provider.spf}
     return {name: tuple(at for at, one in enumerate(table()) if name in one.spf) for name in names}
+
+
+@functools.cache
+def with_targets() -> tuple[Provider, ...]:
+    """The providers whose customers' DKIM selectors are aliases, in the table's order."""
+    return tuple(one for one in table() if one.targets)
 
 
 def matches(name: str, pattern: str) -> bool:

@@ -74,8 +74,11 @@ def _reason(area: str, told: Judgement) -> tuple[str, str]:
 
 def _spf(domain: Domain, seen: Records) -> Seen:
     """Whether there is one SPF record that can be evaluated."""
-    told = spf.judge(Domain(envelope_domain(domain)), seen)
-    asked = Question(envelope_domain(domain), "TXT")
+    envelope = envelope_domain(domain)
+    # Without senders and provider, SPF of the envelope is what the check of SPF has judged already.
+    judged = not (domain.sending_ips or domain.helo or domain.mail_from or domain.provider)
+    told = spf.judge(domain if judged else Domain(envelope), seen)
+    asked = Question(envelope, "TXT")
     return Seen(_OF_STATE[told.state], asked, *_reason("SPF", told))
 
 

@@ -87,7 +87,12 @@ class Evaluation:
 
 def records_of(answer: Answer) -> tuple[str, ...]:
     """The SPF records among the TXT values of an answer."""
-    return tuple(filter(spf.is_record, answer.values))
+    return _records(answer.values)
+
+
+@functools.lru_cache(maxsize=512)
+def _records(values: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(filter(spf.is_record, values))
 
 
 @functools.lru_cache(maxsize=4096)

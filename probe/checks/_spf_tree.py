@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from operator import attrgetter
-from typing import cast
+from typing import NamedTuple, cast
 
 from probe.checks._once import once_for_all
 from probe.checks._spf_result import MOST_HOSTS, MOST_LOOKUPS, queryable, records_of
@@ -48,9 +48,8 @@ _HIDDEN = (Fate.UNASKED, Fate.FAILED, Fate.LOOP)
 _LEADING = ("include", "redirect")
 
 
-@dataclass(frozen=True, slots=True)
-class Lookup:
-    """One term that costs a lookup.
+class Lookup(NamedTuple):
+    """One term that costs a lookup; a tuple, because a survey builds one for each of them every time.
 
     `parent` is the index of the include or redirect whose record holds it, -1 for the domain's own
     record, which `domain` names. `question` is what is asked first, None where the message decides.
@@ -136,8 +135,7 @@ class Tree:
         return tuple(lookup for lookup in self.lookups if lookup.fate in fates)
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(NamedTuple):
     """A record on the way down: the lookup that led here and the domains above it."""
 
     parent: int
@@ -182,12 +180,14 @@ def _surveyed(begin: tuple[str, str], seen: Records) -> Tree:
     asked = dict.fromkeys(lookup.question for lookup in lookups if lookup.question)
     whole = False
     if len(lookups) <= MOST_LOOKUPS:
-        hosts = dict.fromkeys(question for lookup in lookups for question in _addresses(lookup, seen))
+        addressed = (lookup for lookup in lookups if lookup.term.name not in _LEADING)
+        hosts = dict.fromkeys(question for lookup in addressed for question in _addresses(lookup, seen))
         wanted = tuple(islice(hosts, _MOST_ADDRESS_QUESTIONS))
         missing.update((question, None) for question in wanted if question not in seen)
         asked.update((question, None) for question in wanted)
         whole = not missing and len(hosts) == len(wanted)
-    failed = tuple(question for question in asked if question in seen and not seen.answers[question].known)
+    answers = seen.answers
+    failed = tuple(question for question in asked if question in answers and not answers[question].known)
     return Tree(domain, tuple(lookups), records, tuple(missing), failed, whole)
 
 
@@ -238,10 +238,10 @@ def _followed(texts: tuple[str, ...]) -> tuple[Fate, Record | None]:
 
 def target(term: Term, domain: str) -> str | None:
     """The name a term is about, None where it depends on the message."""
+    if term.literal is not None:
+        return term.literal
     if term.target is None:
         return domain
-    if not term.letters:
-        return term.literal
     if term.letters - {"d"}:
         return None
     return macro.expand(term.target, lambda _: domain)

@@ -27,17 +27,16 @@ _MISSING = frozenset({"dkim/missing", "dkim/selector-missing"})
 
 
 @asked_once
-def ask(domain: Domain, seen: Records) -> Iterator[Question]:
+def ask(domain: Domain, seen: Records) -> tuple[Question, ...]:
     """Rung by rung: each is asked at once, the next when its answers leave something to find."""
-    for rung in ladder_of(domain, seen).rungs():
-        yield from rung
+    return ladder_of(domain, seen).questions
 
 
 @once
 def judge(domain: Domain, seen: Records) -> Judgement:
     """What each selector's key is worth; the state is that of the selectors told, where any were."""
     ladder = ladder_of(domain, seen)
-    findings = tuple(_findings(ladder))
+    findings = tuple(_findings(ladder, seen))
     failed = {finding.rule.id for finding in findings if finding.verdict is Verdict.FAIL}
     verdict = State.MISSING if failed and failed <= _MISSING else state(findings)
     verdict = next((_OTHERWISE[each.rule.id] for each in findings if each.rule.id in _OTHERWISE), verdict)
@@ -53,10 +52,10 @@ def _evaluation(ladder: Ladder) -> Mapping[str, object]:
     return told
 
 
-def _findings(ladder: Ladder) -> Iterator[Finding]:
+def _findings(ladder: Ladder, seen: Records) -> Iterator[Finding]:
     yield from _names(ladder.domain)
     if ladder.proven_none:
-        yield _none(ladder)
+        yield _none(ladder, seen)
         return
     for each in ladder.selectors:
         if each.told:
@@ -74,7 +73,8 @@ def _findings(ladder: Ladder) -> Iterator[Finding]:
         asked = unused if name == "*" else Question(grammar.key_name(name, ladder.domain.name), "TXT")
         yield _finding("ed25519-only", asked, ladder, ", ".join(usable))
     if not usable and not ladder.given and not any(each.key or each.dangling for each in ladder.selectors):
-        yield _none(ladder) if ladder.wildcard is not None and _sends_nothing(ladder) else _undecided(ladder)
+        silent = ladder.wildcard is not None and _sends_nothing(ladder)
+        yield _none(ladder, seen) if silent else _undecided(ladder)
 
 
 def _names(domain: Domain) -> Iterator[Finding]:
@@ -83,9 +83,9 @@ def _names(domain: Domain) -> Iterator[Finding]:
             yield Finding(RULE["selector-name"], {"question": str(domainkey(domain))}, printable(name)[:100])
 
 
-def _none(ladder: Ladder) -> Finding:
+def _none(ladder: Ladder, seen: Records) -> Finding:
     """Proven: nothing is there. Right for a domain that says it sends nothing."""
-    domain, seen = ladder.domain, ladder.seen
+    domain = ladder.domain
     if _sends_nothing(ladder):
         return _finding("not-sending", domainkey(domain), ladder)
     if ladder.parent is not None and not ladder.given and seen_answer(seen, ladder.parent).status in _THERE:

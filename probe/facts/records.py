@@ -29,7 +29,10 @@ class Status(enum.StrEnum):
     @property
     def known(self) -> bool:
         """Whether the answer tells what is, or is not, published."""
-        return self is Status.OK or self is Status.NODATA or self is Status.NXDOMAIN
+        return self in _KNOWN
+
+
+_KNOWN = (Status.OK, Status.NODATA, Status.NXDOMAIN)
 
 
 class Question(NamedTuple):
@@ -68,7 +71,7 @@ class Answer:
     @property
     def known(self) -> bool:
         """Whether this tells what is, or is not, published; otherwise nobody may conclude from it."""
-        return self.status.known
+        return self.status in _KNOWN
 
 
 class Records:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from probe.render import Style
-from probe.rules import Finding, Report, Retry
+from probe.rules import Finding, Report
 
 EXTENSIONS = (".json",)
 SCHEMA_VERSION = 1
@@ -41,26 +41,22 @@ def as_json(report: Report) -> dict[str, object]:
     }
 
 
-_RETRY = {retry: str(retry).replace(" ", "_") for retry in Retry}
-
-
 def finding_as_json(finding: Finding) -> dict[str, object]:
     """A finding in the shape of the contract."""
     rule = finding.rule
-    retry = rule.answer("retry")
-    assert isinstance(retry, Retry)
+    usual = rule.cause.answers
     return {
         "id": rule.id,
         "verdict": str(rule.verdict),
         "cause": rule.cause.value,
-        "family": str(rule.cause.family),
-        "acts": rule.cause.answers.acts,
-        "priority": str(rule.answer("priority")),
-        "permanent": rule.answer("permanent"),
-        "recipient_bad": rule.answer("recipient_bad"),
-        "sender_must_act": rule.answer("sender_must_act"),
-        "retry": _RETRY[retry],
-        "retry_after": rule.answer("retry_after"),
+        "family": str(usual.family),
+        "acts": usual.acts,
+        "priority": str(rule.priority or usual.priority),
+        "permanent": usual.permanent if rule.permanent is None else rule.permanent,
+        "recipient_bad": usual.recipient_bad if rule.recipient_bad is None else rule.recipient_bad,
+        "sender_must_act": usual.sender_must_act if rule.sender_must_act is None else rule.sender_must_act,
+        "retry": str(rule.retry or usual.retry).replace(" ", "_"),
+        "retry_after": usual.retry_after if rule.retry_after is None else rule.retry_after,
         "confidence": str(finding.confidence),
         "title": rule.title,
         "meaning": rule.meaning,

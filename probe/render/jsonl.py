@@ -11,8 +11,11 @@ from probe.rules import Report
 
 EXTENSIONS = (".jsonl", ".ndjson")
 
+# What `as_json` makes is a tree: nothing in it is looked for in a circle.
+_encoded = json.JSONEncoder(check_circular=False).encode
+
 
 def render(reports: Iterable[Report], _style: Style) -> Iterator[str]:
     """A line for each report."""
     for report in reports:
-        yield json.dumps(as_json(report)) + "\n"
+        yield _encoded(as_json(report)) + "\n"

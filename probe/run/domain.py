@@ -11,6 +11,7 @@ said so. Beside DNS questions there are
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
@@ -90,7 +91,18 @@ async def check_domain(
     names no check.
     """
     chosen = areas(only, skip, domain.options)
-    fetch = fetch or fetcher(resolver)
+    return await _checked(domain, chosen, resolver, fetch or fetcher(resolver), deadline, budget)
+
+
+async def _checked(
+    domain: Domain,
+    chosen: Sequence[str],
+    resolver: Resolver,
+    fetch: Fetch,
+    deadline: float,
+    budget: int | None = None,
+) -> Report:
+    """The report on one domain, in the areas chosen."""
     if third_parties := OPTIONAL.intersection(chosen):
         domain = replace(domain, options=domain.options | third_parties)
     audit = _Audit(domain, chosen)
@@ -131,6 +143,7 @@ async def check_domains(
 ) -> AsyncGenerator[Report]:
     """The reports on many domains, in their order, as they are ready; `at_once` bounds how many run."""
     only, skip = tuple(only), tuple(skip)
+    chosen = functools.cache(lambda options: areas(only, skip, options))
     fetch = fetch or fetcher(resolver)
     running: deque[asyncio.Task[Report]] = deque()
     waiting = iter(domains)
@@ -138,7 +151,7 @@ async def check_domains(
 
     async def one(domain: Domain) -> Report:
         try:
-            return await check_domain(domain, resolver, only, skip, fetch=fetch, deadline=deadline)
+            return await _checked(domain, chosen(domain.options), resolver, fetch, deadline)
         finally:
             free.release()
 

@@ -73,13 +73,18 @@ def _repeats(name: str, finding: Finding) -> bool:
     return finding.verdict is not Verdict.UNKNOWN and (asked == name or asked.endswith(f".{name}"))
 
 
-def _lookups(name: str, seen: Records) -> tuple[dict[Question, Answer], dict[Question, Answer]]:
+def _lookups(seen: Records) -> Iterator[tuple[Question, Answer]]:
+    """What a resolver was asked, and its answers."""
+    for question, answer in seen.answers.items():
+        if "@" not in question.type and "://" not in question.name and answer.status is not Status.SKIPPED:
+            yield question, answer
+
+
+def _parted(name: str, seen: Records) -> tuple[dict[Question, Answer], dict[Question, Answer]]:
     """What resolvers were asked about the domain, and about anything else."""
     mine: dict[Question, Answer] = {}
     others: dict[Question, Answer] = {}
-    for question, answer in seen.answers.items():
-        if "@" in question.type or "://" in question.name or answer.status is Status.SKIPPED:
-            continue
+    for question, answer in _lookups(seen):
         below = question.name == name or question.name.endswith(f".{name}")
         (mine if below else others)[question] = answer
     return mine, others
@@ -87,13 +92,14 @@ def _lookups(name: str, seen: Records) -> tuple[dict[Question, Answer], dict[Que
 
 def mute(name: str, seen: Records) -> bool:
     """Whether enough was asked and nothing at all was answered, so that `ROOT` should be asked too."""
-    mine, others = _lookups(name, seen)
-    return len(mine) >= _ENOUGH and not any(answer.known for answer in (*mine.values(), *others.values()))
+    return not any(answer.known for _, answer in _lookups(seen)) and len(_parted(name, seen)[0]) >= _ENOUGH
 
 
 def silence(name: str, seen: Records) -> Iterator[Finding]:
     """Who it is that does not answer: the resolver, the domain, or a filter of one type of record."""
-    mine, others = _lookups(name, seen)
+    if all(answer.known for answer in seen.answers.values()):
+        return
+    mine, others = _parted(name, seen)
     answered = any(answer.known for answer in others.values())
     if len(mine) >= _ENOUGH and not any(answer.known for answer in mine.values()):
         if answered or ROOT in others:
