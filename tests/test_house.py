@@ -114,6 +114,15 @@ HEAVY = (
     "httpx2",
     "jinja2",
     "rich.console",
+    "email.parser",
+    "http.client",
+    "concurrent.futures",
+    "multiprocessing",
+    "probe.wire",
+    "probe.checks",
+    "probe.plans",
+    "probe.judge",
+    "probe.fakes",
 )
 
 
@@ -135,6 +144,19 @@ def test_a_light_command_imports_nothing_heavy(arguments: list[str]) -> None:
         [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False, timeout=60
     )
     assert ran.stderr.endswith("heavy: "), ran.stderr
+
+
+def test_who_interrupts_the_first_imports_sees_no_traceback() -> None:
+    program = (
+        "import sys\n"
+        "class Interrupted:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'typer': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupted())\n"
+        "import runpy; runpy.run_module('probe', run_name='__main__')\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (130, "", "probe: interrupted\n")
 
 
 def test_every_name_of_the_public_api_is_there() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import functools
+import gc
 import importlib
 import os
 import pkgutil
@@ -101,7 +102,9 @@ def _root(
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run the program: the entry point of the console script."""
+    """Run the program with its own words (None), or with others; it ends the process."""
+    if arguments is None:
+        gc.freeze()  # what was imported stays: the collector need not go through it again
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show a character gets an escape, not a traceback.
         if hasattr(stream, "reconfigure"):
