@@ -15,6 +15,7 @@ from probe.rules import Cause, Finding, Priority, Rule, Source, State, Verdict, 
 
 __all__ = [
     "READ",
+    "address_questions",
     "addresses",
     "evidence",
     "failures",
@@ -150,6 +151,12 @@ def unknown(rule: Rule, seen: Records, question: Question) -> Finding:
     answer = seen_answer(seen, question)
     words = f": {printable(answer.detail)}" if answer.detail else ""
     return Finding(rule, evidence(question, answer), f"{printable(str(question))}: {answer.status}{words}")
+
+
+@functools.lru_cache(maxsize=4096)
+def address_questions(host: str) -> tuple[Question, Question]:
+    """The questions for the addresses of a host, IPv4 first; the hosts of a provider serve many domains."""
+    return Question(host, "A"), Question(host, "AAAA")
 
 
 def addresses(seen: Records, host: str) -> list[str]:

@@ -14,6 +14,7 @@ from itertools import islice
 from operator import attrgetter
 from typing import NamedTuple, cast
 
+from probe.checks._evidence import address_questions
 from probe.checks._once import once_for_all
 from probe.checks._spf_result import MOST_HOSTS, MOST_LOOKUPS, queryable, records_of
 from probe.facts import Question, Records
@@ -257,8 +258,7 @@ def _addresses(lookup: Lookup, seen: Records) -> Iterator[Question]:
         yield Question(question.name, "AAAA")
     elif lookup.term.name == "mx":
         for host in mx_hosts(seen.of(question.name, "MX")):
-            yield Question(host, "A")
-            yield Question(host, "AAAA")
+            yield from address_questions(host)
 
 
 def mx_hosts(values: Iterable[str]) -> Iterator[str]:

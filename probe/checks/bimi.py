@@ -100,17 +100,17 @@ def _policy_question(place: str) -> Question:
 
 
 def _records(place: str, seen: Records) -> list[str]:
-    question = _question(place)
-    return [value for value in seen.of(question.name, question.type) if bimi.announces(value)]
+    return [value for value in seen.of(_question(place).name, "TXT") if bimi.announces(value)]
 
 
 def ask(domain: Domain, seen: Records) -> Iterator[Question]:
     """The record, where it stands, and the DMARC record it depends on."""
     for place in _places(domain):
         yield (question := _question(place))
-        if _records(place, seen):
+        records = _records(place, seen)
+        if records:
             yield _policy_question(place)
-        if question not in seen or not seen_answer(seen, question).known or _records(place, seen):
+        if records or not seen_answer(seen, question).known:
             return
 
 

@@ -6,6 +6,7 @@ silent about the parents' zones except for what they mean for this name.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Mapping
 
 from probe.checks import Domain, Judgement, _suffixes
@@ -52,8 +53,8 @@ def ask(domain: Domain, seen: Records) -> Iterator[Question]:
         if found.record is not None and found.record_at is not None:
             for where in _report_domains(found.record):
                 yield Question(where, "MX")
-                if _external(found.record_at, where):
-                    yield _permission(found.record_at, where)
+                if (asked := _permission(found.record_at, where)) is not None:
+                    yield asked
 
 
 @once
@@ -279,9 +280,9 @@ def _destination(where: str, facts: _Published) -> Iterator[Finding]:
     if answer.status is Status.NXDOMAIN or answer.values == ("0 .",):
         yield Finding(RULE["report-undeliverable"], evidence(mail, answer, *answer.values[:1]), where)
         return
-    if not _external(facts.at, where):
-        return
     asked = _permission(facts.at, where)
+    if asked is None:
+        return
     answer = seen_answer(facts.seen, asked)
     if not answer.known:
         yield Finding(RULE["report-unknown"], evidence(asked, answer), f"{asked}: {answer.status}")
@@ -296,15 +297,15 @@ def _report_domains(record: Record) -> tuple[str, ...]:
     return tuple(name for name in found if askable(name))[:_MAX_REPORT_DOMAINS]
 
 
-def _external(at: str, where: str) -> bool:
-    """Whether a destination lies outside the publisher's organization (RFC 9990 section 4)."""
-    return _suffixes.organizational(at) != _suffixes.organizational(where) and askable(
-        _permission(at, where).name
-    )
+@functools.lru_cache(maxsize=1024)
+def _permission(at: str, where: str) -> Question | None:
+    """Where a destination outside the publisher's organization permits reports (RFC 9990 section 4).
 
-
-def _permission(at: str, where: str) -> Question:
-    return Question(f"{at}._report._dmarc.{where}", "TXT")
+    None for a destination inside.
+    """
+    asked = Question(f"{at}._report._dmarc.{where}", "TXT")
+    outside = _suffixes.organizational(at) != _suffixes.organizational(where)
+    return asked if outside and askable(asked.name) else None
 
 
 def _generations(found: Discovery, older: Older, facts: _Published) -> Iterator[Finding]:

@@ -10,10 +10,12 @@ import ipaddress
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 from probe.checks import Domain, Judgement
 from probe.checks._evidence import (
     READ,
+    address_questions,
     addresses,
     evidence,
     failures,
@@ -269,8 +271,7 @@ def ask(domain: Domain, seen: Records) -> Iterator[Question]:
     if answer.known and not answer.values and not nonexistent(seen, domain.name):
         followed = [domain.name]
     for host in followed:
-        yield Question(host, "A")
-        yield Question(host, "AAAA")
+        yield from address_questions(host)
 
 
 def judge(domain: Domain, seen: Records) -> Judgement:
@@ -305,7 +306,7 @@ def judge(domain: Domain, seen: Records) -> Judgement:
 
 def _implicit(domain: Domain, seen: Records, fact: Mapping[str, str]) -> Judgement:
     """No MX record: the domain's own address takes its mail, if there is one."""
-    asked = [Question(domain.name, "A"), Question(domain.name, "AAAA")]
+    asked = address_questions(domain.name)
     if own := addresses(seen, domain.name):
         told = evidence(asked[0], seen_answer(seen, asked[0]), ", ".join(own))
         findings = [
@@ -369,7 +370,7 @@ class _Published:
 
     def _together(self, followed: list[str]) -> Iterator[Finding]:
         """What no single host says: whether mail arrives at all, and over IPv4."""
-        asked = [Question(host, kind) for host in followed for kind in ("A", "AAAA")]
+        asked = chain.from_iterable(map(address_questions, followed))
         if failures(self.seen, asked) or len({each.host for each in self.found}) > FOLLOWED:
             return
         reached = [each for host in followed for each in addresses(self.seen, host) if routable(each)]
@@ -382,7 +383,7 @@ class _Published:
 def _host(domain: str, exchange: Exchange, seen: Records) -> Iterator[Finding]:
     """What is wrong with one MX host."""
     host = exchange.host
-    asked = [Question(host, "A"), Question(host, "AAAA")]
+    asked = address_questions(host)
     answers = [seen_answer(seen, question) for question in asked]
     shown = printable(host)
     if not hostname(host):

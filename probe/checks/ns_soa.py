@@ -6,11 +6,13 @@ themselves are only asked with the option ``authoritative``: everything else com
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from collections.abc import Iterator, Mapping
 
 from probe.checks import Domain, Judgement
 from probe.checks._evidence import (
+    address_questions,
     addresses,
     evidence,
     failures,
@@ -130,9 +132,10 @@ def ask(domain: Domain, seen: Records) -> Iterator[Question]:
     """NS, the addresses of the servers, and with the option the servers themselves."""
     yield Question(domain.name, "NS")
     for host in _servers(domain, seen)[:_FOLLOWED]:
-        yield (question := Question(host, "A"))
-        if question in seen and not seen.of(host, "A"):
-            yield Question(host, "AAAA")
+        four, six = address_questions(host)
+        yield four
+        if four in seen and not seen.of(host, "A"):
+            yield six
     for address in _direct(domain, seen):
         yield from (Question(domain.name, f"{kind}@{address}") for kind in ("SOA", *_COMPARED))
 
@@ -166,9 +169,7 @@ def _delegation(question: Question, answer: Answer, servers: list[str], seen: Re
         yield Finding(SINGLE, fact, printable(servers[0]))
     failed = None
     for host in servers[:_FOLLOWED]:
-        asked = [Question(host, "A")]
-        if not seen.of(host, "A"):
-            asked.append(Question(host, "AAAA"))
+        asked = address_questions(host)[: 1 if seen.of(host, "A") else 2]
         first = seen_answer(seen, asked[0])
         found = addresses(seen, host)
         if first.aliases:
@@ -188,14 +189,20 @@ def _delegation(question: Question, answer: Answer, servers: list[str], seen: Re
 
 def _network(fact: Mapping[str, str], servers: list[str], seen: Records) -> Iterator[Finding]:
     """Several servers whose IPv4 addresses share one /24 and that have nothing else."""
-    if len(servers) < 2 or failures(seen, (Question(host, "A") for host in servers[:_FOLLOWED])):
+    if len(servers) < 2 or failures(seen, (address_questions(host)[0] for host in servers[:_FOLLOWED])):
         return
     found = [address for host in servers[:_FOLLOWED] for address in addresses(seen, host)]
     if not found or any(":" in address or not routable(address) for address in found):
         return
-    networks = {ipaddress.ip_network(f"{address}/24", strict=False) for address in found}
+    networks = set(map(_around, found))
     if len(networks) == 1:
         yield Finding(ONE_NETWORK, fact, str(networks.pop()))
+
+
+@functools.lru_cache(maxsize=4096)
+def _around(address: str) -> ipaddress.IPv4Network:
+    """The /24 of an IPv4 address."""
+    return ipaddress.IPv4Network((address, 24), strict=False)
 
 
 def _serial(domain: Domain, address: str, seen: Records) -> str:

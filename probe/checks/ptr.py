@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from probe.checks import Domain, Judgement
 from probe.checks._evidence import (
     READ,
+    address_questions,
     evidence,
     failures,
     printable,
@@ -173,7 +174,8 @@ def _names(address: str, seen: Records) -> tuple[str, ...]:
 
 
 def _forward(name: str, address: str) -> Question:
-    return Question(name, "AAAA" if ":" in address else "A")
+    four, six = address_questions(name)
+    return six if ":" in address else four
 
 
 @asked_once
@@ -182,8 +184,7 @@ def ask(domain: Domain, seen: Records) -> Iterator[Question]:
     if not domain.sending_ips:
         yield Question(domain.name, "MX")
     for host in _exchangers(domain, seen):
-        yield Question(host, "A")
-        yield Question(host, "AAAA")
+        yield from address_questions(host)
     for address in (*filter(routable, _sending(domain)), *_receiving(domain, seen)):
         yield _pointer(address)
         for name in filter(hostname, _names(address, seen)[:_NAMES]):
@@ -302,10 +303,10 @@ def _receiver(address: str, seen: Records) -> Iterator[Finding]:
     """What is worth a note about the address of an MX host; a failed lookup there matters to nobody."""
     question = _pointer(address)
     answer = seen_answer(seen, question)
-    names = _names(address, seen)
-    told = evidence(question, answer, ", ".join(names[:_NAMES]))
     if not answer.known:
         return
+    names = _names(address, seen)
+    told = evidence(question, answer, ", ".join(names[:_NAMES]))
     if not names:
         yield Finding(MX_NONE, told, address)
     elif not _confirmed(address, seen) and not failures(

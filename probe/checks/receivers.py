@@ -12,7 +12,7 @@ from itertools import chain
 
 from probe.checks import Domain, Judgement, dkim, dmarc, ptr, spf
 from probe.checks._dmarc_alignment import envelope_domain
-from probe.checks._evidence import evidence, seen_answer, unknown_rule
+from probe.checks._evidence import address_questions, evidence, seen_answer, unknown_rule
 from probe.checks._receivers_rows import GMAIL, RECEIVERS, ROWS, Row
 from probe.checks._receivers_seen import Seen, observe
 from probe.facts import Question, Records, Status
@@ -108,8 +108,7 @@ def ask(domain: Domain, seen: Records) -> Iterator[Question]:
         yield from spf.ask(Domain(envelope_domain(domain)), seen)
     mail = seen.asked(domain.name, "MX")
     if mail is not None and mail.status is Status.NODATA:
-        yield Question(domain.name, "A")
-        yield Question(domain.name, "AAAA")
+        yield from address_questions(domain.name)
 
 
 def judge(domain: Domain, seen: Records) -> Judgement:

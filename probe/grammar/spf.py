@@ -10,7 +10,8 @@ import functools
 import ipaddress
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any
 
 from probe.grammar import macro
 
@@ -56,13 +57,14 @@ class Problem:
     reason: str
 
 
-@dataclass(frozen=True)  # without slots: what is worked out from it once is kept with it
+@dataclass(frozen=True, slots=True)
 class Term:
     """A mechanism or modifier.
 
     `text` is as written and begins at `at`. `name` is in lower case. `qualifier` is one of ``+-~?`` for a
     mechanism, empty for a modifier. `target` is the domain-spec in parts, None where there is none;
-    `spec` the same as written. `network` belongs to ip4 and ip6. `cidr4` and `cidr6` are prefix lengths.
+    `spec` the same as written; `letters` are its macro letters, and `literal` is the name it is where it
+    has none. `network` belongs to ip4 and ip6. `cidr4` and `cidr6` are prefix lengths.
     """
 
     text: str
@@ -71,6 +73,8 @@ class Term:
     qualifier: str = ""
     spec: str = ""
     target: tuple[macro.Part, ...] | None = None
+    letters: frozenset[str] = frozenset()
+    literal: str | None = None
     network: Network | None = None
     cidr4: int = 32
     cidr6: int = 128
@@ -80,19 +84,8 @@ class Term:
         """Whether a receiver that comes to this term asks DNS."""
         return self.name in LOOKUPS
 
-    @functools.cached_property
-    def letters(self) -> frozenset[str]:
-        """The macro letters in the domain-spec."""
-        return macro.letters(self.target) if self.target else frozenset()
 
-    @functools.cached_property
-    def literal(self) -> str | None:
-        """The name in the domain-spec, None where there is none or macros make it."""
-        parts = self.target
-        return None if parts is None or self.letters else macro.expand(parts, str)
-
-
-@dataclass(frozen=True)  # as `Term`: the record of a provider serves all of its customers
+@dataclass(frozen=True)  # without slots: what is worked out from a provider's record serves all its customers
 class Record:
     """An SPF record: its text, the terms that are well formed, in order, and the problems."""
 
@@ -177,52 +170,56 @@ def _term(text: str, at: int) -> Term:
         read = _MECHANISMS[name]
     except KeyError:
         raise macro.MalformedError(0, f'there is no mechanism "{found[2]}"') from None
-    return read(Term(text, at, name, qualifier), rest)
+    return Term(text, at, name, qualifier, **read(text, name, rest))
 
 
 def _modifier(text: str, at: int, name: str, begin: int) -> Term:
     value = text[begin:]
     if name in {"redirect", "exp"}:
-        return Term(text, at, name, spec=value, target=_domain(value, begin))
+        return Term(text, at, name, **_about(value, begin))
     _shifted(value, begin, macro.EXPLANATION_LETTERS)
     return Term(text, at, name, spec=value)
 
 
-def _bare(term: Term, rest: str) -> Term:
+# What the readers below find: fields of a `Term`. They get the whole term, its name and what follows that.
+_Fields = dict[str, Any]
+
+
+def _bare(text: str, _name: str, rest: str) -> _Fields:
     if rest:
-        raise macro.MalformedError(len(term.text) - len(rest), "nothing may follow all")
-    return term
+        raise macro.MalformedError(len(text) - len(rest), "nothing may follow all")
+    return {}
 
 
-def _named(term: Term, rest: str) -> Term:
+def _named(text: str, name: str, rest: str) -> _Fields:
     """``include:`` and ``exists:``, which need a name, and ``ptr``, which may have one."""
-    if not rest and term.name == "ptr":
-        return term
-    begin = len(term.text) - len(rest)
+    if not rest and name == "ptr":
+        return {}
+    begin = len(text) - len(rest)
     if not rest.startswith(":"):
-        raise macro.MalformedError(begin, f"{term.name} takes a domain after a colon, and nothing else")
-    return replace(term, spec=rest[1:], target=_domain(rest[1:], begin + 1))
+        raise macro.MalformedError(begin, f"{name} takes a domain after a colon, and nothing else")
+    return _about(rest[1:], begin + 1)
 
 
-def _hosts(term: Term, rest: str) -> Term:
+def _hosts(text: str, _name: str, rest: str) -> _Fields:
     """``a`` and ``mx``: a name, or the domain itself, and prefix lengths for both families."""
-    begin = len(term.text) - len(rest)
+    begin = len(text) - len(rest)
     cidr = _CIDR.search(rest)
     assert cidr is not None  # both parts are optional, so the end of the text always matches
-    name = rest[: cidr.start()]
+    about = rest[: cidr.start()]
     short, long = int(cidr[1] or 32), int(cidr[2] or 128)
     if short > 32 or long > 128:
         raise macro.MalformedError(begin + cidr.start(), "a prefix length out of range")
-    term = replace(term, cidr4=short, cidr6=long)
-    if not name:
-        return term
-    if not name.startswith(":"):
+    lengths = {"cidr4": short, "cidr6": long}
+    if not about:
+        return lengths
+    if not about.startswith(":"):
         raise macro.MalformedError(begin, "a prefix length is /0 to /32, then //0 to //128")
-    return replace(term, spec=name[1:], target=_domain(name[1:], begin + 1))
+    return lengths | _about(about[1:], begin + 1)
 
 
-def _ip4(term: Term, rest: str) -> Term:
-    begin = len(term.text) - len(rest)
+def _ip4(text: str, _name: str, rest: str) -> _Fields:
+    begin = len(text) - len(rest)
     found = _IP4.match(rest[1:]) if rest.startswith(":") else None
     if found is None:
         raise macro.MalformedError(begin, "ip4 takes an IPv4 address and at most one prefix length")
@@ -232,11 +229,11 @@ def _ip4(term: Term, rest: str) -> Term:
     length = int(found[2] or 32)
     if length > 32:
         raise macro.MalformedError(begin + 1 + found.start(2), "a prefix length out of range")
-    return replace(term, spec=rest[1:], network=ipaddress.IPv4Network((found[1], length), strict=False))
+    return {"spec": rest[1:], "network": ipaddress.IPv4Network((found[1], length), strict=False)}
 
 
-def _ip6(term: Term, rest: str) -> Term:
-    begin = len(term.text) - len(rest)
+def _ip6(text: str, _name: str, rest: str) -> _Fields:
+    begin = len(text) - len(rest)
     found = _IP6.match(rest[1:]) if rest.startswith(":") else None
     if found is None:
         raise macro.MalformedError(begin, "ip6 takes an IPv6 address and at most one prefix length")
@@ -247,7 +244,7 @@ def _ip6(term: Term, rest: str) -> Term:
         network = ipaddress.IPv6Network((found[1], length), strict=False)
     except ValueError:
         raise macro.MalformedError(begin + 1, "not an IPv6 address") from None
-    return replace(term, spec=rest[1:], network=network)
+    return {"spec": rest[1:], "network": network}
 
 
 _MECHANISMS = {
@@ -260,6 +257,14 @@ _MECHANISMS = {
     "ip4": _ip4,
     "ip6": _ip6,
 }
+
+
+def _about(text: str, begin: int) -> _Fields:
+    """What a domain-spec says."""
+    parts = _domain(text, begin)
+    letters = macro.letters(parts)
+    literal = None if letters else macro.expand(parts, str)
+    return {"spec": text, "target": parts, "letters": letters, "literal": literal}
 
 
 def _domain(text: str, begin: int) -> tuple[macro.Part, ...]:
