@@ -199,10 +199,13 @@ _WAIT = Expression(
 )
 _WAITING = ("list", "again", "retry", "resend", "back in", "wait", "unblocked", "expire")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_GSMTP = Expression(
+    r"([a-z0-9]{6,40}(?:-[a-z0-9]{4,40})?\.[0-9]{1,4}) - gsmtp",
+    re.IGNORECASE,
+)
 _QUEUE = Expression(
     r"(?:queued as|queue id|queue-id|message[ -]id|(?<![\w-])id)[\s:=]{1,3}"
-    r"<?([A-Za-z0-9][A-Za-z0-9._@-]{4,80})"
-    r"|([a-z0-9]{6,40}(?:-[a-z0-9]{4,40})?\.[0-9]{1,4}) - gsmtp",
+    rf"<?([A-Za-z0-9][A-Za-z0-9._@-]{{4,80}})|{_GSMTP.pattern}",
     re.IGNORECASE,
 )
 
@@ -224,9 +227,7 @@ def extracts(text: str) -> dict[str, list[str]]:
         "list": list(_lists(low, links)),
         "subcode": _SUBCODE.compiled.findall(text) if _CODED.compiled.search(text) else [],
         "link": links,
-        "queue_id": [one[1] or one[2] for one in _QUEUE.compiled.finditer(bare)]
-        if " id" in low or "queue" in low or "gsmtp" in low
-        else [],
+        "queue_id": list(_queue_ids(bare, low)),
         "retry_after": [str(seconds) for seconds in _waits(low)]
         if any(word in low for word in _WAITING)
         else [],
@@ -253,6 +254,12 @@ def _lists(low: str, links: list[str]) -> Iterator[str]:
     yield from (found[1] for found in _LIST.compiled.finditer(low))
     everything = " ".join((low, *links)).lower() if links else low
     yield from [name for name in _KNOWN_LISTS if name in everything]
+
+
+def _queue_ids(bare: str, low: str) -> Iterator[str]:
+    if " id" in low or "queue" in low or "gsmtp" in low:
+        likely = _QUEUE if "id" in low or "queue" in low else _GSMTP
+        yield from (found[found.lastindex or 0] for found in likely.compiled.finditer(bare))
 
 
 def _waits(low: str) -> Iterator[int]:
