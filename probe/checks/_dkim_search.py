@@ -10,10 +10,10 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 from operator import attrgetter
+from typing import NamedTuple
 
 from probe.checks import Domain, _providers, _suffixes
 from probe.checks._dkim_keys import Assessment, assess
@@ -37,8 +37,7 @@ _MAX_PROVIDERS = 6
 _IN_FLIGHT = 1024  # domains whose names are kept at hand: more than are audited at a time
 
 
-@dataclass(frozen=True, slots=True)
-class Selector:
+class Selector(NamedTuple):
     """One selector that was asked for, and what came back; `told` marks those the operator named."""
 
     name: str
@@ -67,10 +66,9 @@ def domainkey(domain: Domain) -> Question:
 
 
 @functools.lru_cache(maxsize=_IN_FLIGHT)
-def given(domain: Domain) -> tuple[str, ...]:
-    """The selectors the operator named, as they can be asked for."""
-    named = dict.fromkeys(map(dkim.selector, domain.selectors[:_MAX_GIVEN]))
-    return tuple(name for name in named if name)
+def given(domain: Domain) -> Mapping[str, Question]:
+    """The selectors the operator named, as they can be asked for, and where their keys stand."""
+    return _keys(filter(None, map(dkim.selector, domain.selectors[:_MAX_GIVEN])), domain.name)
 
 
 def parent(domain: Domain) -> Question | None:
@@ -84,15 +82,15 @@ def parent(domain: Domain) -> Question | None:
 @functools.lru_cache(maxsize=_IN_FLIGHT)
 def _first_rung(domain: Domain) -> tuple[Question, ...]:
     """What is asked before anything is known."""
-    keys = (control(domain), domainkey(domain), *(_key(name, domain.name) for name in given(domain)))
+    keys = (control(domain), domainkey(domain), *given(domain).values())
     above = parent(domain)
     more = (Question(domain.name, "MX"), Question(domain.name, "TXT"), *((above,) if above else ()))
     return _askable((*keys, *more))
 
 
-@functools.lru_cache(maxsize=16 * _IN_FLIGHT)
-def _key(selector: str, name: str) -> Question:
-    return Question(dkim.key_name(selector, name), "TXT")
+def _keys(selectors: Iterable[str], name: str) -> dict[str, Question]:
+    """Where the keys of some selectors stand."""
+    return {selector: Question(dkim.key_name(selector, name), "TXT") for selector in selectors}
 
 
 class Ladder:
@@ -117,14 +115,13 @@ class Ladder:
         yield (rung := _first_rung(self.domain))
         if self._open(rung) or not self._worth_searching:
             return
-        for names in (self._of_providers, self._of_aliases):
-            rung = _askable(map(self._question, names))
-            yield rung
+        for keys in (self._of_providers, self._of_aliases):
+            yield (rung := _askable(keys.values()))
             if self._open(rung):
                 return
         # Whoever named selectors is not searched for more than his providers use.
         if not self.given and not any(each.key for each in self.selectors):
-            yield _askable(map(self._question, COMMON))
+            yield _askable(_keys(COMMON, self.domain.name).values())
 
     @property
     def parent(self) -> Question | None:
@@ -134,15 +131,19 @@ class Ladder:
     @cached_property
     def selectors(self) -> tuple[Selector, ...]:
         """Every selector that was asked for so far, those the operator told first."""
-        told = [self._selector(name, told=True) for name in self.given]
-        guessed: list[str] = []
+        guessed: Mapping[str, Question] = {}
         if self._worth_searching:
-            guessed = [*self._of_providers, *self._of_aliases]
-            if self._question(COMMON[0]) in self.seen:
-                guessed += COMMON
-        names = dict.fromkeys(name for name in guessed if name not in self.given)
-        asked = (name for name in names if self._question(name) in self.seen)
-        return (*told, *(self._selector(name, told=False) for name in asked))
+            guessed = {**self._of_providers, **self._of_aliases}
+            if self.seen.asked(dkim.key_name(COMMON[0], self.domain.name), "TXT") is not None:
+                guessed = {**guessed, **_keys(COMMON, self.domain.name)}
+        return (
+            *(self._selector(name, asked, told=True) for name, asked in self.given.items()),
+            *(
+                self._selector(name, asked, told=False)
+                for name, asked in guessed.items()
+                if asked in self.seen and name not in self.given
+            ),
+        )
 
     @cached_property
     def usable(self) -> Mapping[str, Assessment]:
@@ -194,37 +195,29 @@ class Ladder:
         return True
 
     @cached_property
-    def _of_providers(self) -> list[str]:
-        return [self._filled(name) for one in self.providers for name in one.selectors]
+    def _of_providers(self) -> Mapping[str, Question]:
+        name, seen = self.domain.name, self.seen
+        return _guesses(name, self.domain.provider, seen.of(name, "MX"), seen.of(name, "TXT"))
 
     @cached_property
-    def _of_aliases(self) -> list[str]:
+    def _of_aliases(self) -> Mapping[str, Question]:
         """The selectors of providers that an alias of a known selector leads to."""
-        questions = map(self._question, (*self.given, *self._of_providers))
-        targets = {alias for asked in questions for alias in seen_answer(self.seen, asked).aliases[:5]}
+        known = (*self.given.values(), *self._of_providers.values())
+        targets = {alias for asked in known for alias in seen_answer(self.seen, asked).aliases[:5]}
         if not targets:
-            return []
-        return [
-            self._filled(name)
+            return {}
+        name = self.domain.name
+        reached = (
+            one.selectors
             for one in _providers.with_targets()
-            if any(_providers.matches(target, self._filled(p)) for p in one.targets for target in targets)
-            for name in one.selectors
-        ]
-
-    def _question(self, selector: str) -> Question:
-        return _key(selector, self.domain.name)
+            if any(_providers.matches(target, _filled(p, name)) for p in one.targets for target in targets)
+        )
+        return _keys((_filled(selector, name) for selectors in reached for selector in selectors), name)
 
     def _open(self, rung: Iterable[Question]) -> bool:
         return not all(map(self.seen.answers.__contains__, rung))
 
-    def _filled(self, pattern: str) -> str:
-        if "{" not in pattern:
-            return pattern
-        name = self.domain.name
-        return pattern.replace("{domain}", name).replace("{dashed}", name.replace(".", "-"))
-
-    def _selector(self, name: str, *, told: bool) -> Selector:
-        asked = self._question(name)
+    def _selector(self, name: str, asked: Question, *, told: bool) -> Selector:
         answer = seen_answer(self.seen, asked)
         values = answer.values if answer.status is Status.OK else ()
         key = assess(values) if values else None
@@ -233,7 +226,21 @@ class Ladder:
         return Selector(name, told, asked, answer, key)
 
 
-@functools.lru_cache(maxsize=512)
+@functools.lru_cache(maxsize=_IN_FLIGHT)
+def _guesses(
+    name: str, told: str, exchanges: tuple[str, ...], texts: tuple[str, ...]
+) -> Mapping[str, Question]:
+    """The keys that those who send for a domain use."""
+    serving = _serving(told, exchanges, texts)
+    return _keys((_filled(selector, name) for one in serving for selector in one.selectors), name)
+
+
+def _filled(pattern: str, name: str) -> str:
+    if "{" not in pattern:
+        return pattern
+    return pattern.replace("{domain}", name).replace("{dashed}", name.replace(".", "-"))
+
+
 def _serving(told: str, exchanges: tuple[str, ...], texts: tuple[str, ...]) -> tuple[Provider, ...]:
     """The providers in what was told, in MX values and in the SPF records among TXT values."""
     hosts = [value.partition(" ")[2] for value in exchanges[:20]]

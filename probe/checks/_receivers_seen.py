@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from probe.checks import Domain, Judgement, dkim, dmarc, ptr, spf
 from probe.checks._dkim_search import domainkey
@@ -16,8 +16,7 @@ from probe.rules import State, Verdict
 __all__ = ["Seen", "observe"]
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """One observation: `status` is pass, fail, unknown or unseen; `asked` the question that shows it.
 
     `detail` and `fix` are those of the check that failed.

@@ -178,18 +178,20 @@ def _surveyed(begin: tuple[str, str], seen: Records) -> Tree:
                 and (asking or (own and len(missing) < _MOST_OWN_INCLUDES))
             ):
                 missing[cast("Question", lookup.question)] = None
-    asked = dict.fromkeys(lookup.question for lookup in lookups if lookup.question)
+    asked = [lookup.question for lookup in lookups if lookup.question is not None]
+    answers = seen.answers
     whole = False
     if len(lookups) <= MOST_LOOKUPS:
         addressed = (lookup for lookup in lookups if lookup.term.name not in _LEADING)
         hosts = dict.fromkeys(question for lookup in addressed for question in _addresses(lookup, seen))
         wanted = tuple(islice(hosts, _MOST_ADDRESS_QUESTIONS))
-        missing.update((question, None) for question in wanted if question not in seen)
-        asked.update((question, None) for question in wanted)
+        missing.update((question, None) for question in wanted if question not in answers)
+        asked += wanted
         whole = not missing and len(hosts) == len(wanted)
-    answers = seen.answers
-    failed = tuple(question for question in asked if question in answers and not answers[question].known)
-    return Tree(domain, tuple(lookups), records, tuple(missing), failed, whole)
+    failed = dict.fromkeys(
+        question for question in asked if question in answers and not answers[question].known
+    )
+    return Tree(domain, tuple(lookups), records, tuple(missing), tuple(failed), whole)
 
 
 def _examine(place: _Place, term: Term, seen: Records) -> tuple[Lookup, Record | None]:

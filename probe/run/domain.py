@@ -208,10 +208,11 @@ class _Audit:
         A check without an open question is not asked again: it asks for whatever it reads, so what others
         learn gives it no new question.
         """
-        open_still = {name: self._ask(name, check) for name, check in self.asking.items()}
-        self.asking = {name: self.checks[name] for name, wanted in open_still.items() if wanted}
-        turns = chain.from_iterable(zip_longest(*open_still.values()))
-        return [question for question in dict.fromkeys(turns) if question is not None]
+        wanted = {name: asked for name, check in self.asking.items() if (asked := self._ask(name, check))}
+        self.asking = {name: self.checks[name] for name in wanted}
+        turns = dict.fromkeys(chain.from_iterable(zip_longest(*wanted.values())))
+        turns.pop(None, None)  # where one check has more questions than another
+        return list(turns)
 
     def _ask(self, name: str, check: Check) -> list[Question]:
         """What one check asks and nobody has seen."""
