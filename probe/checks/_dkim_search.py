@@ -99,6 +99,8 @@ class Ladder:
     def __init__(self, domain: Domain, seen: Records) -> None:
         self.domain, self.seen = domain, seen
         self.given = given(domain)
+        # What a wildcard answers to any selector; empty where there is none.
+        self.echoes = frozenset(seen.of(control(domain).name, "TXT"))
 
     @cached_property
     def questions(self) -> tuple[Question, ...]:
@@ -154,11 +156,6 @@ class Ladder:
         return found
 
     @cached_property
-    def echoes(self) -> frozenset[str]:
-        """What a wildcard answers to any selector; empty where there is none."""
-        return frozenset(self.seen.of(self._control.name, "TXT"))
-
-    @cached_property
     def wildcard(self) -> Assessment | None:
         """The key that a wildcard gives to every selector."""
         return assess(tuple(sorted(self.echoes)))
@@ -181,13 +178,10 @@ class Ladder:
         return _serving(self.domain.provider, seen.of(name, "MX"), seen.of(name, "TXT"))
 
     @cached_property
-    def _control(self) -> Question:
-        return control(self.domain)
-
-    @cached_property
     def _worth_searching(self) -> bool:
         """Whether a guess can find anything: some key may exist, and not every name has an answer."""
-        below, above = seen_answer(self.seen, self._control), seen_answer(self.seen, domainkey(self.domain))
+        below = seen_answer(self.seen, control(self.domain))
+        above = seen_answer(self.seen, domainkey(self.domain))
         if not below.known or above.status is Status.NXDOMAIN:
             return False
         if self.echoes:  # a wildcard of text or of a revoked key still lets keys stand beside it
@@ -210,7 +204,7 @@ class Ladder:
         reached = (
             one.selectors
             for one in _providers.with_targets()
-            if any(_providers.matches(target, _filled(p, name)) for p in one.targets for target in targets)
+            if any(_providers.matches(each, _filled(to, name)) for to in one.targets for each in targets)
         )
         return _keys((_filled(selector, name) for selectors in reached for selector in selectors), name)
 

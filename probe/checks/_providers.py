@@ -86,12 +86,15 @@ def matches(name: str, pattern: str) -> bool:
 
     Many patterns hold the domain's own name and are used for it alone: no regex is compiled for that.
     """
-    begin, *inner = pattern.split("*")
-    if not inner or not name.startswith(begin):
+    begin, star, rest = pattern.partition("*")
+    if not star:
         return name == pattern
-    at, end = len(begin), inner.pop()
+    *inner, end = rest.split("*")
+    if not (name.endswith(end) and name.startswith(begin)):
+        return False
+    at = len(begin)
     for part in inner:
         if (found := name.find(part, at)) < 0:
             return False
         at = found + len(part)
-    return name.endswith(end) and at + len(end) <= len(name)
+    return at + len(end) <= len(name)

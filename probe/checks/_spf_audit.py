@@ -34,7 +34,7 @@ BROKEN = {
 
 
 class Audit:
-    """One domain with exactly one SPF record. `tree` is None where the record has a syntax error."""
+    """One domain with exactly one SPF record, and the policy below it: `tree`, None after a syntax error."""
 
     def __init__(self, domain: Domain, seen: Records) -> None:
         self.domain = domain
@@ -43,11 +43,7 @@ class Audit:
         self.answer = seen_answer(seen, self.question)
         self.text = records_of(self.answer)[0]
         self.record = spf.parse(self.text)
-
-    @cached_property
-    def tree(self) -> Tree | None:
-        """The policy below the record."""
-        return None if self.record.problems else survey(self.domain.name, self.record, self.seen)
+        self.tree: Tree | None = None if self.record.problems else survey(domain.name, self.record, seen)
 
     @cached_property
     def reached(self) -> tuple[tuple[Span, ...], bool]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Mapping
+from itertools import chain
 
 from probe.checks import Domain, Judgement
 from probe.checks._evidence import (
@@ -148,18 +149,16 @@ def _sending(domain: Domain) -> list[str]:
     return list(dict.fromkeys(domain.sending_ips))[:_ADDRESSES]
 
 
-def _exchangers(domain: Domain, seen: Records) -> list[str]:
+def _exchangers(domain: Domain, seen: Records) -> tuple[str, ...]:
     """The most preferred MX hosts, where no sending address was told."""
-    if domain.sending_ips:
-        return []
-    return list(hosts(domain.name, seen)[:_MX_ADDRESSES])
+    return () if domain.sending_ips else hosts(domain.name, seen)[:_MX_ADDRESSES]
 
 
 def _receiving(domain: Domain, seen: Records) -> list[str]:
     """The first address of each of these hosts."""
-    found = (seen.of(host, "A") or seen.of(host, "AAAA") for host in _exchangers(domain, seen))
-    first = (addresses[0] if addresses else "" for addresses in found)
-    return [address for address in dict.fromkeys(first) if address and routable(address)]
+    found = [seen.of(host, "A") or seen.of(host, "AAAA") for host in _exchangers(domain, seen)]
+    first = dict.fromkeys(addresses[0] for addresses in found if addresses)
+    return [address for address in first if routable(address)]
 
 
 @functools.lru_cache(maxsize=4096)
@@ -183,8 +182,7 @@ def ask(domain: Domain, seen: Records) -> Iterator[Question]:
     """PTR of every address, then the addresses of every name found and of the HELO name."""
     if not domain.sending_ips:
         yield Question(domain.name, "MX")
-    for host in _exchangers(domain, seen):
-        yield from address_questions(host)
+    yield from chain.from_iterable(map(address_questions, _exchangers(domain, seen)))
     for address in (*filter(routable, _sending(domain)), *_receiving(domain, seen)):
         yield _pointer(address)
         for name in filter(hostname, _names(address, seen)[:_NAMES]):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Mapping
-from itertools import chain
 
 from probe.checks import Domain, Judgement, dkim, dmarc, ptr, spf
 from probe.checks._dmarc_alignment import envelope_domain
@@ -100,15 +99,17 @@ _NAMES = {receiver.id: receiver.name for receiver in RECEIVERS}
 _RULE = {rule.id.partition("/")[2]: rule for rule in RULES}
 
 
-def ask(domain: Domain, seen: Records) -> Iterator[Question]:
+def ask(domain: Domain, seen: Records) -> list[Question]:
     """What SPF, DKIM, DMARC and PTR ask, and whether the domain takes mail."""
-    yield Question(domain.name, "MX")
-    yield from chain.from_iterable(check.ask(domain, seen) for check in (spf, dkim, dmarc, ptr))
-    if envelope_domain(domain) != domain.name:
-        yield from spf.ask(Domain(envelope_domain(domain)), seen)
+    asked = [Question(domain.name, "MX")]
+    for check in (spf, dkim, dmarc, ptr):
+        asked += check.ask(domain, seen)
+    if (envelope := envelope_domain(domain)) != domain.name:
+        asked += spf.ask(Domain(envelope), seen)
     mail = seen.asked(domain.name, "MX")
     if mail is not None and mail.status is Status.NODATA:
-        yield from address_questions(domain.name)
+        asked += address_questions(domain.name)
+    return asked
 
 
 def judge(domain: Domain, seen: Records) -> Judgement:

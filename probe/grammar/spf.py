@@ -133,7 +133,7 @@ def parse(text: str) -> Record:
     problems: list[Problem] = []
     for found in _TERM.finditer(text, len("v=spf1")):
         try:
-            terms.append(_term(found[0], found.start()))
+            terms.append(Term(found[0], found.start(), **_term(found[0])))
         except macro.MalformedError as error:
             if len(problems) < _MOST_PROBLEMS:
                 problems.append(Problem(found.start(), len(found[0]), error.reason))
@@ -156,12 +156,18 @@ def _repeated(terms: Iterable[Term]) -> Iterator[Problem]:
             yield Problem(term.at, len(term.text), f"a second {name}= in one record")
 
 
-def _term(text: str, at: int) -> Term:
+# The fields of a `Term`. The readers below get its text, its name and what follows the name.
+_Fields = dict[str, Any]
+
+
+@functools.lru_cache(maxsize=2048)
+def _term(text: str) -> _Fields:
+    """What a term says, wherever it stands: the same providers are included by many domains."""
     if found := _INVISIBLE.search(text):
         shown = found[0].encode("latin-1", "replace").hex()
         raise macro.MalformedError(found.start(), f"a character that is no visible ASCII ({shown} hex)")
     if found := _MODIFIER.match(text):
-        return _modifier(text, at, found[1].lower(), found.end())
+        return _modifier(found[1].lower(), text[found.end() :], found.end())
     found = _MECHANISM.match(text)
     if found is None:
         raise macro.MalformedError(0, "neither a mechanism nor a modifier")
@@ -170,19 +176,14 @@ def _term(text: str, at: int) -> Term:
         read = _MECHANISMS[name]
     except KeyError:
         raise macro.MalformedError(0, f'there is no mechanism "{found[2]}"') from None
-    return Term(text, at, name, qualifier, **read(text, name, rest))
+    return {"name": name, "qualifier": qualifier, **read(text, name, rest)}
 
 
-def _modifier(text: str, at: int, name: str, begin: int) -> Term:
-    value = text[begin:]
+def _modifier(name: str, value: str, begin: int) -> _Fields:
     if name in {"redirect", "exp"}:
-        return Term(text, at, name, **_about(value, begin))
+        return {"name": name, **_about(value, begin)}
     _shifted(value, begin, macro.EXPLANATION_LETTERS)
-    return Term(text, at, name, spec=value)
-
-
-# What the readers below find: fields of a `Term`. They get the whole term, its name and what follows that.
-_Fields = dict[str, Any]
+    return {"name": name, "spec": value}
 
 
 def _bare(text: str, _name: str, rest: str) -> _Fields:
