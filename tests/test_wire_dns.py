@@ -14,6 +14,7 @@ from pathlib import Path
 import dns.edns
 import dns.flags
 import dns.message
+import dns.name
 import dns.rcode
 import dns.rdataclass
 import dns.rdatatype
@@ -527,6 +528,47 @@ def test_a_name_of_pointers_only_ends() -> None:
     data = head + b"\xc0\x0c" + struct.pack("!HHIH", 2, 1, 300, len(pointers)) + pointers
     with pytest.raises(message.Malformed):
         message.read(data, body, "a", "NS")
+
+
+@given(
+    labels=st.lists(
+        st.binary(min_size=1, max_size=63).filter(lambda raw: 0 not in raw), min_size=1, max_size=3
+    )
+)
+@settings(deadline=None, max_examples=100)
+def test_names_are_written_as_dnspython_writes_them(labels: list[bytes]) -> None:
+    name = dns.name.Name((*labels, b""))
+    text = ".".join(
+        "".join(f"\\{byte:03d}" if byte in b".\\" else chr(byte) for byte in raw) for raw in labels
+    )
+    query = message.query(text, "A")
+    assert query[10:].startswith((name.to_wire() or b"") + b"\0\1\0\1")
+    assert query == message.query(name.to_text(omit_final_dot=True), "A")
+
+
+def test_ids_repeat_no_more_than_chance_and_ports_are_several() -> None:
+    async def run() -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf:
+            deaf.bind(("127.0.0.1", 0))
+            deaf.settimeout(5)
+            async with Resolver([f"127.0.0.1:{deaf.getsockname()[1]}"], timeout=5) as resolver:
+                await resolver.ask((Question(f"d{at}.example", "A") for at in range(100)), within=0.05)
+            heard = [deaf.recvfrom(4096) for _ in range(100)]
+        ids = [int.from_bytes(data[:2], "big") for data, _ in heard]
+        assert len(set(ids)) > 90
+        assert len({after - before for before, after in pairwise(ids)}) > 90
+        assert len({port for _, (_, port) in heard}) == 8
+
+    asyncio.run(run())
+
+
+def test_what_is_answered_is_no_longer_timed() -> None:
+    async def test(resolver: Resolver, _: FakeDns) -> None:
+        for at in range(50):
+            await resolver.ask_one(f"d{at}.example.com", "A")
+            assert len(resolver._clock) == 1
+
+    in_zone(test, timeout=5)
 
 
 def test_an_answer_that_comes_late_is_still_an_answer() -> None:
