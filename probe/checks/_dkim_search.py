@@ -117,10 +117,12 @@ class Ladder:
         yield (rung := _first_rung(self.domain))
         if self._open(rung) or not self._worth_searching:
             return
-        for keys in (self._of_providers, self._of_aliases):
-            yield (rung := _askable(keys.values()))
-            if self._open(rung):
-                return
+        yield (rung := _askable(self._of_providers.values()))
+        if self._open(rung):
+            return
+        yield (rung := _askable(self._of_aliases.values()))
+        if self._open(rung):
+            return
         # Whoever named selectors is not searched for more than his providers use.
         if not self.given and not any(each.key for each in self.selectors):
             yield _askable(_keys(COMMON, self.domain.name).values())
@@ -247,7 +249,7 @@ def _serving(told: str, exchanges: tuple[str, ...], texts: tuple[str, ...]) -> t
 
 
 def _askable(questions: Iterable[Question]) -> tuple[Question, ...]:
-    return tuple(dict.fromkeys(each for each in questions if len(each.name) <= 253))
+    return tuple([each for each in questions if len(each.name) <= 253])
 
 
 @once_for_all(attrgetter("climbed"))

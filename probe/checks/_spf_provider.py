@@ -62,8 +62,7 @@ def _in_question(audit: Audit) -> providers.Provider | None:
     provider = given or providers.recognise(hosts)
     if tree is None or provider is None or not provider.spf or not (given or provider.sends):
         return None
-    named = {lookup.question.name for lookup in tree.lookups if lookup.question}
-    varying = any(lookup.term.name != "ptr" for lookup in tree.having(Fate.VARIES))
-    if not audit.sound or tree.cut or tree.failed or varying or named.intersection(provider.spf):
+    if any(lookup.question is not None and lookup.question.name in provider.spf for lookup in tree.lookups):
         return None
-    return provider
+    varying = any(lookup.term.name != "ptr" for lookup in tree.having(Fate.VARIES))
+    return provider if audit.sound and not (tree.cut or tree.failed or varying) else None

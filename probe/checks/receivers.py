@@ -117,17 +117,13 @@ def judge(domain: Domain, seen: Records) -> Judgement:
     observed = observe(domain, seen)
     if not observed:
         return Judgement(State.NOT_APPLICABLE)
-    findings = tuple(_findings(observed, seen))
+    statuses = tuple(observed[row.sees].status if row.sees else "unseen" for row in ROWS)
+    findings = tuple(_findings(observed, statuses, seen))
     worst = {finding.verdict for finding in findings}
     state = (
         State.INVALID if Verdict.FAIL in worst else State.UNKNOWN if Verdict.UNKNOWN in worst else State.VALID
     )
-    return Judgement(state, findings, _table(_statuses(observed)))
-
-
-def _statuses(observed: Mapping[str, Seen]) -> tuple[str, ...]:
-    """What is known of each row."""
-    return tuple(observed[row.sees].status if row.sees else "unseen" for row in ROWS)
+    return Judgement(state, findings, _table(statuses))
 
 
 @functools.lru_cache(maxsize=256)
@@ -165,8 +161,7 @@ def _listed(statuses: tuple[str, ...]) -> str:
     return "; ".join(f"{rule} ({', '.join(who)})" for rule, who in unseen.items())
 
 
-def _findings(observed: Mapping[str, Seen], seen: Records) -> Iterator[Finding]:
-    statuses = _statuses(observed)
+def _findings(observed: Mapping[str, Seen], statuses: tuple[str, ...], seen: Records) -> Iterator[Finding]:
     by_id: dict[str, list[Row]] = {}
     unknown: dict[Question, None] = {}
     for row, status in zip(ROWS, statuses, strict=True):

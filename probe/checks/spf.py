@@ -65,6 +65,8 @@ def judge(domain: Domain, seen: Records) -> Judgement:
 
 def senders(domain: Domain) -> tuple[Sender, ...]:
     """The sending addresses with the names they use; what is no address is left out."""
+    if not domain.sending_ips:
+        return ()
     mail_from = domain.mail_from.strip("<>") or f"postmaster@{domain.name}"
     found = []
     for text in domain.sending_ips[:_MOST_ADDRESSES]:
