@@ -161,7 +161,7 @@ def address_questions(host: str) -> tuple[Question, Question]:
 
 def addresses(seen: Records, host: str) -> list[str]:
     """The addresses of a host, IPv4 first; empty where there are none or nothing is known."""
-    return [printable(value) for kind in ("A", "AAAA") for value in seen.of(host, kind)]
+    return [*map(printable, seen.of(host, "A")), *map(printable, seen.of(host, "AAAA"))]
 
 
 def state(findings: Iterable[Finding]) -> State:

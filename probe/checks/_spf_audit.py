@@ -8,7 +8,7 @@ from probe.checks import Domain
 from probe.checks import _spf_fixes as fixes
 from probe.checks._evidence import evidence, printable, seen_answer
 from probe.checks._once import once
-from probe.checks._spf_networks import Span, count
+from probe.checks._spf_networks import Span, size
 from probe.checks._spf_reach import authorised
 from probe.checks._spf_result import MOST_LOOKUPS, MOST_VOIDS, records_of
 from probe.checks._spf_rules import rule
@@ -53,7 +53,7 @@ class Audit:
     @cached_property
     def addresses(self) -> tuple[int, int]:
         """How many IPv4 and IPv6 addresses that are."""
-        return count(self.reached[0])
+        return size(self.reached[0])
 
     @cached_property
     def sound(self) -> bool:

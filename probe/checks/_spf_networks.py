@@ -10,7 +10,7 @@ import heapq
 import ipaddress
 from collections.abc import Iterable, Sequence
 
-__all__ = ["EVERYTHING", "Span", "count", "covers", "decide", "network_span", "union"]
+__all__ = ["EVERYTHING", "Span", "count", "covers", "decide", "network_span", "size", "union"]
 
 Span = tuple[int, int]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -40,8 +40,13 @@ def union(spans: Iterable[Span]) -> tuple[Span, ...]:
 
 def count(spans: Iterable[Span]) -> tuple[int, int]:
     """How many IPv4 and IPv6 addresses are in some spans, each address counted once."""
+    return size(union(spans))
+
+
+def size(spans: Iterable[Span]) -> tuple[int, int]:
+    """As `count`, of spans that are disjoint, as those of a `union`."""
     four = six = 0
-    for low, high in union(spans):
+    for low, high in spans:
         if low < _IP6_START:
             four += high - low + 1
         else:

@@ -278,30 +278,20 @@ def judge(domain: Domain, seen: Records) -> Judgement:
     """Where mail goes; ``evaluation`` names every host followed with its addresses."""
     question = Question(domain.name, "MX")
     answer = seen_answer(seen, question)
-    fact = evidence(question, answer, "; ".join(answer.values[:FOLLOWED]))
     if not answer.known:
         return Judgement(State.UNKNOWN, (unknown(UNKNOWN, seen, question),))
+    found = exchanges(domain.name, seen)
+    if found and not null(domain.name, seen):
+        return _judged(_Published(domain.name, question, answer, found, seen))
+    fact = evidence(question, answer, "; ".join(answer.values[:FOLLOWED]))
     if answer.status is Status.NXDOMAIN and nonexistent(seen, domain.name):
         return Judgement(State.MISSING, (Finding(NO_DOMAIN, fact, domain.name),))
-    found = exchanges(domain.name, seen)
     if not found:
         return _implicit(domain, seen, fact)
-    if null(domain.name, seen):
-        told: Mapping[str, object] = {"null": True, "hosts": []}
-        if [" ".join(value.lower().split()) for value in _policies(domain.name, seen)] == ["v=spf1 -all"]:
-            return Judgement(State.VALID, (Finding(PARKED, fact),), told)
-        return Judgement(State.WARN, (Finding(NULL, fact),), told)
-    published = _Published(domain.name, question, answer, found, seen)
-    findings = tuple(published.findings())
-    told_hosts = [
-        {
-            "preference": each.preference,
-            "host": printable(each.host),
-            "addresses": addresses(seen, each.host),
-        }
-        for each in found[:FOLLOWED]
-    ]
-    return Judgement(state(findings), findings, {"null": False, "count": len(found), "hosts": told_hosts})
+    told: Mapping[str, object] = {"null": True, "hosts": []}
+    if [" ".join(value.lower().split()) for value in _policies(domain.name, seen)] == ["v=spf1 -all"]:
+        return Judgement(State.VALID, (Finding(PARKED, fact),), told)
+    return Judgement(State.WARN, (Finding(NULL, fact),), told)
 
 
 def _implicit(domain: Domain, seen: Records, fact: Mapping[str, str]) -> Judgement:
@@ -378,6 +368,21 @@ class _Published:
             yield self.told(UNREACHABLE, self.domain)
         elif not any("." in address for address in reached):
             yield self.told(IPV6_ONLY, ", ".join(reached[:4]))
+
+
+def _judged(published: _Published) -> Judgement:
+    """The MX records there are, with the addresses of their hosts."""
+    findings = tuple(published.findings())
+    hosts = [
+        {
+            "preference": each.preference,
+            "host": printable(each.host),
+            "addresses": addresses(published.seen, each.host),
+        }
+        for each in published.found[:FOLLOWED]
+    ]
+    told = {"null": False, "count": len(published.found), "hosts": hosts}
+    return Judgement(state(findings), findings, told)
 
 
 def _host(domain: str, exchange: Exchange, seen: Records) -> Iterator[Finding]:
