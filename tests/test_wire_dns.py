@@ -571,6 +571,28 @@ def test_what_is_answered_is_no_longer_timed() -> None:
     in_zone(test, timeout=5)
 
 
+def test_a_silent_server_keeps_one_timer_however_many_questions_it_leaves_open() -> None:
+    async def test(resolver: Resolver, _: FakeDns) -> None:
+        ticks = 0
+        once = resolver._tick
+
+        def tick() -> None:
+            nonlocal ticks
+            ticks += 1
+            once()
+
+        resolver._tick = tick  # type: ignore[method-assign]
+
+        async def later(at: int) -> None:
+            await asyncio.sleep(at * 0.003)
+            await resolver.ask_one(f"d{at}.wild.example.com", "A")
+
+        await asyncio.gather(*map(later, range(60)))
+        assert ticks <= 2 * resolver.statistics.sent
+
+    in_zone(test, {"* A": "TIMEOUT"}, timeout=0.05)
+
+
 def test_an_answer_that_comes_late_is_still_an_answer() -> None:
     async def run() -> None:
         async with FakeDns(ZONE, delay=0.15) as fake, Resolver([fake.address], timeout=0.1) as resolver:

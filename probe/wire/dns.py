@@ -209,9 +209,7 @@ class Resolver:
     # -- the life of a question -------------------------------------------------------------------
 
     def _launch(self) -> None:
-        clock = self._clock
-        while clock and clock[0][1].place is not clock[0][2]:  # answered: nothing holds it any longer
-            clock.popleft()
+        self._oldest()
         while self._queue and self._flying < self._window:
             self._flying += 1
             self._send(self._queue.popleft())
@@ -239,24 +237,28 @@ class Resolver:
         if self._timer is None:
             self._timer = self._loop.call_at(due, self._tick)
 
-    def _tick(self) -> None:
-        self._timer = None
-        now = self._loop.time()
+    def _oldest(self) -> tuple[float, Asking] | None:
+        """The attempt that waits longest, and until when; what was answered before it leaves the clock."""
         while self._clock:
             due, asking, place = self._clock[0]
             if asking.place is place:
-                if due > now:
-                    self._timer = self._loop.call_at(due, self._tick)
-                    return
-                self._clock.popleft()
-                asking.place = None  # but a late answer is still an answer: its id stays open
-                if asking.to is not None:
-                    asking.to.misses += 1
-                status = Status.TIMEOUT if asking.failure is None else asking.failure.status
-                detail = "" if asking.failure is None else asking.failure.detail
-                self._fail(asking, status, detail or f"no answer in {self._timeout:g} s")
-            else:
-                self._clock.popleft()
+                return due, asking
+            self._clock.popleft()
+        return None
+
+    def _tick(self) -> None:
+        now = self._loop.time()
+        while (oldest := self._oldest()) is not None and oldest[0] <= now:
+            self._clock.popleft()
+            asking = oldest[1]
+            asking.place = None  # but a late answer is still an answer: its id stays open
+            if asking.to is not None:
+                asking.to.misses += 1
+            status = Status.TIMEOUT if asking.failure is None else asking.failure.status
+            detail = "" if asking.failure is None else asking.failure.detail
+            self._fail(asking, status, detail or f"no answer in {self._timeout:g} s")
+        # Only now: what was sent again found this timer in place and set none of its own.
+        self._timer = None if oldest is None else self._loop.call_at(oldest[0], self._tick)
 
     def _heard(self, way: Way, asking: Asking, data: bytes) -> None:
         """A datagram with the right id; another question's is left for who waits longer (forgeries)."""
