@@ -7,7 +7,7 @@ a connection or the receiver's own count is *unseen*, what could not be looked u
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from probe.checks import Domain, Judgement, dkim, dmarc, ptr, spf
 from probe.checks._dmarc_alignment import envelope_domain
@@ -99,7 +99,7 @@ _NAMES = {receiver.id: receiver.name for receiver in RECEIVERS}
 _RULE = {rule.id.partition("/")[2]: rule for rule in RULES}
 
 
-def ask(domain: Domain, seen: Records) -> list[Question]:
+def ask(domain: Domain, seen: Records) -> Iterable[Question]:
     """What SPF, DKIM, DMARC and PTR ask, and whether the domain takes mail."""
     asked = [Question(domain.name, "MX")]
     for check in (spf, dkim, dmarc, ptr):
@@ -109,7 +109,7 @@ def ask(domain: Domain, seen: Records) -> list[Question]:
     mail = seen.asked(domain.name, "MX")
     if mail is not None and mail.status is Status.NODATA:
         asked += address_questions(domain.name)
-    return asked
+    return dict.fromkeys(asked)
 
 
 def judge(domain: Domain, seen: Records) -> Judgement:
