@@ -66,7 +66,7 @@ def test_no_two_entries_claim_one_reply_with_equal_right(entry: Entry, sample: s
     if not entry.ending:
         told = heard(entry, sample)
         worded = LIBRARY._worded(told, LIBRARY.literals(told.text))
-        readings = sorted([*worded, *LIBRARY._bare(told)], key=_match._order)
+        readings = _match._ranked([*worded, *LIBRARY._bare(told)])
         equals = {one.entry.id for one in readings if one.score == readings[0].score}
         assert equals == {entry.id}
 

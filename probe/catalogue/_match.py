@@ -141,7 +141,7 @@ class Library:
             matched = max(found, key=len, default="")
             if (found or not entry.words) and (score := _score(entry, words, len(matched))):
                 readings.append(Reading(score, entry, matched))
-        readings.sort(key=_order)
+        readings = _ranked(readings)
         if not readings:
             return self._nothing(provider)
         best = readings[0]
@@ -174,7 +174,7 @@ class Library:
             entry = self.entries[number]
             if score := _score(entry, heard, worth):
                 readings.append(Reading(score, entry, matched))
-        return sorted(readings, key=_order)
+        return _ranked(readings)
 
     def _bare(self, heard: Heard) -> list[Reading]:
         """The entries without words that apply, the most specific first; nothing is read of the text."""
@@ -188,7 +188,7 @@ class Library:
             entry = self.entries[number]
             if score := _score(entry, heard, 0):
                 readings.append(Reading(score, entry, ""))
-        return sorted(readings, key=_order)
+        return _ranked(readings)
 
     def _best(self, heard: Heard, worded: list[Reading], bare: list[Reading]) -> Match:
         readings = worded + bare
@@ -222,8 +222,10 @@ class Library:
         return Match(entry, confidence=Confidence.UNCERTAIN, provider=provider)
 
 
-def _order(reading: Reading) -> tuple[Any, ...]:
-    return (*(-value for value in reading.score), reading.entry.id)
+def _ranked(readings: Iterable[Reading]) -> list[Reading]:
+    """The most specific first; equals by their ids, so that the order of entries shows nowhere."""
+    by_id = sorted(readings, key=lambda reading: reading.entry.rule.id)
+    return sorted(by_id, key=lambda reading: reading.score, reverse=True)
 
 
 def _possible(entry: Entry, heard: Heard) -> bool:

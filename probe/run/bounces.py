@@ -124,7 +124,7 @@ class Reading:
     """What one kind of reply means at one receiver, found once and used for all that differ in ids only.
 
     `finding` is that of the first; `cause` is what patterns count, `bad` whether the address is to be
-    suppressed, `words` the reply's template.
+    suppressed, `words` the reply's template where it is told: of what is bad, and of what is unknown.
     """
 
     finding: Finding
@@ -238,7 +238,8 @@ class Pile:
             self.groups[key] = group
         bad = self._bad(finding)
         cause = _counted(finding.rule.cause, bad=bad)
-        words = template(finding.evidence.get("reply", "")[:300])
+        told = bad or finding.rule.cause is Cause.UNKNOWN
+        words = template(finding.evidence.get("reply", "")[:300]) if told else ""
         return Reading(finding, report.facts, cause, bad, words, group)
 
     def _cluster(self, reading: Reading) -> None:
