@@ -58,4 +58,7 @@ def test_addresses_are_counted_once(networks: list[str], four: int, six: int) ->
 
 def test_everything_is_everything() -> None:
     assert count(EVERYTHING) == (2**32, 2**128)
+    assert union([*EVERYTHING, *EVERYTHING]) == EVERYTHING
+    assert covers(EVERYTHING, EVERYTHING)
+    assert decide([(True, EVERYTHING), (True, EVERYTHING), (False, EVERYTHING)]) == EVERYTHING
     assert decide([(False, [span("10.0.0.0/8")]), (True, EVERYTHING)]) != EVERYTHING

@@ -31,8 +31,9 @@ def union(spans: Iterable[Span]) -> tuple[Span, ...]:
     """The same addresses in disjoint spans, in order; the two families are never joined into one span."""
     merged: list[Span] = []
     for low, high in sorted(spans):
-        if merged and low <= merged[-1][1] + 1 and low != _IP6_START:
-            merged[-1] = (merged[-1][0], max(merged[-1][1], high))
+        last = merged[-1][1] if merged else -2
+        if low <= last + 1 and not last < _IP6_START <= low:
+            merged[-1] = (merged[-1][0], max(last, high))
         else:
             merged.append((low, high))
     return tuple(merged)
