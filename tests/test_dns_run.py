@@ -118,6 +118,26 @@ def test_checks_ask_in_rounds_until_nobody_asks(toys: dict[str, Toy]) -> None:
     assert questions(report) == 3
 
 
+def test_a_check_without_an_open_question_is_not_asked_again(toys: dict[str, Toy]) -> None:
+    times = {"short": 0, "long": 0}
+
+    def short(_: Records) -> Iterator[Question]:
+        times["short"] += 1
+        yield Question("good.test", "MX")
+
+    def long(seen: Records) -> Iterator[Question]:
+        times["long"] += 1
+        yield Question("good.test", "MX")
+        for value in seen.of("good.test", "MX"):
+            yield Question(value.split()[1], "A")
+            if seen.of(value.split()[1], "A"):
+                yield Question(value.split()[1], "AAAA")
+
+    toys["short"], toys["long"] = Toy(short), Toy(long)
+    assert questions(audited()) == 3
+    assert times == {"short": 2, "long": 4}
+
+
 def test_a_greedy_check_spends_the_budget_but_not_that_of_the_others(toys: dict[str, Toy]) -> None:
     toys["greedy"] = Toy(lambda _: (Question(f"n{number}.good.test", "A") for number in range(400)))
     toys["modest"] = Toy(lambda _: [Question("good.test", "MX"), Question("good.test", "TXT")])
