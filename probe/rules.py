@@ -156,6 +156,9 @@ class Cause(enum.Enum):
     SUCCESS = "success"
     UNKNOWN = "unknown"
 
+    # A member equals itself alone, and piles count by it: not by its name, as any enumeration hashes.
+    __hash__ = object.__hash__
+
     @property
     def answers(self) -> _Answers:
         """The four answers, who acts and the priority, as this cause has them by default."""
