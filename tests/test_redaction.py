@@ -141,3 +141,17 @@ def test_a_secret_prints_as_stars_everywhere() -> None:
         True,
     )
     assert secret.reveal() == PASSWORD
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"235 2.7.0 Authentication successful", b"250 2.1.0 Ok\r", b"535 5.7.8 Error: authentication failed:"],
+)
+def test_what_everybody_hears_is_no_echo(line: bytes) -> None:
+    for word in line[4:].split():
+        assert heard(line, secret=word.decode().strip(":")) == (line,)
+
+
+def test_a_word_of_it_among_others_is_an_echo_like_any() -> None:
+    assert heard(b"535 5.7.8 successful is wrong", secret="successful") == (b"535 5.7.8 *** is wrong",)
+    assert heard(b"250-2.1.0 Ok", b"250 successful it was", secret="successful")[1] == b"250 *** it was"

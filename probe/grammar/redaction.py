@@ -26,6 +26,19 @@ _BREAKABLE = 8  # shorter forms are not looked for in pieces
 _POINTS = b" .,:;!?'\"()"
 _JOINT = b"\n"
 
+# What servers say to everybody is no echo, and hiding a word of it would tell that it is the password.
+# Whole lines alone: a word of them that stands among others is looked at like any other.
+_EVERYDAY = re.compile(
+    rb"""[2-5][0-9]{2}[ -](?:[245]\.[0-9]\.[0-9]{1,2}[ ])?(?:
+    ok|(?:sender|recipient|reset)[ ]ok|accepted|resetting|flushed|bye|goodbye|logged[ ]in
+    |(?:error:[ ])?authentication[ ](?:successful|succeeded|unsuccessful|failed)
+    |(?:error:[ ])?authentication[ ]failed:[ ]authentication[ ]failure
+    |authentication[ ]credentials[ ]invalid|incorrect[ ]authentication[ ]data
+    |ready[ ]to[ ]start[ ]tls|closing[ ]connection|service[ ]closing[ ]transmission[ ]channel
+    )[.]?\r?\Z""",
+    re.IGNORECASE | re.VERBOSE,
+).match
+
 
 class Redaction:
     """The forms of one secret, and of each blob that carried it on the wire."""
@@ -34,6 +47,7 @@ class Redaction:
         self._plain = secret.reveal()
         self._early = [self._plain.lower().encode()] if _strong(self._plain) else []
         self._left = False
+        self._said: list[bytes] = []  # what has left since the forms were last worked out
         self._whole: list[bytes] = []
         self._blobs: list[bytes] = []
         self._bones: list[bytes] = []
@@ -41,19 +55,25 @@ class Redaction:
 
     def leaves(self, line: bytes) -> None:
         """The secret leaves us in `line`: from here on a server may echo it, or the line's last word."""
-        if not self._left:
-            self._left = True
+        self._left = True
+        self._said.append(line)
+
+    def _prepare(self) -> None:
+        """What to look for; worked out when the first answer is more than what everybody hears."""
+        if not self._bones and not self._whole:
             self._whole = sorted(_forms(self._plain), key=len, reverse=True)
-            self._marks |= _marks(self._whole)
             self._bones = _skeletons(self._plain)
-        blob = line.rsplit(b" ", 1)[-1].lower()
-        if len(blob) >= _BREAKABLE:
-            self._blobs.append(blob)
-            self._marks |= _marks([blob])
+            self._marks |= _marks(self._whole)
+        for line in self._said:
+            blob = line.rsplit(b" ", 1)[-1].lower()
+            if len(blob) >= _BREAKABLE:
+                self._blobs.append(blob)
+                self._marks |= _marks([blob])
+        self._said.clear()
 
     def __call__(self, lines: tuple[bytes, ...]) -> tuple[bytes, ...]:
         """The lines, the secret in any form replaced by `MARK`; a secret split over lines included."""
-        if not lines or not self._worth_a_look(lines):
+        if not (self._left or self._early) or all(map(_EVERYDAY, lines)) or not self._worth_a_look(lines):
             return lines
         # A reply is searched as one text, each line's code left out so that a split secret is whole.
         heads = [_HEAD.match(line) for line in lines]
@@ -68,11 +88,11 @@ class Redaction:
 
     def _worth_a_look(self, lines: tuple[bytes, ...]) -> bool:
         # Nearly every reply ends here: it shares not even a few bytes in a row with any form.
-        if not self._left and not self._early:
-            return False
         text = _HEADS.sub(b"", _JOINT.join(lines)).replace(_JOINT, b"").lower()
         if not self._left:
             return any(form in text for form in self._early)
+        if self._said:
+            self._prepare()
         near = [text[at : at + _SHORTEST] for at in range(len(text) - _SHORTEST + 1)]
         return not self._marks.isdisjoint(near) or self._stands_apart(text)
 
