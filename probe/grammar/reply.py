@@ -6,8 +6,9 @@ peer can make it keep more than one reply of the size allowed below.
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from probe.facts import Ending, Fault, Reply, escape
 
@@ -15,6 +16,7 @@ __all__ = ["MAX_LINE", "MAX_LINES", "MAX_REPLY", "ReplyReader", "reply"]
 
 MAX_LINE = 8 * 1024  # bytes in one line; RFC 5321 asks for 512
 MAX_REPLY = 64 * 1024  # bytes in one reply
+_USUAL = 512  # bytes of a reply that is worth remembering
 MAX_LINES = 512  # lines in one reply; 60-line legal notices exist
 
 # Three ASCII digits in column 0, the first 2 to 5, then a space, a hyphen or nothing at all.
@@ -71,8 +73,8 @@ class ReplyReader:
         self._lines, self._size, self._tail = [], 0, b""
         return rest
 
-    def _shown(self, lines: Iterable[bytes]) -> tuple[str, ...]:
-        return tuple(_printable(line) for line in self.redact(tuple(lines)))
+    def _shown(self, lines: list[bytes]) -> tuple[str, ...]:
+        return tuple(map(_printable, self.redact(tuple(lines))))
 
     def _line(self, line: bytes) -> Reply | Fault | None:
         # A bare LF is tolerated and marked; RFC 5321 section 2.3.8 wants CR LF.
@@ -91,8 +93,9 @@ class ReplyReader:
             )
         if found[2] == b"-":
             return None
-        lines, self._lines, self._size = self._lines, [], 0
-        return Reply(int(found[1]), self._shown(lines))
+        shown, size = self.redact(tuple(self._lines)), self._size
+        self._lines, self._size = [], 0
+        return _usual(shown) if size <= _USUAL else _reply(shown)
 
     def _fault(self, ending: Ending, detail: str) -> Fault:
         self.broken = True
@@ -100,6 +103,13 @@ class ReplyReader:
         if ending is Ending.TOO_LONG:
             lines = [line[:200] for line in lines[:3]]
         return Fault(ending, detail, self._shown(lines))
+
+
+def _reply(lines: tuple[bytes, ...]) -> Reply:
+    return Reply(int(lines[0][:3]), tuple(map(_printable, lines)))
+
+
+_usual = functools.lru_cache(maxsize=1024)(_reply)  # servers say the same to every inbox
 
 
 def _printable(line: bytes) -> str:
