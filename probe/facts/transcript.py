@@ -40,7 +40,10 @@ class Transcript:
 
     def last(self, stage: Stage) -> Turn | None:
         """The last turn of one stage."""
-        return next((turn for turn in reversed(self.turns) if turn.stage is stage), None)
+        for turn in reversed(self.turns):
+            if turn.stage is stage:
+                return turn
+        return None
 
     def __str__(self) -> str:
         return "\n".join(_written(self))

@@ -23,6 +23,7 @@ __all__ = [
     "MECHANISMS",
     "PASSWORD",
     "TOKEN",
+    "WITH_NONCE",
     "Abort",
     "Exchange",
     "challenge",
@@ -136,6 +137,7 @@ MECHANISMS: Mapping[str, Mechanism] = {
 PASSWORD = ("PLAIN", "LOGIN", "CRAM-MD5")
 PASSWORD_IN_CLEAR = ("SCRAM-SHA-256", "CRAM-MD5", "PLAIN", "LOGIN")  # without TLS: what hides it first
 TOKEN = ("XOAUTH2", "OAUTHBEARER")
+WITH_NONCE = ("SCRAM-SHA-256",)
 
 
 def exchange(mechanism: str, user: str, secret: Secret, nonce: str) -> Exchange:

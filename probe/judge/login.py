@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -27,7 +28,8 @@ from probe.rules import Finding, Outcome, Verdict
 
 __all__ = ["Conclusion", "judge_login"]
 
-_BEFORE_AUTH = {Stage.GREETING, Stage.EHLO, Stage.STARTTLS, Stage.TLS}  # where 535 answers nothing
+_BEFORE_AUTH = frozenset({Stage.GREETING, Stage.EHLO, Stage.STARTTLS, Stage.TLS})  # where 535 answers nothing
+_AFTERWARDS = frozenset({Stage.RSET, Stage.QUIT})
 _CANCEL, _HIDDEN = "*", "***"  # how a transcript shows a cancelled exchange, and what is secret
 
 
@@ -72,10 +74,9 @@ def judge_login(
 
 def _deciding(session: Transcript) -> Turn | None:
     """The first turn that did not take the session on; later ones only follow from it."""
-    turns = [turn for turn in session if turn.stage not in {Stage.RSET, Stage.QUIT}]
+    turns = [turn for turn in session if turn.stage not in _AFTERWARDS]
     for index, turn in enumerate(turns):
-        later = turns[index + 1 :]
-        if not took_on(turn) and not _gone_round(turn, later):
+        if not took_on(turn) and not _gone_round(turn, turns[index + 1 :]):
             return turn
     return None
 
@@ -128,9 +129,7 @@ def _reading(turn: Turn, session: Transcript, provider: str) -> Finding | None:
         return None
     if isinstance(heard, Reply) and (heard.code < 400 or (heard.code == 535 and turn.stage in _BEFORE_AUTH)):
         return about_the_session("unexpected-code", turn, f"{heard.code} at {turn.stage}")
-    match = catalogue.read(
-        heard, stage=turn.stage, provider=provider, mechanism=mechanism_of(session), side="submission"
-    )
+    match = _match(heard, turn.stage, provider, mechanism_of(session))
     if match.rule.outcome is Outcome.BAD_CREDS and turn.stage is Stage.AUTH and not _secret_left(session):
         return about_the_session("refused-unheard", turn)
     if _taken_back(turn) and not match.rule.id.startswith(f"{match.provider or '?'}/"):
@@ -143,6 +142,11 @@ def _reading(turn: Turn, session: Transcript, provider: str) -> Finding | None:
         matched=match.matched,
         alternates=tuple(entry.id for entry in match.alternates),
     )
+
+
+@functools.lru_cache(maxsize=64)  # servers answer every inbox alike
+def _match(heard: Reply | Fault, stage: Stage, provider: str, mechanism: str) -> catalogue.Match:
+    return catalogue.read(heard, stage=stage, provider=provider, mechanism=mechanism, side="submission")
 
 
 def _taken_back(turn: Turn) -> bool:
@@ -208,8 +212,6 @@ def _remarks(session: Transcript, provider: str, now: dt.datetime | None) -> Ite
         return
     if not auth.secure:
         yield about_the_session("plaintext-login", auth)
-    match = catalogue.read(
-        auth.heard, stage=Stage.AUTH, provider=provider, mechanism=mechanism_of(session), side="submission"
-    )
+    match = _match(auth.heard, Stage.AUTH, provider, mechanism_of(session))
     if match.rule.verdict in {Verdict.NOTE, Verdict.WARN}:  # the code has said that it is no refusal
         yield Finding(match.rule, evidence_of(auth), confidence=match.confidence, matched=match.matched)

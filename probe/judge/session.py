@@ -28,6 +28,7 @@ __all__ = [
 
 _DAYS_LEFT = 14
 _MOST_SHOWN = 12  # names of a list in one sentence
+_INTRODUCING = frozenset({Stage.GREETING, Stage.EHLO})
 
 # The code that takes a session on; None where any success will do.
 _SUCCESS = {
@@ -179,9 +180,7 @@ def tls_as_told(tls: Tls | None, now: dt.datetime) -> dict[str, object]:
 def recognised(session: Transcript) -> str:
     """The id of the provider that the greeting or the EHLO reply betrays; empty where none does."""
     for turn in session:
-        if turn.stage not in {Stage.GREETING, Stage.EHLO} or not isinstance(turn.heard, Reply):
-            continue
-        if found := _betrayed(turn.heard):
+        if turn.stage in _INTRODUCING and isinstance(turn.heard, Reply) and (found := _betrayed(turn.heard)):
             return found
     return ""
 

@@ -108,7 +108,8 @@ def _about_the_mechanism(reply: Reply) -> bool:
 
 def _exchange(inbox: Inbox, mechanism: str) -> Generator[Flight, tuple[Turn, ...], Reply]:
     user = inbox.user or inbox.address
-    speaks = sasl.exchange(mechanism, user, inbox.secret, secrets.token_urlsafe(18))
+    nonce = secrets.token_urlsafe(18) if mechanism in sasl.WITH_NONCE else ""
+    speaks = sasl.exchange(mechanism, user, inbox.secret, nonce)
     step: command.Step = command.auth(mechanism, initial := next(speaks))
     held = initial if initial is not None and not _carries(step) else None
     for _ in range(MOST_CHALLENGES):
