@@ -78,7 +78,7 @@ class Stream:
         self.unsent = b""
         self.writing = False
         self.waiter: asyncio.Future[bool] | None = None
-        self.until = 0.0
+        self.until = self.due = 0.0  # when a wait is over, and when the timer goes off to see
         self.timer: asyncio.TimerHandle | None = None
 
     @property
@@ -155,12 +155,12 @@ class Stream:
 
     def _set_timer(self) -> None:
         """One timer for a session: it goes off early rather than often, and is then set again."""
-        when = self.loop.time() + self.until - time.monotonic()
         if self.timer is not None:
-            if self.timer.when() <= when:
+            if self.due <= self.until:
                 return
             self.timer.cancel()
-        self.timer = self.loop.call_at(when, self._expire)
+        self.due = self.until
+        self.timer = self.loop.call_later(self.until - time.monotonic(), self._expire)
 
     def _wake(self) -> None:
         if self.waiter is not None and not self.waiter.done():
@@ -211,6 +211,8 @@ class Stream:
         try:
             while self.fault is None and (text := self.tls.read(_CHUNK)):
                 self._feed(text)
+                if not (ended or self.incoming.pending or self.tls.pending()):
+                    return  # asking once more would cost an exception
         except ssl.SSLWantReadError:
             pass
         except (ssl.SSLZeroReturnError, ssl.SSLEOFError):

@@ -113,8 +113,8 @@ class _Session:
             said = step.shown if isinstance(step, Command) else ""
             heard = await self._hear(step, answered=index == 0 or not self.stream.fault)
             turn = self._turn(step.stage, said, heard, began, pipelined=index > 0)
-            if step is QUIT:
-                turn = replace(turn, unasked=await self._parting(heard))
+            if step is QUIT and (more := await self._parting(heard)):
+                turn = replace(turn, unasked=more)
             turns.append(turn)
         return tuple(turns)
 
@@ -197,6 +197,6 @@ class _Session:
             (),
             self.stream.secure,
             pipelined,
-            at=round(began - self.began, 6),
-            took=round(now - began, 6),
+            at=began - self.began,
+            took=now - began,
         )
