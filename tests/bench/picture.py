@@ -10,8 +10,8 @@ from tests.bench.measure import Line
 
 __all__ = ["draw"]
 
-ROW, LEFT, WIDE, RIGHT = 26, 330, 300, 110
-COLOURS = {"goal": "#2b8a3e", "must": "#5c940d", "MISSED": "#c92a2a"}
+ROW, LEFT, WIDE, RIGHT = 40, 280, 330, 70
+COLOURS = {"goal": "#2b8a3e", "must": "#74b816", "MISSED": "#e67700"}
 
 
 def draw(lines: Iterable[Line]) -> str:
@@ -29,14 +29,15 @@ def draw(lines: Iterable[Line]) -> str:
 
 def _bars(lines: list[Line]) -> Iterator[str]:
     for row, line in enumerate(lines):
-        ratio = 1 / line.reached if line.more_is_better else line.reached
+        ratio = 1 / line.reached if line.more_is_better else line.reached  # of a rate, the time for one
         top = ROW * (row + 1)
-        what = html.escape(f"{line.what}, against {line.against}")
         yield (
-            f'<text x="{LEFT - 8}" y="{top + 14}" text-anchor="end">{what}</text>'
-            f'<rect x="{LEFT}" y="{top + 2}" width="{_width(ratio):.1f}" height="16" rx="2" '
+            f'<text x="{LEFT - 8}" y="{top + 12}" text-anchor="end">{html.escape(line.what)}</text>'
+            f'<text x="{LEFT - 8}" y="{top + 26}" text-anchor="end" font-size="11" fill="#495057">'
+            f"of {html.escape(line.against)}</text>"
+            f'<rect x="{LEFT}" y="{top + 4}" width="{_width(ratio):.1f}" height="20" rx="2" '
             f'fill="{COLOURS[line.verdict]}"/>'
-            f'<text x="{LEFT + WIDE + 8}" y="{top + 14}">{_words(ratio)}</text>'
+            f'<text x="{LEFT + WIDE + 8}" y="{top + 19}">{_words(ratio)}</text>'
         )
 
 
@@ -53,6 +54,6 @@ def _words(ratio: float) -> str:
 def _peer(height: int) -> str:
     x = LEFT + _width(1)
     return (
-        f'<line x1="{x:.1f}" x2="{x:.1f}" y1="18" y2="{height - 8}" stroke="#343a40" stroke-dasharray="3 3"/>'
-        f'<text x="{x:.1f}" y="13" text-anchor="middle" fill="#343a40">the peer</text>'
+        f'<line x1="{x:.1f}" x2="{x:.1f}" y1="20" y2="{height - 8}" stroke="#343a40" stroke-dasharray="3 3"/>'
+        f'<text x="{x:.1f}" y="14" text-anchor="middle" fill="#343a40">the peer</text>'
     )
