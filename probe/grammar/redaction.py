@@ -35,7 +35,7 @@ _EVERYDAY = re.compile(
     |(?:error:[ ])?authentication[ ]failed:[ ]authentication[ ]failure
     |authentication[ ]credentials[ ]invalid|incorrect[ ]authentication[ ]data
     |ready[ ]to[ ]start[ ]tls|closing[ ]connection|service[ ]closing[ ]transmission[ ]channel
-    )[.]?\r?\Z""",
+    )[.:]?\r?\Z""",
     re.IGNORECASE | re.VERBOSE,
 ).match
 
