@@ -222,7 +222,7 @@ class Ladder:
         return Selector(name, told, asked, answer, key)
 
 
-@functools.lru_cache(maxsize=_IN_FLIGHT)
+@functools.lru_cache(maxsize=_IN_FLIGHT // 2)
 def _guesses(
     name: str, told: str, exchanges: tuple[str, ...], texts: tuple[str, ...]
 ) -> Mapping[str, Question]:

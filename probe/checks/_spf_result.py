@@ -95,9 +95,14 @@ def _records(values: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(filter(spf.is_record, values))
 
 
-@functools.lru_cache(maxsize=4096)
 def queryable(name: str) -> str | None:
     """A name as a question asks it, None where no question can be asked (an empty or long label)."""
+    # Other people's records hold names of any length: only what may be a name is kept in mind.
+    return _queryable(name) if len(name) <= _LONGEST_NAME + 1 else None
+
+
+@functools.lru_cache(maxsize=4096)
+def _queryable(name: str) -> str | None:
     name = name.removesuffix(".").lower()
     if not name.isascii() or len(name) > _LONGEST_NAME:
         return None

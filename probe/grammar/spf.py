@@ -46,6 +46,7 @@ _QNUM = re.compile(r"(?:0|[1-9][0-9]{0,2})\Z")
 # The last label: letters and digits but not digits alone, or with dashes inside (section 7.1, toplabel).
 _TOP_LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\Z")
 _MOST_PROBLEMS = 20
+_ORDINARY = 300  # characters of a term; a longer one is nobody's but its author's, and is not kept in mind
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +161,17 @@ def _repeated(terms: Iterable[Term]) -> Iterator[Problem]:
 _Fields = dict[str, Any]
 
 
-@functools.lru_cache(maxsize=2048)
 def _term(text: str) -> _Fields:
     """What a term says, wherever it stands: the same providers are included by many domains."""
+    return _ordinary(text) if len(text) <= _ORDINARY else _read(text)
+
+
+@functools.lru_cache(maxsize=2048)
+def _ordinary(text: str) -> _Fields:
+    return _read(text)
+
+
+def _read(text: str) -> _Fields:
     if found := _INVISIBLE.search(text):
         shown = found[0].encode("latin-1", "replace").hex()
         raise macro.MalformedError(found.start(), f"a character that is no visible ASCII ({shown} hex)")
@@ -173,10 +182,10 @@ def _term(text: str) -> _Fields:
         raise macro.MalformedError(0, "neither a mechanism nor a modifier")
     qualifier, name, rest = found[1] or "+", found[2].lower(), text[found.end() :]
     try:
-        read = _MECHANISMS[name]
+        fields = _MECHANISMS[name]
     except KeyError:
         raise macro.MalformedError(0, f'there is no mechanism "{found[2]}"') from None
-    return {"name": name, "qualifier": qualifier, **read(text, name, rest)}
+    return {"name": name, "qualifier": qualifier, **fields(text, name, rest)}
 
 
 def _modifier(name: str, value: str, begin: int) -> _Fields:
