@@ -88,6 +88,7 @@ REFUSED = [
     (["creds", "ada@example.test", "--password-command", "/nonexistent/x"], "the password command failed"),
     (["creds", "ada", "--password-env", "PW"], "is not an address"),
     (["creds", "ada@ex ample.test", "--password-env", "PW"], "no domain name"),
+    (["creds", "ada@", "--password-env", "PW"], "the domain is missing"),
     (["creds", "a\r\nRSET@example.test", "--password-env", "PW"], "line break"),
     (["creds", "<ada@example.test>", "--password-env", "PW"], "angle bracket"),
     (["creds", "ada@example.test", "--mail-from", "x@y\r\n", "--password-env", "PW"], "line break"),

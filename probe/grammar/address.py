@@ -50,6 +50,8 @@ def address(text: str) -> Address:
     local, at, domain = text.rpartition("@")
     if not at or not local:
         raise ValueError("is not an address: it needs a local part, an @ and a domain")
+    if not domain:
+        raise ValueError("ends in an @: the domain is missing")
     if not _QUOTED.match(local) and not all(_ATOMS.match(atom) for atom in local.split(".")):
         raise ValueError(f"has a local part that must be quoted or is mistyped: {local}")
     if not _LITERAL.match(domain):
