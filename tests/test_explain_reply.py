@@ -232,3 +232,12 @@ def test_confidence_means_something() -> None:
     certain, likely = (right[sure] / all_[sure] for sure in (Confidence.CERTAIN, Confidence.LIKELY))
     assert certain >= 0.98
     assert certain >= likely >= 0.95
+
+
+@pytest.mark.parametrize(
+    "queue_id",
+    ["x9-20020a170902e04900b001d8ee0d5e2bsi4404168plx.265", "d9443c01a7336-1f7", "5b1f17b1804b1.41"],
+)
+def test_a_queue_id_of_google_is_taken_whole(queue_id: str) -> None:
+    assert pasted.extracts(f"550 5.1.1 does not exist. {queue_id} - gsmtp")["queue_id"] == [queue_id]
+    assert "queue_id" not in pasted.extracts("550 5.1.1 does not exist. x - gsmtp")

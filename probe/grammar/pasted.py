@@ -200,7 +200,7 @@ _WAIT = Expression(
 _WAITING = ("list", "again", "retry", "resend", "back in", "wait", "unblocked", "expire")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _GSMTP = Expression(
-    r"([a-z0-9]{6,40}(?:-[a-z0-9]{4,40})?\.[0-9]{1,4}) - gsmtp",
+    r"(?<![\w.-])([a-z0-9]{1,64}-[a-z0-9]{2,64}(?:\.[0-9]{1,6})?|[a-z0-9]{6,64}\.[0-9]{1,6}) - gsmtp",
     re.IGNORECASE,
 )
 _QUEUE = Expression(
