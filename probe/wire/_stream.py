@@ -203,7 +203,9 @@ class Stream:
             self.incoming.write(data)
         else:
             self.incoming.write_eof()
-        if not self.shaking:
+        if self.shaking:
+            self._shake()
+        else:
             self._decrypt(ended=not data)
 
     def _decrypt(self, *, ended: bool) -> None:
@@ -300,15 +302,17 @@ class Stream:
             self.sessions.resume(self.tls, self.server)
         self.shaking = True
         until = time.monotonic() + self.limits.tls
-        fault = await self._shake(until)
-        if fault is None:
-            self.shaking = False
-            self.tls_facts = tls_facts(self.tls, self.server)
-            self._decrypt(ended=False)
-            return None
-        self.end(fault)
-        self.tls_facts = Tls(wanted=self.server, error=fault.detail)
-        return fault
+        self._shake()
+        while self.shaking and self.fault is None:
+            if not await self.wait(until):
+                self.end(self._late_handshake(until))
+        if self.shaking:
+            assert self.fault is not None
+            self.tls_facts = Tls(wanted=self.server, error=self.fault.detail)
+            return self.fault
+        self.tls_facts = tls_facts(self.tls, self.server)
+        self._decrypt(ended=False)
+        return None
 
     def _before_tls(self) -> Fault | None:
         """Plaintext before TLS: after STARTTLS it is tampering, not noise; at once it is another port's."""
@@ -328,24 +332,20 @@ class Stream:
             )
         return Fault(Ending.TLS, "wrong version number")
 
-    async def _shake(self, until: float) -> Fault | None:
+    def _shake(self) -> None:
+        """As much of the handshake as what has been heard allows; done where the bytes arrive."""
         assert self.tls is not None
-        while True:
-            try:
-                self.tls.do_handshake()
-            except ssl.SSLWantReadError:
-                self._flush(self.outgoing.read())
-            except ssl.SSLError as problem:
-                self._flush(self.outgoing.read())  # the alert that says why
-                return self._broken_handshake(_reason(problem))
-            except (ValueError, OSError) as problem:
-                return self._broken_handshake(str(problem))
-            else:
-                return None  # our last word of the handshake leaves with the first word under it
-            if self.fault is not None:
-                return self.fault
-            if not await self.wait(until):
-                return self._late_handshake(until)
+        try:
+            self.tls.do_handshake()
+        except ssl.SSLWantReadError:
+            self._flush(self.outgoing.read())
+        except ssl.SSLError as problem:
+            self._flush(self.outgoing.read())  # the alert that says why
+            self.end(self._broken_handshake(_reason(problem)))
+        except (ValueError, OSError) as problem:
+            self.end(self._broken_handshake(str(problem)))
+        else:
+            self.shaking = False  # our last word of the handshake leaves with the first word under it
 
     def _late_handshake(self, until: float) -> Fault:
         limit = self.limits.deadline if until > self.deadline else self.limits.tls
