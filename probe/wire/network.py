@@ -139,6 +139,7 @@ class Network:
         return _host_name() or self._literal(address)
 
 
+@functools.lru_cache(maxsize=256)
 def _literal(host: str) -> tuple[str, ...]:
     try:
         return (str(ipaddress.ip_address(host.strip("[]"))),)
