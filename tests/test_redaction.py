@@ -155,3 +155,9 @@ def test_what_everybody_hears_is_no_echo(line: bytes) -> None:
 def test_a_word_of_it_among_others_is_an_echo_like_any() -> None:
     assert heard(b"535 5.7.8 successful is wrong", secret="successful") == (b"535 5.7.8 *** is wrong",)
     assert heard(b"250-2.1.0 Ok", b"250 successful it was", secret="successful")[1] == b"250 *** it was"
+
+
+@pytest.mark.parametrize("secret", ["", "a", "abc"])
+def test_a_secret_too_short_to_be_told_from_text_hides_only_the_blob_that_carried_it(secret: str) -> None:
+    blob = base64.b64encode(b"\0ada@example.com\0" + secret.encode())
+    assert heard(b"535 5.7.8 abc " + blob + b" a", secret=secret) == (b"535 5.7.8 abc *** a",)

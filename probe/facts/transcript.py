@@ -36,7 +36,7 @@ class Transcript:
 
     def of(self, stage: Stage) -> tuple[Turn, ...]:
         """The turns of one stage, in order."""
-        return tuple(turn for turn in self.turns if turn.stage is stage)
+        return tuple([turn for turn in self.turns if turn.stage is stage])
 
     def last(self, stage: Stage) -> Turn | None:
         """The last turn of one stage."""

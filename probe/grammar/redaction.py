@@ -45,7 +45,7 @@ class Redaction:
 
     def __init__(self, secret: Secret) -> None:
         self._plain = secret.reveal()
-        self._early = [self._plain.lower().encode()] if _strong(self._plain) else []
+        self._early = self._plain.lower().encode() if _strong(self._plain) else b""
         self._left = False
         self._said: list[bytes] = []  # what has left since the forms were last worked out
         self._whole: list[bytes] = []
@@ -88,9 +88,11 @@ class Redaction:
 
     def _worth_a_look(self, lines: tuple[bytes, ...]) -> bool:
         # Nearly every reply ends here: it shares not even a few bytes in a row with any form.
+        if not self._left and len(lines) == 1:
+            return self._early in lines[0].lower()
         text = _HEADS.sub(b"", _JOINT.join(lines)).replace(_JOINT, b"").lower()
         if not self._left:
-            return any(form in text for form in self._early)
+            return self._early in text
         if self._said:
             self._prepare()
         near = [text[at : at + _SHORTEST] for at in range(len(text) - _SHORTEST + 1)]
@@ -113,7 +115,8 @@ class Redaction:
 
     def _found(self, text: bytes) -> Iterator[tuple[int, int]]:
         folded = text.lower()
-        for form in (*self._blobs, *(self._whole or self._early)):
+        forms = [*self._blobs, *self._whole] if self._left else [self._early]
+        for form in forms:
             yield from _occurrences(folded, form)
             yield from _fragments(folded, form)
 

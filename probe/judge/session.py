@@ -55,8 +55,10 @@ def offered(session: Transcript) -> tuple[Extensions, Extensions]:
 
 def mechanism_of(session: Transcript) -> str:
     """The SASL name of the last AUTH that was said; empty where none was."""
-    said = [turn.said.split() for turn in session.of(Stage.AUTH)]
-    return next((words[1] for words in reversed(said) if len(words) > 1 and words[0] == "AUTH"), "")
+    for turn in reversed(session.turns):
+        if turn.stage is Stage.AUTH and turn.said.startswith("AUTH "):
+            return turn.said.split(" ", 2)[1]
+    return ""
 
 
 def evidence_of(turn: Turn | None) -> dict[str, str]:

@@ -129,7 +129,7 @@ class Network:
         if self.source:
             ours = ipaddress.ip_address(self.source).version
             found = tuple(one for one in found if ipaddress.ip_address(one).version == ours) or found
-        chosen = _alternating(found)[:MOST_ADDRESSES]
+        chosen = _alternating(found)[:MOST_ADDRESSES] if len(found) > 1 else found
         return tuple(self.hosts.get((address, port), (address, port)) for address in chosen)
 
     def helo(self, address: str) -> str:
