@@ -44,10 +44,11 @@ def once_for_all(
         @functools.wraps(work)
         def remembered(subject: Subject, seen: Records) -> Result:
             key = (work, subject)
-            found = seen.derived.get(key) or seen.settled.get(key)
+            found = seen.derived.get(key)
             if found is None:
-                found = work(subject, seen)
-                (seen.settled if lasts(found) else seen.derived)[key] = found
+                found = seen.derived[key] = work(subject, seen)
+                if lasts(found):
+                    seen.settled[key] = found
             return cast("Result", found)
 
         return remembered
@@ -67,10 +68,11 @@ def asked_once(
     @functools.wraps(work)
     def remembered(subject: Subject, seen: Records) -> tuple[Question, ...]:
         key = (work, subject)
-        asked: tuple[Question, ...] | None = seen.settled.get(key)
-        if asked is None and (asked := seen.derived.get(key)) is None:
-            asked = tuple(dict.fromkeys(work(subject, seen)))
-            (seen.settled if all(map(seen.answers.__contains__, asked)) else seen.derived)[key] = asked
+        asked: tuple[Question, ...] | None = seen.derived.get(key)
+        if asked is None:
+            asked = seen.derived[key] = tuple(dict.fromkeys(work(subject, seen)))
+            if all(map(seen.answers.__contains__, asked)):
+                seen.settled[key] = asked
         return asked
 
     return remembered

@@ -55,16 +55,13 @@ class Audit:
         """How many IPv4 and IPv6 addresses that are."""
         return size(self.reached[0])
 
-    @cached_property
+    @property
     def sound(self) -> bool:
         """Whether nothing in the record or below it is a permerror for everybody who comes so far."""
         tree = self.tree
-        return (
-            tree is not None
-            and tree.count <= MOST_LOOKUPS
-            and len(tree.voids) <= MOST_VOIDS
-            and not tree.having(*BROKEN)
-        )
+        if tree is None or tree.count > MOST_LOOKUPS:
+            return False
+        return not tree.odd or (len(tree.voids) <= MOST_VOIDS and not tree.having(*BROKEN))
 
     def trace(self) -> list[dict[str, object]]:
         """Every lookup of the tree with its cost, for JSON."""

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from operator import attrgetter
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from probe.checks._evidence import address_questions
 from probe.checks._once import once_for_all
@@ -84,12 +84,14 @@ class Cost:
 class Tree:
     """A policy: its lookups in level order, and the records by domain.
 
-    `lookups` holds at most sixty. `missing` are questions to ask still, `failed` those that were not
-    answered. `whole` says that every question there could be was asked: no further answer changes it.
+    `lookups` holds at most sixty; `odd` are those among them that did not simply find what they name.
+    `missing` are questions to ask still, `failed` those that were not answered. `whole` says that every
+    question there could be was asked: no further answer changes it.
     """
 
     domain: str
     lookups: tuple[Lookup, ...]
+    odd: tuple[Lookup, ...]
     records: Mapping[str, Record]
     missing: tuple[Question, ...] = ()
     failed: tuple[Question, ...] = ()
@@ -103,7 +105,7 @@ class Tree:
     @property
     def cut(self) -> bool:
         """Whether there may be more lookups than were counted."""
-        return self.count >= _MOST_COUNTED or any(lookup.unseen for lookup in self.lookups)
+        return self.count >= _MOST_COUNTED or any(lookup.unseen for lookup in self.odd)
 
     @property
     def costs(self) -> tuple[Cost, ...]:
@@ -132,16 +134,8 @@ class Tree:
         return self.having(Fate.VOID)
 
     def having(self, *fates: Fate) -> tuple[Lookup, ...]:
-        """The lookups with one of these fates."""
-        return tuple(lookup for lookup in self.lookups if lookup.fate in fates)
-
-
-class _Place(NamedTuple):
-    """A record on the way down: the lookup that led here and the domains above it."""
-
-    parent: int
-    domain: str
-    line: tuple[str, ...]
+        """The lookups with one of these fates, none of which is `Fate.FOUND`."""
+        return tuple([lookup for lookup in self.odd if lookup.fate in fates])
 
 
 def survey(domain: str, record: Record, seen: Records) -> Tree:
@@ -156,76 +150,72 @@ def _surveyed(begin: tuple[str, str], seen: Records) -> Tree:
     lookups: list[Lookup] = []
     records = {domain: record}
     missing: dict[Question, None] = {}
-    level = [_Place(-1, domain, (domain,))]
+    # The records of one level: the lookup that led to each, and the domains on the way, its own the last.
+    level: list[tuple[int, tuple[str, ...]]] = [(-1, (domain,))]
     while level:
-        depth = len(level[0].line)
-        held = [(place, term) for place in level for term in records[place.domain].lookups]
+        depth = len(level[0][1])
+        held = [(parent, line, term) for parent, line in level for term in records[line[-1]].lookups]
         held = held[: _MOST_COUNTED - len(lookups)]
-        own = level[0].parent < 0
         counted = len(lookups) + len(held)
         asking = counted <= MOST_LOOKUPS or (counted <= _MOST_SEEN and depth <= _DEEPEST_SEEN)
         level = []
-        for place, term in held:
-            lookup, child = _examine(place, term, seen)
-            index = len(lookups)
-            lookups.append(lookup)
-            if child is not None and lookup.question is not None:
-                records[lookup.question.name] = child
-                level.append(_Place(index, lookup.question.name, (*place.line, lookup.question.name)))
+        for parent, line, term in held:
+            fate, question, child = _examine(line, term, seen)
+            if child is not None and question is not None:
+                records[question.name] = child
+                level.append((len(lookups), (*line, question.name)))
             elif (
-                lookup.unseen
-                and lookup.fate is Fate.UNASKED
-                and (asking or (own and len(missing) < _MOST_OWN_INCLUDES))
+                fate is Fate.UNASKED
+                and question is not None
+                and term.name in _LEADING
+                and (asking or (parent < 0 and len(missing) < _MOST_OWN_INCLUDES))
             ):
-                missing[cast("Question", lookup.question)] = None
-    asked = [lookup.question for lookup in lookups if lookup.question is not None]
-    answers = seen.answers
+                missing[question] = None
+            lookups.append(Lookup(parent, line[-1], term, fate, question))
+    odd = tuple([lookup for lookup in lookups if lookup.fate is not Fate.FOUND])
+    failed = {each.question: None for each in odd if each.fate is Fate.FAILED and each.question is not None}
     whole = False
     if len(lookups) <= MOST_LOOKUPS:
-        addressed = (lookup for lookup in lookups if lookup.term.name not in _LEADING)
+        addressed = [lookup for lookup in lookups if lookup.term.name not in _LEADING]
         hosts = dict.fromkeys(question for lookup in addressed for question in _addresses(lookup, seen))
-        wanted = tuple(islice(hosts, _MOST_ADDRESS_QUESTIONS))
-        missing.update((question, None) for question in wanted if question not in answers)
-        asked += wanted
-        whole = not missing and len(hosts) == len(wanted)
-    failed = dict.fromkeys(
-        question for question in asked if question in answers and not answers[question].known
-    )
-    return Tree(domain, tuple(lookups), records, tuple(missing), tuple(failed), whole)
+        for question in islice(hosts, _MOST_ADDRESS_QUESTIONS):
+            answer = seen.answers.get(question)
+            if answer is None:
+                missing[question] = None
+            elif not answer.known:
+                failed[question] = None
+        whole = not missing and len(hosts) <= _MOST_ADDRESS_QUESTIONS
+    return Tree(domain, tuple(lookups), odd, records, tuple(missing), tuple(failed), whole)
 
 
-def _examine(place: _Place, term: Term, seen: Records) -> tuple[Lookup, Record | None]:
-    """One lookup, and the record it leads to."""
-
-    def ends(fate: Fate, question: Question | None = None) -> tuple[Lookup, None]:
-        return Lookup(place.parent, place.domain, term, fate, question), None
-
-    about = target(term, place.domain)
+def _examine(line: tuple[str, ...], term: Term, seen: Records) -> tuple[Fate, Question | None, Record | None]:
+    """What comes of one lookup, what is asked for it, and the record it leads to."""
+    about = target(term, line[-1])
     if term.name == "ptr" or about is None:
-        return ends(Fate.VARIES)
+        return Fate.VARIES, None, None
     name = queryable(about)
-    follows = term.name in {"include", "redirect"}
+    follows = term.name in _LEADING
     if name is None or (follows and "." not in name):
-        return ends(Fate.NO_RECORD if follows else Fate.NO_NAME)
+        return (Fate.NO_RECORD if follows else Fate.NO_NAME), None, None
     question = Question(name, _TYPES[term.name])
-    if follows and name in place.line:
-        return ends(Fate.LOOP, question)
+    if follows and name in line:
+        return Fate.LOOP, question, None
     answer = seen.answers.get(question)
     if answer is None:
-        return ends(Fate.UNASKED, question)
+        return Fate.UNASKED, question, None
     if not answer.known:
-        return ends(Fate.FAILED, question)
+        return Fate.FAILED, question, None
     if follows:
         fate, child = _followed(records_of(answer))
-        return Lookup(place.parent, place.domain, term, fate, question), child
+        return fate, question, child
     if term.name == "mx" and len(answer.values) > MOST_HOSTS:
-        return ends(Fate.CROWD, question)
+        return Fate.CROWD, question, None
     void = not answer.values
     if void and term.name == "a":
         # An address of either family is an address: the lookup is void for everybody only without both.
         six = seen.asked(name, "AAAA")
         void = six is not None and six.known and not six.values
-    return ends(Fate.VOID if void else Fate.FOUND, question)
+    return (Fate.VOID if void else Fate.FOUND), question, None
 
 
 _TYPES = {"include": "TXT", "redirect": "TXT", "a": "A", "exists": "A", "mx": "MX"}

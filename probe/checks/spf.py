@@ -34,7 +34,8 @@ _RANK = (State.INVALID, State.MISSING, State.UNKNOWN, State.WARN, State.VALID)
 @asked_once
 def ask(domain: Domain, seen: Records) -> Iterable[Question]:
     """What is still to be asked: the record, the tree below it level by level, and each sender's own path."""
-    return (question for question in _wanted(domain, seen) if question not in seen)
+    answers = seen.answers
+    return [question for question in _wanted(domain, seen) if question not in answers]
 
 
 def _wanted(domain: Domain, seen: Records) -> Iterator[Question]:

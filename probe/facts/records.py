@@ -78,16 +78,17 @@ class Records:
     """What has been asked so far, and the answers. A missing answer is never an empty answer.
 
     `derived` remembers what was worked out from exactly these answers: they never change, so neither does
-    what follows from them. `settled` remembers what no further answer changes, since all that it rests on
-    is answered; records that include these take it over. Both only save work.
+    what follows from them. `settled` is the part of it that no further answer changes, since all that it
+    rests on is answered; records that include these begin with it. Both only save work.
     """
 
-    __slots__ = ("_by_parts", "answers", "derived", "settled")
+    __slots__ = ("_by_parts", "_held", "answers", "derived", "settled")
 
     def __init__(self, answers: Mapping[Question, Answer] | None = None) -> None:
-        self.answers: Mapping[Question, Answer] = dict(answers or {})
+        self._held: dict[Question, Answer] = {} if answers is None else dict(answers)
+        self.answers: Mapping[Question, Answer] = self._held
         # A question is a tuple, so its parts find it: nobody builds one only to look it up.
-        self._by_parts = cast("Mapping[tuple[str, str], Answer]", self.answers)
+        self._by_parts = cast("Mapping[tuple[str, str], Answer]", self._held)
         self.settled: dict[object, Any] = {}
         self.derived: dict[object, Any] = {}
 
@@ -111,8 +112,10 @@ class Records:
 
     def including(self, more: Mapping[Question, Answer]) -> Records:
         """These records and more."""
-        grown = Records({**self.answers, **more})
-        grown.settled = dict(self.settled)
+        grown = Records(self.answers)
+        grown._held.update(more)
+        grown.settled = self.settled.copy()
+        grown.derived = self.settled.copy()
         return grown
 
     def forget(self) -> None:

@@ -114,11 +114,11 @@ async def _checked(
         left = begun + deadline - time.monotonic()
         room = (audit.budget() if budget is None else budget) - audit.asked
         allowed = wanted[: max(room, 0)] if left > 0 else []
-        reason = "the budget of questions was spent" if left > 0 else "the time allowed was spent"
-        skipped = Answer(Status.SKIPPED, detail=reason)
-        answers = dict.fromkeys(wanted[len(allowed) :], skipped)
-        if allowed:
-            answers |= await _answers(allowed, resolver, fetch, left)
+        answers = await _answers(allowed, resolver, fetch, left) if allowed else {}
+        if len(allowed) < len(wanted):
+            spent = "the budget of questions" if left > 0 else "the time allowed"
+            skipped = Answer(Status.SKIPPED, detail=f"{spent} was spent")
+            answers = dict.fromkeys(wanted[len(allowed) :], skipped) | answers
         audit.learn(answers, len(allowed))
     else:
         audit.learn(dict.fromkeys(audit.questions(), Answer(Status.SKIPPED, detail="too many rounds")), 0)
@@ -174,9 +174,9 @@ async def _answers(
 ) -> dict[Question, Answer]:
     """DNS answers and documents, all at once."""
     documents = [question for question in wanted if question.type in KINDS]
-    lookups = (question for question in wanted if question.type not in KINDS)
     if not documents:
-        return await resolver.ask(lookups, within=within)
+        return await resolver.ask(wanted, within=within)
+    lookups = [question for question in wanted if question.type not in KINDS]
 
     async def document(question: Question) -> Answer:
         try:
@@ -197,7 +197,7 @@ class _Audit:
     def __init__(self, domain: Domain, chosen: Sequence[str]) -> None:
         self.domain = domain
         self.checks: dict[str, Check] = {name: find(name) for name in chosen}
-        self.asking = dict(self.checks)
+        self.asking = self.checks
         self.seen = Records()
         self.bugs: dict[str, Finding] = {}
         self.asked = 0
@@ -208,21 +208,19 @@ class _Audit:
         A check without an open question is not asked again: it asks for whatever it reads, so what others
         learn gives it no new question.
         """
-        wanted = {name: asked for name, check in self.asking.items() if (asked := self._ask(name, check))}
+        domain, seen, answers = self.domain, self.seen, self.seen.answers
+        wanted: dict[str, list[Question]] = {}
+        for name, check in self.asking.items():
+            try:
+                asked = islice(check.ask(domain, seen), _AT_ONCE)
+                if unseen := [question for question in asked if question not in answers]:
+                    wanted[name] = unseen
+            except Exception as problem:  # noqa: BLE001 - one broken check never silences the others
+                self.bugs[name] = _bug(name, problem)
         self.asking = {name: self.checks[name] for name in wanted}
         turns = dict.fromkeys(chain.from_iterable(zip_longest(*wanted.values())))
         turns.pop(None, None)  # where one check has more questions than another
         return list(turns)
-
-    def _ask(self, name: str, check: Check) -> list[Question]:
-        """What one check asks and nobody has seen."""
-        answers = self.seen.answers
-        try:
-            asked = islice(check.ask(self.domain, self.seen), _AT_ONCE)
-            return [question for question in asked if question not in answers]
-        except Exception as problem:  # noqa: BLE001 - one broken check never silences the others
-            self.bugs[name] = _bug(name, problem)
-            return []
 
     def learn(self, answers: dict[Question, Answer], asked: int) -> None:
         """Adds answers; `asked` of them were paid for."""
@@ -243,7 +241,7 @@ class _Audit:
         if name not in self.bugs:
             try:
                 return check.judge(self.domain, self.seen)
-            except Exception as problem:  # noqa: BLE001 - as in `_ask`
+            except Exception as problem:  # noqa: BLE001 - as in `questions`
                 self.bugs[name] = _bug(name, problem)
         return Judgement(State.UNKNOWN, (self.bugs[name],))
 
