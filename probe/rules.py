@@ -22,6 +22,7 @@ __all__ = [
     "Report",
     "Retry",
     "Rule",
+    "Shared",
     "Source",
     "State",
     "Verdict",
@@ -350,6 +351,16 @@ class Finding:
     def verdict(self) -> Verdict:
         """The rule's verdict."""
         return self.rule.verdict
+
+
+class Shared(dict[str, object]):
+    """A table in `Report.evaluations` that is one object for many reports, so nobody changes it.
+
+    What is made of it can be remembered by its identity.
+    """
+
+    __slots__ = ()
+    __hash__ = object.__hash__  # type: ignore[assignment]  # a dictionary has none, being open to change
 
 
 @dataclass(frozen=True, slots=True)

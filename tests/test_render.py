@@ -27,7 +27,7 @@ from probe.render._gist import counted_by_kind, decisive, groups
 from probe.render._picture import WIDTH, picture
 from probe.render._read import reports as read_back
 from probe.render.json import as_json, schema
-from probe.rules import Cause, Finding, Outcome, Report, Rule, Source, State, Verdict
+from probe.rules import Cause, Finding, Outcome, Report, Rule, Shared, Source, State, Verdict
 
 from .render_world import fleet, inbox
 from .test_scenarios import SCENARIOS, one_by_one, played
@@ -38,6 +38,42 @@ FLEET = fleet(120)
 
 def told(format: str, *reports: Report, verbose: int = 0) -> str:
     return "".join(render.find(format).render(reports, Style(verbose=verbose)))
+
+
+# -- a line is what `as_json` makes -------------------------------------------------------------------
+
+
+def encoded(report: Report) -> str:
+    return json.dumps(as_json(report)) + "\n"
+
+
+@pytest.mark.parametrize("report", FLEET[:20], ids=lambda report: report.subject)
+def test_a_line_is_the_report_in_the_shape_of_the_contract(report: Report) -> None:
+    assert told("jsonl", report) == encoded(report)
+
+
+def test_whatever_is_shared_or_looks_like_a_hole_is_told_as_it_is() -> None:
+    odd = {"": None, "%s %": '{"": null}', "findings": [{"": None}]}
+    words = Finding(
+        Rule(
+            "a/b",
+            Verdict.WARN,
+            Cause.POLICY,
+            '100 % "fix": null',
+            '{"": null}',
+            "%s",
+            Source("u", "rfc", "d"),
+        ),
+        {'{"": null}': '"%s"', "record": "\u00e9\x00"},
+        detail='"evidence": null',
+        matched='{"": null}',
+        alternates=("%d", '{"": null}'),
+    )
+    shared = Report("dns", '{"": null}', (words, replace(words, fix="50 %")), evaluations={"b": Shared(odd)})
+    own = replace(shared, facts={'{"": null}': "x"}, evaluations={"a": odd, "b": {"": None}})
+    among = replace(own, evaluations={"a": [1], "b": Shared(odd), "c": Shared(b=2), "d": {"e": None}})
+    for report in (shared, own, among, replace(own, findings=())):
+        assert told("jsonl", report) == encoded(report)
 
 
 # -- what other people's words may try --------------------------------------------------------------

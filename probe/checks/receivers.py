@@ -15,7 +15,7 @@ from probe.checks._evidence import address_questions, evidence, seen_answer, unk
 from probe.checks._receivers_rows import GMAIL, RECEIVERS, ROWS, Row
 from probe.checks._receivers_seen import Seen, observe
 from probe.facts import Question, Records, Status
-from probe.rules import Cause, Finding, Rule, State, Verdict
+from probe.rules import Cause, Finding, Rule, Shared, State, Verdict
 
 __all__ = ["RULES", "ask", "judge"]
 
@@ -127,9 +127,9 @@ def judge(domain: Domain, seen: Records) -> Judgement:
 
 
 @functools.lru_cache(maxsize=256)
-def _table(statuses: tuple[str, ...]) -> Mapping[str, object]:
+def _table(statuses: tuple[str, ...]) -> Shared:
     told = tuple(zip(ROWS, statuses, strict=True))
-    return {
+    table: dict[str, object] = {
         receiver.id: {
             "scope": receiver.scope,
             "bulk": receiver.bulk,
@@ -148,6 +148,7 @@ def _table(statuses: tuple[str, ...]) -> Mapping[str, object]:
         }
         for receiver in RECEIVERS
     }
+    return Shared(table)
 
 
 @functools.lru_cache(maxsize=256)
