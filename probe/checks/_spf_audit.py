@@ -72,9 +72,9 @@ class Audit:
                 "domain": lookup.domain,
                 "term": printable(lookup.term.text),
                 "outcome": str(lookup.fate),
-                "lookups": cost.count,
+                "lookups": count,
             }
-            for lookup, cost in zip(self.tree.lookups, self.tree.costs, strict=True)
+            for lookup, count in zip(self.tree.lookups, self.tree.counts, strict=True)
         ]
 
     def found(

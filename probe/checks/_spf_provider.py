@@ -21,8 +21,6 @@ __all__ = ["left_out", "questions"]
 
 def questions(audit: Audit) -> Iterator[Question]:
     """What must be known of a provider that the record does not name, to say that it is left out."""
-    if audit.tree is None or audit.tree.missing:
-        return
     provider = _in_question(audit)
     if provider is not None:
         question = Question(provider.spf[0], "TXT")
@@ -58,8 +56,8 @@ def left_out(audit: Audit) -> Iterator[Finding]:
 def _in_question(audit: Audit) -> providers.Provider | None:
     tree = audit.tree
     given = providers.find(audit.domain.provider) if audit.domain.provider else None
-    hosts = [value.partition(" ")[2] for value in audit.seen.of(audit.domain.name, "MX")]
-    provider = given or providers.recognise(hosts)
+    exchanges = audit.seen.of(audit.domain.name, "MX")
+    provider = given or providers.recognise(value.partition(" ")[2] for value in exchanges)
     if tree is None or provider is None or not provider.spf or not (given or provider.sends):
         return None
     if any(lookup.question is not None and lookup.question.name in provider.spf for lookup in tree.lookups):

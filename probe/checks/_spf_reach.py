@@ -12,7 +12,7 @@ from probe.checks._spf_result import MOST_LOOKUPS, queryable
 from probe.checks._spf_tree import Tree, mx_hosts, target
 from probe.facts import Records
 from probe.grammar import spf
-from probe.grammar.spf import Term
+from probe.grammar.spf import Record, Term
 
 __all__ = ["addresses", "authorised"]
 
@@ -29,12 +29,56 @@ def authorised(tree: Tree, seen: Records, term: Term | None = None) -> tuple[tup
     return walk.spans(term, tree.domain, (tree.domain,)) if term else walk.passing(tree.domain, ())
 
 
+# Domains of a fleet let the same providers in. A longer record or list is nobody's but its author's.
+_ORDINARY_TEXT, _ORDINARY_LIST = 2048, 500
+
+_Written = tuple[tuple[Term, bool, tuple[Span, ...] | None], ...]
+_Layers = tuple[tuple[bool, tuple[Span, ...]], ...]
+
+
+def _decided(layers: _Layers) -> tuple[Span, ...]:
+    """As `decide`; what lists of ordinary length come to is remembered."""
+    ordinary = sum([len(spans) for _, spans in layers]) <= _ORDINARY_LIST
+    return _remembered_list(layers) if ordinary else decide(layers)
+
+
 @functools.lru_cache(maxsize=512)
-def _listed(text: str) -> tuple[Span, ...]:
-    """The addresses that a record lets in which asks for nothing more: those of a provider, for example."""
-    terms = spf.parse(text).mechanisms
-    held = (EVERYTHING if term.network is None else (network_span(term.network),) for term in terms)
-    return decide([(term.qualifier == "+", spans) for term, spans in zip(terms, held, strict=True)])
+def _remembered_list(layers: _Layers) -> tuple[Span, ...]:
+    return decide(layers)
+
+
+def _written(record: Record) -> _Written:
+    """The terms of a record that decide: whether each lets in, and whom, where its text alone tells."""
+    return _remembered_text(record.text) if len(record.text) <= _ORDINARY_TEXT else _read(record)
+
+
+@functools.lru_cache(maxsize=512)
+def _remembered_text(text: str) -> _Written:
+    return _read(spf.parse(text))
+
+
+def _read(record: Record) -> _Written:
+    redirect = record.first("redirect") if record.all is None else None
+    return tuple(
+        (term, term.qualifier in {"+", ""}, _literal(term))
+        for term in (*record.mechanisms, *((redirect,) if redirect else ()))
+    )
+
+
+def _literal(term: Term) -> tuple[Span, ...] | None:
+    """The addresses of a term that asks for nothing."""
+    if term.network is not None:
+        return (network_span(term.network),)
+    return EVERYTHING if term.name == "all" else None
+
+
+@functools.lru_cache(maxsize=4096)
+def _around(address: str, length: int) -> Span | None:
+    """The network of this length around an address; None where it is no address."""
+    try:
+        return network_span(ipaddress.ip_network((address, length), strict=False))
+    except ValueError:
+        return None
 
 
 def addresses(term: Term, domain: str, seen: Records) -> Iterator[str]:
@@ -58,22 +102,18 @@ class _Reach:
         record = self.tree.records.get(domain)
         if record is None or record.problems or domain in line or len(line) > MOST_LOOKUPS:
             return (), False
-        if not record.lookups:
-            return _listed(record.text), True
         exact = True
+        line = (*line, domain)
         layers: list[tuple[bool, tuple[Span, ...]]] = []
-        redirect = record.first("redirect") if record.all is None else None
-        for term in (*record.mechanisms, *((redirect,) if redirect else ())):
-            spans, sure = self.spans(term, domain, (*line, domain))
+        for term, lets_in, literal in _written(record):
+            spans, sure = self.spans(term, domain, line) if literal is None else (literal, True)
             exact = exact and sure
-            layers.append((term.qualifier in {"+", ""}, spans))
-        return decide(layers), exact
+            layers.append((lets_in, spans))
+        return _decided(tuple(layers)), exact
 
     def spans(self, term: Term, domain: str, line: tuple[str, ...]) -> tuple[tuple[Span, ...], bool]:
-        if term.network is not None:
-            return (network_span(term.network),), True
-        if term.name == "all":
-            return EVERYTHING, True
+        if (literal := _literal(term)) is not None:
+            return literal, True
         about = target(term, domain)
         name = queryable(about) if about is not None and term.name != "ptr" else None
         if name is None:
@@ -99,8 +139,8 @@ class _Reach:
                 answer = self.seen.asked(host, kind)
                 exact = exact and answer is not None and answer.known
                 for value in self.seen.of(host, kind):
-                    try:
-                        spans.append(network_span(ipaddress.ip_network((value, length), strict=False)))
-                    except ValueError:
+                    if (span := _around(value, length)) is not None:
+                        spans.append(span)
+                    else:
                         exact = False
         return tuple(spans), exact

@@ -108,25 +108,25 @@ class Tree:
         return self.count >= _MOST_COUNTED or any(lookup.unseen for lookup in self.odd)
 
     @property
-    def costs(self) -> tuple[Cost, ...]:
-        """What each lookup costs with all that it leads to."""
+    def counts(self) -> list[int]:
+        """How many lookups each lookup costs with all that it leads to, itself among them."""
         counts = [1] * len(self.lookups)
-        exact = [not lookup.unseen for lookup in self.lookups]
-        if self.count >= _MOST_COUNTED:
-            exact = [False] * len(self.lookups)
         for index in range(len(self.lookups) - 1, -1, -1):
             parent = self.lookups[index].parent
             if parent >= 0:
                 counts[parent] += counts[index]
-                exact[parent] = exact[parent] and exact[index]
-        pairs = zip(self.lookups, counts, exact, strict=True)
-        return tuple(Cost(lookup.term, count, sure) for lookup, count, sure in pairs)
+        return counts
 
     @property
     def own(self) -> tuple[Cost, ...]:
         """The costs of the terms of the domain's own record."""
-        pairs = zip(self.lookups, self.costs, strict=True)
-        return tuple(cost for lookup, cost in pairs if lookup.parent < 0)
+        exact = [not lookup.unseen and self.count < _MOST_COUNTED for lookup in self.lookups]
+        for index in range(len(self.lookups) - 1, -1, -1):
+            parent = self.lookups[index].parent
+            if parent >= 0:
+                exact[parent] = exact[parent] and exact[index]
+        told = zip(self.lookups, self.counts, exact, strict=True)
+        return tuple(Cost(lookup.term, count, sure) for lookup, count, sure in told if lookup.parent < 0)
 
     @property
     def voids(self) -> tuple[Lookup, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 
 from probe.checks import _spf_fixes as fixes
 from probe.checks._evidence import routable
@@ -15,6 +15,9 @@ from probe.rules import Finding
 __all__ = ["place", "terms", "text"]
 
 _SHORT, _CLASSIC = 450, 512  # bytes: what RFC 7208 advises, and what a classic DNS packet holds
+
+_OPEN_ENDS = {"+": "allows-all", "?": "neutral-all"}
+_VALIDATED = frozenset("p")  # a macro letter with a finding of its own
 
 # Names that mean something else than an unknown modifier: mechanisms, and the version of a second record.
 _MISTAKEN = frozenset({"include", "a", "mx", "ip4", "ip6", "exists", "ptr", "all", "v"})
@@ -63,27 +66,24 @@ def terms(audit: Audit) -> Iterator[Finding]:
     """The end of the record, and terms that do not do what their author thinks."""
     record = audit.record
     end = record.all
-    kinds: Mapping[str, Callable[[], Finding]] = {
-        "+": lambda: audit.found("allows-all", end.text if end else "", audit.ending("~all")),
-        "?": lambda: audit.found("neutral-all", end.text if end else "", audit.ending("~all")),
-    }
-    if end is not None and end.qualifier in kinds:
-        yield kinds[end.qualifier]()
-    if end is None and record.first("redirect") is None:
+    redirect = record.first("redirect")
+    modifiers = [term for term in record.terms if not term.qualifier]
+    if end is not None and end.qualifier in _OPEN_ENDS:
+        yield audit.found(_OPEN_ENDS[end.qualifier], end.text, audit.ending("~all"))
+    if end is None and redirect is None:
         yield audit.found("no-all", "" if record.terms else "the record is empty", audit.ending("~all"))
     if [term.text.lower() for term in record.terms if term.name != "exp"] == ["-all"]:
         yield audit.found("sends-nothing")
-    dead = [term for term in record.terms if term.qualifier and end is not None and term.at > end.at]
-    if end is not None and dead:
+    if end is not None and len(record.mechanisms) + len(modifiers) < len(record.terms):
+        dead = [term for term in record.terms if term.qualifier and term.at > end.at]
         yield audit.found(
             "after-all",
             ", ".join(term.text for term in dead[:10]),
             audit.ending(f"{end.qualifier}all".lstrip("+")),
         )
-    redirect = record.first("redirect")
     if end is not None and redirect is not None:
         yield audit.found("redirect-ignored", redirect.text, audit.without(redirect))
-    ignored = [term for term in record.terms if not term.qualifier and term.name in _MISTAKEN]
+    ignored = [term for term in modifiers if term.name in _MISTAKEN]
     if ignored:
         places = {term.at for term in ignored if term.name != "v"}
         text = fixes.edited(record, lambda t: t.text.replace("=", ":", 1) if t.at in places else _kept(t))
@@ -93,17 +93,14 @@ def terms(audit: Audit) -> Iterator[Finding]:
             ", ".join(term.text for term in ignored[:10]),
             audit.publish(text) if sound else "",
         )
-    slow = [term for term in record.mechanisms if term.name == "ptr" or "p" in term.letters]
-    if slow:
+    if slow := [term for term in record.mechanisms if term.name == "ptr" or "p" in term.letters]:
         yield audit.found("ptr", ", ".join(term.text for term in slow[:10]), audit.without(*slow))
     seen: set[str] = set()
-    twice = [term for term in record.mechanisms if again(term, seen)]
-    if twice:
+    if twice := [term for term in record.mechanisms if again(term, seen)]:
         yield audit.found(
             "duplicate-term", ", ".join(term.text for term in twice[:10]), audit.without(*twice)
         )
-    varying = [term for term in record.mechanisms if term.letters - {"p"}]
-    if varying:
+    if varying := [term for term in record.mechanisms if term.letters and term.letters != _VALIDATED]:
         yield audit.found("macros", ", ".join(term.text for term in varying[:10]))
     yield from _private(audit)
 

@@ -21,6 +21,7 @@ from probe.checks._spf_evaluate import evaluate
 from probe.checks._spf_fixes import merged, misspelt, paste, why_passed_over
 from probe.checks._spf_result import MOST_LOOKUPS, Evaluation, Result, Sender, records_of
 from probe.checks._spf_rules import RULES, rule, state_of
+from probe.checks._spf_tree import survey
 from probe.facts import Question, Records, Status
 from probe.grammar import spf
 from probe.rules import Finding, State
@@ -47,12 +48,14 @@ def _wanted(domain: Domain, seen: Records) -> Iterator[Question]:
         records = records_of(answer)
         if not records and answer.status is not Status.NXDOMAIN:
             yield Question(domain.name, "SPF")
-        audit = audited(domain, seen) if len(records) == 1 else None
-        if audit is not None and audit.tree is not None:
-            yield from audit.tree.missing
-            yield from _spf_provider.questions(audit)
-    for sender in (*senders(domain), *heloes(domain)):
-        yield from evaluate(sender, seen).missing
+        record = spf.parse(records[0]) if len(records) == 1 else None
+        if record is not None and not record.problems:
+            yield from (missing := survey(domain.name, record, seen).missing)
+            if not missing:
+                yield from _spf_provider.questions(audited(domain, seen))
+    if domain.sending_ips:
+        for sender in (*senders(domain), *heloes(domain)):
+            yield from evaluate(sender, seen).missing
 
 
 @once
