@@ -63,9 +63,11 @@ def main() -> None:
         for name, run in sections(asked, Path(folder)):
             if asked.only and name not in asked.only:
                 continue
+            since = time.perf_counter()
             for title, shown, goals in run():
                 print(f"## {title} (min/median/max)\n\n{shown}\n", flush=True)
                 lines += goals
+            print(f"{name}: {time.perf_counter() - since:.0f} s", file=sys.stderr)
     print(
         "## Goals\n\n"
         + table(("what", "against", "reached", "must", "goal", ""), (line.row() for line in lines))

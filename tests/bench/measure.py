@@ -14,7 +14,18 @@ from pathlib import Path
 
 from tests.bench.clients._job import Job, Result
 
-__all__ = ["CLIENTS", "Client", "Line", "Spread", "installed", "median_ratio", "rounds", "run", "table"]
+__all__ = [
+    "CLIENTS",
+    "Client",
+    "Line",
+    "Spread",
+    "as_installed",
+    "installed",
+    "median_ratio",
+    "rounds",
+    "run",
+    "table",
+]
 
 ROOT = Path(__file__).parents[2]
 CLIENT_DEADLINE = 120.0
@@ -59,15 +70,22 @@ def installed(client: Client, folder: Path) -> bool:
     return not client.needs or shutil.which(client.needs) is not None
 
 
+def as_installed(folder: Path) -> dict[str, str]:
+    """An environment in which everybody has byte code, as what is installed has: it is kept in `folder`."""
+    environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(folder / "bytecode")}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    return environment
+
+
 def run(client: Client, job: Job, folder: Path) -> Result:
     """One client's job, in a process of its own; RuntimeError where it fails."""
     told = json.dumps(asdict(replace(job, variant=client.variant)))
+    environment = as_installed(folder)
     if client.program.endswith(".js"):
         words = ["node", str(Path(__file__).parent / "clients" / client.program), told]
-        environment = {**os.environ, "NODE_PATH": str(folder / "node_modules")}
+        environment |= {"NODE_PATH": str(folder / "node_modules")}
     else:
         words = [sys.executable, "-m", f"tests.bench.clients.{client.program}", told]
-        environment = dict(os.environ)
     ran = subprocess.run(
         words,
         cwd=ROOT,

@@ -1,8 +1,4 @@
-"""Start-up: how long a command takes before it does anything, against the smallest typer application.
-
-Everybody has byte code, as what is installed has: it is written to a folder of this measurement, whatever
-the environment says about writing it.
-"""
+"""Start-up: how long a command takes before it does anything, against the smallest typer application."""
 
 from __future__ import annotations
 
@@ -13,7 +9,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.bench.measure import ROOT, Line, median_ratio, rounds, table
+from tests.bench.measure import ROOT, Line, as_installed, median_ratio, rounds, table
 
 __all__ = ["start_up"]
 
@@ -35,8 +31,7 @@ app()
 def start_up(folder: Path, repeats: int) -> tuple[str, str, list[Line]]:
     """Seconds of wall clock of a whole process, everybody in turn."""
     (folder / "bare_typer.py").write_text(BARE)
-    environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(folder / "bytecode")}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    environment = as_installed(folder)
     environment["PYTHONPATH"] = os.pathsep.join(
         filter(None, (str(ROOT), str(folder), os.environ.get("PYTHONPATH")))
     )

@@ -29,7 +29,7 @@ async function probe(times) {
 
 async function main() {
   const times = [];
-  for (let at = 0; at < Math.min(WARM, job.count); at++) await probe([]);
+  await Promise.all(Array.from({ length: Math.min(WARM, job.count) }, () => probe([])));
   const idle = process.resourceUsage().maxRSS / 1024;
   let left = job.count;
   const worker = async () => {
