@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from probe.checks import Domain, Judgement, dkim
 from probe.checks._dkim_keys import Assessment, assess
-from probe.checks._dkim_search import COMMON, control
+from probe.checks._dkim_search import COMMON, places
 from probe.facts import Status
 from probe.grammar import dkim as grammar
 from probe.rules import State
@@ -237,9 +237,9 @@ def test_what_was_not_asked_is_unknown() -> None:
 
 
 def test_the_control_label_is_the_same_in_every_run_and_differs_by_domain() -> None:
-    label = control(Domain("example.com")).name
-    assert label == control(Domain("example.com")).name
-    assert label.partition(".")[0] != control(Domain("example.net")).name.partition(".")[0]
+    label = places(Domain("example.com")).control.name
+    assert label == places(Domain("example.com")).control.name
+    assert label.partition(".")[0] != places(Domain("example.net")).control.name.partition(".")[0]
     assert grammar.selector(label)
 
 

@@ -11,7 +11,6 @@ import functools
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
-from itertools import chain
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -23,7 +22,7 @@ from probe.checks._providers import Provider
 from probe.facts import Answer, Question, Records, Status
 from probe.grammar import dkim
 
-__all__ = ["Ladder", "Selector", "control", "domainkey", "given", "ladder_of"]
+__all__ = ["Ladder", "Places", "Selector", "domainkey", "ladder_of", "places"]
 
 # Selectors that programs and panels use by default, as public lists of found keys show them.
 COMMON = (
@@ -52,40 +51,41 @@ class Selector(NamedTuple):
         return bool(self.answer.aliases) and self.answer.known and not self.answer.values
 
 
-@functools.lru_cache(maxsize=_IN_FLIGHT)
-def control(domain: Domain) -> Question:
-    """The key of a selector that nobody chose: the same in every run, not to be guessed from the name."""
-    label = hashlib.blake2b(domain.name.encode(), digest_size=10, person=b"no such selector").hexdigest()
-    return Question(dkim.key_name(f"x{label}", domain.name), "TXT")
+class Places(NamedTuple):
+    """Where the keys of one domain may stand before anything is known: what is asked first.
+
+    `control` is the key of a selector that nobody chose, `above` the node above all keys, `parent` that of
+    the organizational domain, for a name below it. `given` are the selectors the operator named, as they
+    can be asked for, with their keys.
+    """
+
+    control: Question
+    above: Question
+    parent: Question | None
+    given: Mapping[str, Question]
+    rung: tuple[Question, ...]
 
 
 @functools.lru_cache(maxsize=_IN_FLIGHT)
+def places(domain: Domain) -> Places:
+    """The places of a domain; the control is the same in every run, not to be guessed from the name."""
+    name = domain.name
+    label = hashlib.blake2b(name.encode(), digest_size=10, person=b"no such selector").hexdigest()
+    control, above = Question(dkim.key_name(f"x{label}", name), "TXT"), _above(name)
+    given = _keys(filter(None, map(dkim.selector, domain.selectors[:_MAX_GIVEN])), name)
+    home = _suffixes.organizational(name) if name.count(".") > 1 else name
+    parent = _above(home) if home != name else None
+    first = [control, above, *given.values(), Question(name, "MX"), Question(name, "TXT")]
+    return Places(control, above, parent, given, _askable([*first, parent] if parent else first))
+
+
+def _above(name: str) -> Question:
+    return Question(f"_domainkey.{name}", "TXT")
+
+
 def domainkey(domain: Domain) -> Question:
     """The node above all keys."""
-    return Question(f"_domainkey.{domain.name}", "TXT")
-
-
-@functools.lru_cache(maxsize=_IN_FLIGHT)
-def given(domain: Domain) -> Mapping[str, Question]:
-    """The selectors the operator named, as they can be asked for, and where their keys stand."""
-    return _keys(filter(None, map(dkim.selector, domain.selectors[:_MAX_GIVEN])), domain.name)
-
-
-def parent(domain: Domain) -> Question | None:
-    """The node above all keys of the organizational domain, for a name below it."""
-    if domain.name.count(".") < 2:
-        return None
-    home = _suffixes.organizational(domain.name)
-    return Question(f"_domainkey.{home}", "TXT") if home != domain.name else None
-
-
-@functools.lru_cache(maxsize=_IN_FLIGHT)
-def _first_rung(domain: Domain) -> tuple[Question, ...]:
-    """What is asked before anything is known."""
-    keys = (control(domain), domainkey(domain), *given(domain).values())
-    above = parent(domain)
-    more = (Question(domain.name, "MX"), Question(domain.name, "TXT"), *((above,) if above else ()))
-    return _askable((*keys, *more))
+    return places(domain).above
 
 
 def _keys(selectors: Iterable[str], name: str) -> dict[str, Question]:
@@ -97,57 +97,61 @@ class Ladder:
     """The ladder of one domain over what has been seen: what to ask next, and what was found on the way."""
 
     def __init__(self, domain: Domain, seen: Records) -> None:
-        self.domain, self.seen = domain, seen
-        self.given = given(domain)
+        self.domain, self.seen, self.places = domain, seen, places(domain)
+        self.below = seen_answer(seen, self.places.control)
+        self.above = seen_answer(seen, self.places.above)
         # What a wildcard answers to any selector; empty where there is none.
-        self.echoes = frozenset(seen.of(control(domain).name, "TXT"))
+        self.echoes = frozenset(self.below.values if self.below.status is Status.OK else ())
+        self._searched = self._worth_searching()
+        # What it asks for so far. Where all of that is answered, no further answer changes what was found.
+        self.questions, self.climbed = self._climb()
 
-    @cached_property
-    def questions(self) -> tuple[Question, ...]:
-        """What it asks for so far."""
-        return tuple(chain.from_iterable(self.rungs()))
+    def _climb(self) -> tuple[tuple[Question, ...], bool]:
+        """Up to the first rung that is not answered: what is asked, and whether there is no such rung."""
+        asked: list[Question] = []
+        for rung in self._rungs():
+            asked += rung
+            if not all(map(self.seen.answers.__contains__, rung)):
+                return tuple(asked), False
+        return tuple(asked), True
 
-    @property
-    def climbed(self) -> bool:
-        """Whether all it asks for is answered: no further answer changes what was found."""
-        return not self._open(self.questions)
-
-    def rungs(self) -> Iterator[tuple[Question, ...]]:
-        """The questions: the next rung only when the last is answered and leaves something to find."""
-        yield (rung := _first_rung(self.domain))
-        if self._open(rung) or not self._worth_searching:
+    def _rungs(self) -> Iterator[tuple[Question, ...]]:
+        """Each is read once the one before is answered, and only if that leaves something to find."""
+        yield self.places.rung
+        if not self._searched:
             return
-        yield (rung := _askable(self._of_providers.values()))
-        if self._open(rung):
-            return
-        yield (rung := _askable(self._of_aliases.values()))
-        if self._open(rung):
-            return
+        yield _askable(self._of_providers.values())
+        yield _askable(self._of_aliases.values())
         # Whoever named selectors is not searched for more than his providers use.
         if not self.given and not any(each.key for each in self.selectors):
             yield _askable(_keys(COMMON, self.domain.name).values())
 
     @property
+    def given(self) -> Mapping[str, Question]:
+        """The selectors the operator named."""
+        return self.places.given
+
+    @property
     def parent(self) -> Question | None:
         """The node above all keys of the organizational domain, for a name below it."""
-        return parent(self.domain)
+        return self.places.parent
 
     @cached_property
     def selectors(self) -> tuple[Selector, ...]:
         """Every selector that was asked for so far, those the operator told first."""
+        given, answers = self.given, self.seen.answers
         guessed: Mapping[str, Question] = {}
-        if self._worth_searching:
+        if self._searched:
             guessed = {**self._of_providers, **self._of_aliases}
             if self.seen.asked(dkim.key_name(COMMON[0], self.domain.name), "TXT") is not None:
                 guessed = {**guessed, **_keys(COMMON, self.domain.name)}
-        return (
-            *(self._selector(name, asked, told=True) for name, asked in self.given.items()),
-            *(
-                self._selector(name, asked, told=False)
-                for name, asked in guessed.items()
-                if asked in self.seen and name not in self.given
-            ),
-        )
+        told = [self._selector(name, asked, told=True) for name, asked in given.items()]
+        found = [
+            self._selector(name, asked, told=False)
+            for name, asked in guessed.items()
+            if asked in answers and name not in given
+        ]
+        return (*told, *found)
 
     @cached_property
     def usable(self) -> Mapping[str, Assessment]:
@@ -167,7 +171,7 @@ class Ladder:
         """Whether it is proven that the domain has no key: nothing exists at or below ``_domainkey``."""
         if any(each.key or (each.told and not each.answer.known) for each in self.selectors):
             return False  # a server that fails below a name that does not exist is not to be believed
-        above = seen_answer(self.seen, domainkey(self.domain))
+        above = self.above
         nothing = above.status is Status.NXDOMAIN and not above.aliases
         # A wildcard further up answers for _domainkey as well only if nothing exists there (RFC 4592).
         echoed = bool(self.echoes) and frozenset(above.values) == self.echoes
@@ -180,17 +184,6 @@ class Ladder:
         return _serving(self.domain.provider, seen.of(name, "MX"), seen.of(name, "TXT"))
 
     @cached_property
-    def _worth_searching(self) -> bool:
-        """Whether a guess can find anything: some key may exist, and not every name has an answer."""
-        below = seen_answer(self.seen, control(self.domain))
-        above = seen_answer(self.seen, domainkey(self.domain))
-        if not below.known or above.status is Status.NXDOMAIN:
-            return False
-        if self.echoes:  # a wildcard of text or of a revoked key still lets keys stand beside it
-            return above.status is Status.NODATA and not (self.wildcard and self.wildcard.usable)
-        return True
-
-    @cached_property
     def _of_providers(self) -> Mapping[str, Question]:
         name, seen = self.domain.name, self.seen
         return _guesses(name, self.domain.provider, seen.of(name, "MX"), seen.of(name, "TXT"))
@@ -198,26 +191,28 @@ class Ladder:
     @cached_property
     def _of_aliases(self) -> Mapping[str, Question]:
         """The selectors of providers that an alias of a known selector leads to."""
-        known = (*self.given.values(), *self._of_providers.values())
-        targets = {alias for asked in known for alias in seen_answer(self.seen, asked).aliases[:5]}
+        answers = [
+            seen_answer(self.seen, asked) for asked in (*self.given.values(), *self._of_providers.values())
+        ]
+        targets = {alias for answer in answers if answer.aliases for alias in answer.aliases[:5]}
         if not targets:
             return {}
-        name = self.domain.name
-        reached = (
-            one.selectors
-            for one in _providers.with_targets()
-            if any(_providers.matches(each, _filled(to, name)) for to in one.targets for each in targets)
-        )
-        return _keys((_filled(selector, name) for selectors in reached for selector in selectors), name)
+        return _of_customer(_providers.leading(targets, self.domain.name), self.domain.name)
 
-    def _open(self, rung: Iterable[Question]) -> bool:
-        return not all(map(self.seen.answers.__contains__, rung))
+    def _worth_searching(self) -> bool:
+        """Whether a guess can find anything: some key may exist, and not every name has an answer."""
+        if not self.below.known or self.above.status is Status.NXDOMAIN:
+            return False
+        if self.echoes:  # a wildcard of text or of a revoked key still lets keys stand beside it
+            return self.above.status is Status.NODATA and not (self.wildcard and self.wildcard.usable)
+        return True
 
     def _selector(self, name: str, asked: Question, *, told: bool) -> Selector:
         answer = seen_answer(self.seen, asked)
-        values = answer.values if answer.status is Status.OK else ()
-        key = assess(values) if values else None
-        if values and self.echoes.issuperset(values) and not (told and key is not None and key.usable):
+        if answer.status is not Status.OK or not answer.values:
+            return Selector(name, told, asked, answer, None)
+        key = assess(answer.values)
+        if self.echoes.issuperset(answer.values) and not (told and key is not None and key.usable):
             answer, key = Answer(Status.NXDOMAIN, server=answer.server), None  # the wildcard's, not its own
         return Selector(name, told, asked, answer, key)
 
@@ -227,24 +222,21 @@ def _guesses(
     name: str, told: str, exchanges: tuple[str, ...], texts: tuple[str, ...]
 ) -> Mapping[str, Question]:
     """The keys that those who send for a domain use."""
-    serving = _serving(told, exchanges, texts)
-    return _keys((_filled(selector, name) for one in serving for selector in one.selectors), name)
+    return _of_customer(_serving(told, exchanges, texts), name)
 
 
-def _filled(pattern: str, name: str) -> str:
-    if "{" not in pattern:
-        return pattern
-    return pattern.replace("{domain}", name).replace("{dashed}", name.replace(".", "-"))
+def _of_customer(serving: Iterable[Provider], name: str) -> Mapping[str, Question]:
+    """The keys that some providers have their customer publish."""
+    return _keys([_providers.filled(selector, name) for one in serving for selector in one.selectors], name)
 
 
 def _serving(told: str, exchanges: tuple[str, ...], texts: tuple[str, ...]) -> tuple[Provider, ...]:
     """The providers in what was told, in MX values and in the SPF records among TXT values."""
-    hosts = [value.partition(" ")[2] for value in exchanges[:20]]
-    spf = (value.lower() for value in texts[:100])
-    terms = (term for value in spf if value.startswith("v=spf1") for term in value[:4096].split())
-    included = {term.partition(":")[2] for term in terms if "include:" in term}
     named = _providers.find(told) if told else None
-    found = (named, _providers.recognise(hosts), *_providers.including(included))
+    mailbox = _providers.recognise(value.partition(" ")[2] for value in exchanges[:20])
+    spf = [value[:4096].lower() for value in texts[:100] if value[:6].lower() == "v=spf1"]
+    included = {term.partition(":")[2] for value in spf for term in value.split() if "include:" in term}
+    found = (named, mailbox, *_providers.including(included))
     return tuple({one.id: one for one in found if one is not None}.values())[:_MAX_PROVIDERS]
 
 

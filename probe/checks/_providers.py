@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import functools
+import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from probe.rules import Source
 
-__all__ = ["Provider", "find", "including", "matches", "recognise", "table", "with_targets"]
+__all__ = ["Provider", "filled", "find", "including", "leading", "matches", "recognise", "table"]
+
+_OPEN = re.compile(r"[*}]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,48 @@ def recognise(hosts: Iterable[str]) -> Provider | None:
 
 @functools.lru_cache(maxsize=4096)
 def _of_host(host: str) -> Provider | None:
-    return next((one for one in table() if any(matches(host, pattern) for pattern in one.mx)), None)
+    places = [place for place, pattern in _likely("mx", host) if matches(host, pattern)]
+    return table()[min(places)] if places else None
+
+
+def leading(aliases: Iterable[str], domain: str) -> tuple[Provider, ...]:
+    """The providers whose customers' DKIM selectors are aliases of such names, in the table's order."""
+    places = {
+        place
+        for alias in aliases
+        for place, pattern in _likely("targets", alias)
+        if matches(alias, filled(pattern, domain))
+    }
+    return tuple(table()[place] for place in sorted(places))
+
+
+def filled(pattern: str, domain: str) -> str:
+    """A pattern or a selector that holds the customer's domain, for this domain."""
+    if "{" not in pattern:
+        return pattern
+    return pattern.replace("{domain}", domain).replace("{dashed}", domain.replace(".", "-"))
+
+
+def _likely(kind: str, name: str) -> Iterator[tuple[int, str]]:
+    """The patterns whose end may be that of a name, with their providers' places in the table."""
+    patterns = _by_end(kind)
+    return chain(patterns.get(_end(name), ()), patterns[""])
+
+
+@functools.cache
+def _by_end(kind: str) -> Mapping[str, Sequence[tuple[int, str]]]:
+    """The patterns of one kind by the last two labels of what they match; none where these are open."""
+    found: dict[str, list[tuple[int, str]]] = {"": []}
+    for place, provider in enumerate(table()):
+        for pattern in getattr(provider, kind):
+            fixed = _OPEN.split(pattern)[-1]
+            closed = fixed == pattern or fixed.count(".") > 1
+            found.setdefault(_end(fixed) if closed else "", []).append((place, pattern))
+    return found
+
+
+def _end(name: str) -> str:
+    return ".".join(name.rsplit(".", 2)[-2:])
 
 
 def including(names: Iterable[str]) -> tuple[Provider, ...]:
@@ -73,12 +118,6 @@ def _by_include() -> Mapping[str, tuple[int, ...]]:
     """The places in the table by the name to include."""
     names = {name for provider in table() for name in provider.spf}
     return {name: tuple(at for at, one in enumerate(table()) if name in one.spf) for name in names}
-
-
-@functools.cache
-def with_targets() -> tuple[Provider, ...]:
-    """The providers whose customers' DKIM selectors are aliases, in the table's order."""
-    return tuple(one for one in table() if one.targets)
 
 
 def matches(name: str, pattern: str) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from probe.checks import Domain, Judgement
 from probe.checks._dkim_keys import Assessment
 from probe.checks._dkim_rules import RULE, RULES
-from probe.checks._dkim_search import Ladder, Selector, control, domainkey, ladder_of
+from probe.checks._dkim_search import Ladder, Selector, domainkey, ladder_of
 from probe.checks._dmarc_discovery import exists
 from probe.checks._evidence import evidence, printable, seen_answer, state, unknown, zone_line
 from probe.checks._once import asked_once, once
@@ -63,7 +63,7 @@ def _findings(ladder: Ladder, seen: Records) -> Iterator[Finding]:
         elif each.key is not None or each.dangling:
             yield from _guessed(each, ladder.usable)
     yield from _rotation(ladder)
-    usable, unused = ladder.usable, control(ladder.domain)
+    usable, unused = ladder.usable, ladder.places.control
     if ladder.wildcard is not None and ladder.wildcard.revoked:
         yield _finding("wildcard-revoked", unused, ladder)
     elif usable and ladder.wildcard is not None:
@@ -87,12 +87,12 @@ def _none(ladder: Ladder, seen: Records) -> Finding:
     """Proven: nothing is there. Right for a domain that says it sends nothing."""
     domain = ladder.domain
     if _sends_nothing(ladder):
-        return _finding("not-sending", domainkey(domain), ladder)
+        return _finding("not-sending", ladder.places.above, ladder)
     if ladder.parent is not None and not ladder.given and seen_answer(seen, ladder.parent).status in _THERE:
         return _finding("parent-key", ladder.parent, ladder, ladder.parent.name.partition(".")[2])
     detail = f"asked for: {', '.join(ladder.given)}" if ladder.given else ""
     detail = "the domain does not exist" if exists(domain.name, seen) is False else detail
-    return _finding("missing", domainkey(domain), ladder, detail, _advice(ladder))
+    return _finding("missing", ladder.places.above, ladder, detail, _advice(ladder))
 
 
 def _sends_nothing(ladder: Ladder) -> bool:
@@ -113,13 +113,13 @@ def _advice(ladder: Ladder) -> str:
 
 def _undecided(ladder: Ladder) -> Finding:
     """No key was found and none is proven to be missing: a lookup failed, or nobody knows the selector."""
-    for asked in (control(ladder.domain), domainkey(ladder.domain)):
+    for asked in (ladder.places.control, ladder.places.above):
         if not seen_answer(ladder.seen, asked).known:
             return unknown(RULE["unknown"], ladder.seen, asked)
     tried = sum(each.answer.known for each in ladder.selectors)
     named = ", ".join(one.name for one in ladder.providers)
     detail = f"{tried} selectors tried" + (f"; sends through {named}" if named else "")
-    return _finding("selector-unknown", domainkey(ladder.domain), ladder, detail)
+    return _finding("selector-unknown", ladder.places.above, ladder, detail)
 
 
 def _told(each: Selector, ladder: Ladder) -> Iterator[Finding]:
