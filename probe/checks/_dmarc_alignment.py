@@ -16,6 +16,9 @@ from probe.facts import Records, Status
 __all__ = ["Alignment", "aligned", "envelope_domain"]
 
 
+_MODES = {"r": "relaxed", "s": "strict"}
+
+
 @dataclass(frozen=True, slots=True)
 class Alignment:
     """Whether each identifier can align; None where DNS does not tell.
@@ -49,14 +52,13 @@ def aligned(domain: Domain, found: Discovery, seen: Records) -> Alignment:
     """The prediction for mail whose From is the domain, sent with its envelope and signed with its keys."""
     record = found.record
     envelope = envelope_domain(domain)
-    modes = {"r": "relaxed", "s": "strict"}
     return Alignment(
         spf_domain=envelope,
-        spf_mode=modes[record.aspf if record else "r"],
+        spf_mode=_MODES[record.aspf if record else "r"],
         spf=_aligns(envelope, found, seen, strict=bool(record and record.aspf == "s")),
         spf_published=_spf_published(envelope, seen),
         dkim_domain=domain.name,
-        dkim_mode=modes[record.adkim if record else "r"],
+        dkim_mode=_MODES[record.adkim if record else "r"],
         dkim=_signed(domain, found, seen, strict=bool(record and record.adkim == "s")),
     )
 
@@ -77,7 +79,7 @@ def _spf_published(name: str, seen: Records) -> bool | None:
     if answer is None or not answer.known:
         return None
     values = answer.values if answer.status is Status.OK else ()
-    return any(value.lower().startswith("v=spf1") for value in values)
+    return any(value[:6].lower() == "v=spf1" for value in values)
 
 
 def _signed(domain: Domain, found: Discovery, seen: Records, *, strict: bool) -> bool | None:

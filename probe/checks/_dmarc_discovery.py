@@ -13,7 +13,7 @@ from operator import attrgetter
 from probe.checks import _suffixes
 from probe.checks._evidence import nonexistent, seen_answer
 from probe.checks._once import once, once_for_all
-from probe.facts import Question, Records, Status
+from probe.facts import Question, Records
 from probe.grammar import dmarc
 from probe.grammar.dmarc import Policy, Psd, Record
 
@@ -74,22 +74,22 @@ def question(name: str) -> Question:
 
 def askable(name: str) -> bool:
     """Whether a name can stand in a question: 253 bytes, labels of 1 to 63 (RFC 1035 section 2.3.4)."""
-    return len(name) <= _LONGEST_NAME and all(1 <= len(label) <= 63 for label in name.split("."))
+    lengths = [*map(len, name.split("."))]
+    return len(name) <= _LONGEST_NAME and min(lengths) >= 1 and max(lengths) <= 63
 
 
 @functools.lru_cache(maxsize=1024)
 def walk(author: str) -> tuple[tuple[str, Question], ...]:
     """The names that a receiver of RFC 9989 asks for, where they can be asked for, with the questions."""
-    steps = ((name, question(name)) for name in dmarc.walk(author))
-    return tuple((name, asked) for name, asked in steps if askable(asked.name))
+    steps = [(name, question(name)) for name in dmarc.walk(author)]
+    return tuple([step for step in steps if askable(step[1].name)])
 
 
 @once
 def kept(name: str, seen: Records) -> tuple[Record, ...]:
     """The records at ``_dmarc.<name>`` that receivers keep at sight; more than one count as none."""
-    answer = seen_answer(seen, question(name))
-    values = answer.values if answer.status is Status.OK else ()
-    return tuple(record for value in values if (record := dmarc.parse(value)) is not None)
+    values = seen.of(f"_dmarc.{name}", "TXT")
+    return tuple([record for record in map(dmarc.parse, values) if record is not None])
 
 
 @once
@@ -109,10 +109,11 @@ def discover(author: str, seen: Records) -> Discovery:
     failed: list[str] = []
     for name, step in walk(author):
         asked.append(name)
-        if not seen_answer(seen, step).known:
+        answer = seen_answer(seen, step)
+        if not answer.known:
             failed.append(name)
             continue
-        records = kept(name, seen)
+        records = kept(name, seen) if answer.values else ()
         if len(records) != 1:
             continue
         found[name] = records[0]
@@ -120,15 +121,22 @@ def discover(author: str, seen: Records) -> Discovery:
         if psd is Psd.NO or (psd is Psd.YES and name != author):
             break
     org = _organizational(author, found)
-    at = next((name for name in (author, org, _suffix_above(org, found)) if name in found), None)
-    decisive = tuple(
-        name for name in failed if at != author and (name == author or not _suffixes.is_suffix(name))
+    at = (
+        author
+        if author in found
+        else next(filter(found.__contains__, (org, _suffix_above(org, found))), None)
     )
-    holes = tuple(name for name in failed if name not in decisive)
+    decisive = tuple([name for name in failed if at != author and _counts(name, author)])
+    holes = tuple([name for name in failed if name not in decisive])
     if at is None or decisive:  # what stands at the hole might come first
         return Discovery(author, tuple(asked), None, None, org, None, decisive, holes)
     policy = _policy(found[at], author, at, seen)
     return Discovery(author, tuple(asked), at, found[at], org, policy, decisive, holes)
+
+
+def _counts(name: str, author: str) -> bool:
+    """Whether a record at a name above the author domain would apply to it."""
+    return name == author or not _suffixes.is_suffix(name)
 
 
 def _policy(record: Record, author: str, at: str, seen: Records) -> Policy | None:

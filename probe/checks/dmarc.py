@@ -7,7 +7,7 @@ silent about the parents' zones except for what they mean for this name.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from probe.checks import Domain, Judgement, _suffixes
 from probe.checks._dmarc_alignment import Alignment, aligned, envelope_domain
@@ -28,13 +28,13 @@ from probe.checks._evidence import evidence, printable, seen_answer, state, unkn
 from probe.checks._once import asked_once, once
 from probe.facts import Question, Records, Status
 from probe.grammar import dmarc
-from probe.grammar.dmarc import Destination, Policy, Psd, Record
+from probe.grammar.dmarc import Policy, Psd, Record
 from probe.rules import Finding, State
 
 __all__ = ["RULES", "ask", "judge"]
 
-_UNREADABLE = frozenset({"several", "not-recognised"})  # something is published, and is discarded
-_ASIDE = frozenset({"report-unknown"})  # tells nothing about the record itself
+_UNREADABLE = frozenset({"dmarc/several", "dmarc/not-recognised"})  # something is published, and is discarded
+_ASIDE = "dmarc/report-unknown"  # tells nothing about the record itself
 _MAX_REPORT_DOMAINS = 5
 
 
@@ -45,7 +45,7 @@ def ask(domain: Domain, seen: Records) -> Iterator[Question]:
     yield Question(name, "TXT")
     envelope = envelope_domain(domain)
     steps = walk(name) if envelope == name else (*walk(name), *walk(envelope))
-    walks = dict.fromkeys(asked for _, asked in steps)
+    walks = dict.fromkeys([asked for _, asked in steps])
     yield from walks
     yield Question(envelope, "TXT")
     if seen.answers.keys() >= walks.keys():
@@ -67,10 +67,10 @@ def judge(domain: Domain, seen: Records) -> Judgement:
 
 
 def _state(found: Discovery, findings: tuple[Finding, ...]) -> State:
-    problems = {finding.rule.id.partition("/")[2] for finding in findings}
-    if found.record is None and not found.failed and not problems & _UNREADABLE:
+    problems = [finding.rule.id for finding in findings]
+    if found.record is None and not found.failed and _UNREADABLE.isdisjoint(problems):
         return State.MISSING
-    return state(finding for finding in findings if finding.rule.id.partition("/")[2] not in _ASIDE)
+    return state([finding for finding in findings if finding.rule.id != _ASIDE])
 
 
 def _evaluation(found: Discovery, older: Older, alignment: Alignment) -> Mapping[str, object]:
@@ -292,9 +292,8 @@ def _destination(where: str, facts: _Published) -> Iterator[Finding]:
 
 
 def _report_domains(record: Record) -> tuple[str, ...]:
-    listed: Iterable[Destination] = (*record.rua, *record.ruf)
-    found = dict.fromkeys(one.domain for one in listed if one.domain and not one.domain.startswith("["))
-    return tuple(name for name in found if askable(name))[:_MAX_REPORT_DOMAINS]
+    named = [one.domain for one in (*record.rua, *record.ruf) if one.domain and one.domain[0] != "["]
+    return tuple([name for name in dict.fromkeys(named) if askable(name)])[:_MAX_REPORT_DOMAINS]
 
 
 @functools.lru_cache(maxsize=1024)
@@ -310,16 +309,14 @@ def _permission(at: str, where: str) -> Question | None:
 
 def _generations(found: Discovery, older: Older, facts: _Published) -> Iterator[Finding]:
     """Where RFC 9989 and RFC 7489 part, other than by pct and t."""
-    both = f"RFC 9989: {_said(found.record_at, found.policy, found.org)}; "
-    both += f"RFC 7489: {_said(older.record_at, older.policy, older.org)}"
     if facts.record.psd is Psd.YES and not _suffixes.is_suffix(facts.at):
         yield facts.finding("public-suffix-claim", facts.at, repaired=True)
     alone = found.org == found.author == found.record_at and facts.record.psd is Psd.UNSAID
     if alone and older.org != found.org and not _suffixes.is_suffix(found.author):
         fix = f"Publish: {line(older.org)}"
-        yield facts.finding("parent-without-record", both, fix=fix)
+        yield facts.finding("parent-without-record", _both(found, older), fix=fix)
     elif older.org != found.org or older.record_at != found.record_at or _nonexistent(found, facts):
-        yield facts.finding("receivers-differ", both)
+        yield facts.finding("receivers-differ", _both(found, older))
 
 
 def _nonexistent(found: Discovery, facts: _Published) -> bool:
@@ -330,6 +327,11 @@ def _nonexistent(found: Discovery, facts: _Published) -> bool:
         and record.np not in {None, record.sp or record.p}
         and exists(found.author, facts.seen) is False
     )
+
+
+def _both(found: Discovery, older: Older) -> str:
+    newer = _said(found.record_at, found.policy, found.org)
+    return f"RFC 9989: {newer}; RFC 7489: {_said(older.record_at, older.policy, older.org)}"
 
 
 def _said(at: str | None, policy: Policy | None, org: str) -> str:

@@ -11,6 +11,7 @@ import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 from urllib.parse import unquote
 
 from probe.grammar import tags
@@ -28,6 +29,7 @@ _FO = re.compile(r"[01ds](?:[ \t]*:[ \t]*[01ds]){0,7}\Z")
 _SIZE = re.compile(r"!([0-9]{1,20}[kmgt]?)\Z", re.IGNORECASE)
 
 KNOWN = ("v", "p", "sp", "np", "psd", "t", "adkim", "aspf", "fo", "rua", "ruf")
+_USUAL = frozenset(KNOWN)
 REMOVED = ("pct", "rf", "ri")  # RFC 9989 section 9.3 and appendix C
 _MAX_DESTINATIONS = 10
 _LABELS_AFTER_SHORTCUT = 7
@@ -52,6 +54,14 @@ class Psd(enum.StrEnum):
     YES = "y"
     NO = "n"
     UNSAID = "u"
+
+
+# What a tag may say, in lower case.
+_POLICIES: Mapping[str, Policy] = {str(policy): policy for policy in Policy}
+_PSD = {str(psd): psd for psd in Psd}
+_YES_NO = {"y": "y", "n": "n"}
+_MODES = {"r": "r", "s": "s"}
+Choice = TypeVar("Choice")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,51 +159,51 @@ def parse(text: str) -> Record | None:
     values = {name.lower(): value for name, value in reversed(found.pairs)}
     invalid: dict[str, str] = {}
 
-    def choice(name: str, allowed: str, default: str) -> str:
-        value = values.get(name, default).lower()
-        if value in allowed.split():
-            return value
-        invalid[name] = values[name]
-        return default
-
-    def policy(name: str) -> Policy | None:
-        value = choice(name, "none quarantine reject", "") if name in values else ""
-        return Policy(value) if value else None
+    def choice(name: str, allowed: Mapping[str, Choice], default: Choice) -> Choice:
+        if name not in values:
+            return default
+        chosen = allowed.get(values[name].lower())
+        if chosen is None:
+            invalid[name] = values[name]
+            return default
+        return chosen
 
     def addresses(name: str) -> tuple[Destination, ...]:
-        listed = tuple(
-            _destination(uri) for uri in values.get(name, "").split(",", _MAX_DESTINATIONS) if uri.strip()
-        )
-        if name in values and not any(one.domain for one in listed):
+        if name not in values:
+            return ()
+        pieces = values[name].split(",", _MAX_DESTINATIONS)
+        listed = tuple([_destination(uri) for uri in pieces if uri.strip()])
+        if not any(one.domain for one in listed):
             invalid[name] = values[name]
         return listed[:_MAX_DESTINATIONS]
 
     if "fo" in values and not _FO.match(values["fo"].lower()):
         invalid["fo"] = values["fo"]
-    names = tuple(dict.fromkeys(name.lower() for name, _ in found.pairs))
+    others = () if values.keys() <= _USUAL else dict.fromkeys(name.lower() for name, _ in found.pairs)
     return Record(
         text=text,
-        p=policy("p"),
-        sp=policy("sp"),
-        np=policy("np"),
-        psd=Psd(choice("psd", "y n u", "u")),
-        testing=choice("t", "y n", "n") == "y",
-        adkim=choice("adkim", "r s", "r"),
-        aspf=choice("aspf", "r s", "r"),
+        p=choice("p", _POLICIES, None),
+        sp=choice("sp", _POLICIES, None),
+        np=choice("np", _POLICIES, None),
+        psd=choice("psd", _PSD, Psd.UNSAID),
+        testing=choice("t", _YES_NO, "n") == "y",
+        adkim=choice("adkim", _MODES, "r"),
+        aspf=choice("aspf", _MODES, "r"),
         rua=addresses("rua"),
         ruf=addresses("ruf"),
         pct=_percent(values.get("pct", "100")),
         tags=found,
         invalid=invalid,
-        unknown=tuple(name for name in names if name not in KNOWN and name not in REMOVED),
-        removed=tuple(name for name in names if name in REMOVED),
+        unknown=tuple(name for name in others if name not in KNOWN and name not in REMOVED),
+        removed=tuple(name for name in others if name in REMOVED),
     )
 
 
 def _destination(uri: str) -> Destination:
-    uri = uri.strip()
-    size = found[1] if (found := _SIZE.search(uri)) else ""
-    bare = _SIZE.sub("", uri)
+    bare = uri = uri.strip()
+    size = ""
+    if "!" in uri and (found := _SIZE.search(uri)):
+        bare, size = uri[: found.start()], found[1]
     address = _MAILTO.match(unquote(bare.partition("?")[0]))
     return Destination(uri, address[2].lower().rstrip(".") if address else "", size)
 
