@@ -86,40 +86,24 @@ class Term:
         return self.name in LOOKUPS
 
 
-@dataclass(frozen=True)  # without slots: what is worked out from a provider's record serves all its customers
+@dataclass(frozen=True, slots=True)
 class Record:
-    """An SPF record: its text, the terms that are well formed, in order, and the problems."""
+    """An SPF record: its text, the terms that are well formed, in order, and the problems.
+
+    `all` is the first ``all``. `mechanisms` are those up to and with it: nothing after it is ever tested.
+    `lookups` are the terms that cost a lookup when no mechanism matches; a redirect beside ``all`` is none.
+    """
 
     text: str
-    terms: tuple[Term, ...] = ()
-    problems: tuple[Problem, ...] = ()
-
-    @functools.cached_property
-    def mechanisms(self) -> tuple[Term, ...]:
-        """The mechanisms up to and with the first ``all``: nothing after it is ever tested."""
-        found: list[Term] = []
-        for term in self.terms:
-            if term.qualifier:
-                found.append(term)
-                if term.name == "all":
-                    break
-        return tuple(found)
-
-    @functools.cached_property
-    def all(self) -> Term | None:
-        """The first ``all``."""
-        return next((term for term in self.terms if term.qualifier and term.name == "all"), None)
+    terms: tuple[Term, ...]
+    problems: tuple[Problem, ...]
+    all: Term | None
+    mechanisms: tuple[Term, ...]
+    lookups: tuple[Term, ...]
 
     def first(self, name: str) -> Term | None:
         """The first modifier of this name."""
-        return next((term for term in self.terms if not term.qualifier and term.name == name), None)
-
-    @functools.cached_property
-    def lookups(self) -> tuple[Term, ...]:
-        """The terms that cost a lookup when no mechanism matches; a redirect beside ``all`` never does."""
-        spent = tuple(term for term in self.mechanisms if term.looks_up)
-        redirect = None if self.all else self.first("redirect")
-        return (*spent, redirect) if redirect else spent
+        return _first(self.terms, name)
 
 
 def is_record(text: str) -> bool:
@@ -134,11 +118,22 @@ def parse(text: str) -> Record:
     problems: list[Problem] = []
     for found in _TERM.finditer(text, len("v=spf1")):
         try:
-            terms.append(Term(found[0], found.start(), **_term(found[0])))
+            terms.append(_term(found[0], found.start()))
         except macro.MalformedError as error:
             if len(problems) < _MOST_PROBLEMS:
                 problems.append(Problem(found.start(), len(found[0]), error.reason))
-    return Record(text, tuple(terms), (*problems, *_repeated(terms)))
+    end = next((term for term in terms if term.qualifier and term.name == "all"), None)
+    last = len(text) if end is None else end.at
+    mechanisms = [term for term in terms if term.qualifier and term.at <= last]
+    lookups = [term for term in mechanisms if term.looks_up]
+    if end is None and (redirect := _first(terms, "redirect")):
+        lookups.append(redirect)
+    told = (*problems, *_repeated(terms))
+    return Record(text, tuple(terms), told, end, tuple(mechanisms), tuple(lookups))
+
+
+def _first(terms: Iterable[Term], name: str) -> Term | None:
+    return next((term for term in terms if term.name == name and not term.qualifier), None)
 
 
 def mark(text: str, problem: Problem) -> str:
@@ -157,18 +152,18 @@ def _repeated(terms: Iterable[Term]) -> Iterator[Problem]:
             yield Problem(term.at, len(term.text), f"a second {name}= in one record")
 
 
-# The fields of a `Term`. The readers below get its text, its name and what follows the name.
-_Fields = dict[str, Any]
-
-
-def _term(text: str) -> _Fields:
-    """What a term says, wherever it stands: the same providers are included by many domains."""
-    return _ordinary(text) if len(text) <= _ORDINARY else _read(text)
+def _term(text: str, at: int) -> Term:
+    """The term that begins at this place: many domains include the same providers in the same order."""
+    return _ordinary(text, at) if len(text) <= _ORDINARY else Term(text, at, **_read(text))
 
 
 @functools.lru_cache(maxsize=2048)
-def _ordinary(text: str) -> _Fields:
-    return _read(text)
+def _ordinary(text: str, at: int) -> Term:
+    return Term(text, at, **_read(text))
+
+
+# The fields of a `Term`. The readers below get its text, its name and what follows the name.
+_Fields = dict[str, Any]
 
 
 def _read(text: str) -> _Fields:
