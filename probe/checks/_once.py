@@ -59,7 +59,7 @@ def once_for_all(
 def asked_once(
     work: Callable[[Subject, Records], Iterable[Question]],
 ) -> Callable[[Subject, Records], tuple[Question, ...]]:
-    """As `once`, for the questions of a check that others stand on: each once, in the order they came up.
+    """As `once`, for the open questions of a check that others stand on: each once, in their order.
 
     A check asks for whatever it reads, so where all its questions are answered, no other answer gives it a
     new one.
@@ -70,8 +70,10 @@ def asked_once(
         key = (work, subject)
         asked: tuple[Question, ...] | None = seen.derived.get(key)
         if asked is None:
-            asked = seen.derived[key] = tuple(dict.fromkeys(work(subject, seen)))
-            if all(map(seen.answers.__contains__, asked)):
+            answers = seen.answers
+            unseen = [question for question in work(subject, seen) if question not in answers]
+            asked = seen.derived[key] = tuple(dict.fromkeys(unseen))
+            if not asked:
                 seen.settled[key] = asked
         return asked
 

@@ -101,10 +101,14 @@ _RULE = {rule.id.partition("/")[2]: rule for rule in RULES}
 
 def ask(domain: Domain, seen: Records) -> Iterable[Question]:
     """What SPF, DKIM, DMARC and PTR ask, and whether the domain takes mail."""
-    asked = [Question(domain.name, "MX")]
-    for check in (spf, dkim, dmarc, ptr):
-        asked += check.ask(domain, seen)
-    if (envelope := envelope_domain(domain)) != domain.name:
+    asked = [
+        Question(domain.name, "MX"),
+        *spf.ask(domain, seen),
+        *dkim.ask(domain, seen),
+        *dmarc.ask(domain, seen),
+        *ptr.ask(domain, seen),
+    ]
+    if domain.mail_from and (envelope := envelope_domain(domain)) != domain.name:
         asked += spf.ask(Domain(envelope), seen)
     mail = seen.asked(domain.name, "MX")
     if mail is not None and mail.status is Status.NODATA:
