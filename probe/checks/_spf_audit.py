@@ -41,7 +41,7 @@ class Audit:
         self.seen = seen
         self.question = Question(domain.name, "TXT")
         self.answer = seen_answer(seen, self.question)
-        self.text = records_of(self.answer)[0]
+        self.text = records_of(self.answer.values)[0]
         self.record = spf.parse(self.text)
         self.tree: Tree | None = None if self.record.problems else survey(domain.name, self.record, seen)
 

@@ -100,7 +100,7 @@ class _Run:
         answer = self.ask(name, "TXT")
         if answer is None:
             return Result.NEUTRAL, "", None, domain
-        texts = records_of(answer)
+        texts = records_of(answer.values)
         if len(texts) > 1:
             raise _StopError(Result.PERMERROR, f"{name} has {len(texts)} SPF records")
         if not texts:

@@ -38,7 +38,9 @@ def _at(audit: Audit, tree: Tree, lookup: Lookup, problem: str, words: str) -> F
     """A finding about the far end of a lookup: the fact is that answer, not the domain's own record."""
     question = lookup.question or audit.question
     answer = seen_answer(audit.seen, question)
-    theirs = next(iter(records_of(answer)), "") if question.type == "TXT" else ", ".join(answer.values[:15])
+    theirs = (
+        next(iter(records_of(answer.values)), "") if question.type == "TXT" else ", ".join(answer.values[:15])
+    )
     told = evidence(question, answer, theirs or audit.text)
     whose = "" if lookup.parent < 0 else f" in the record of {lookup.domain}"
     name = question.name if lookup.question else "what it names"

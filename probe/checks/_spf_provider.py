@@ -25,7 +25,7 @@ def questions(audit: Audit) -> Iterator[Question]:
     if provider is not None:
         question = Question(provider.spf[0], "TXT")
         yield question
-        records = records_of(seen_answer(audit.seen, question))
+        records = records_of(seen_answer(audit.seen, question).values)
         if len(records) == 1:
             yield from survey(question.name, spf.parse(records[0]), audit.seen).missing
 
@@ -36,7 +36,7 @@ def left_out(audit: Audit) -> Iterator[Finding]:
     if provider is None:
         return
     name = provider.spf[0]
-    records = records_of(seen_answer(audit.seen, Question(name, "TXT")))
+    records = records_of(seen_answer(audit.seen, Question(name, "TXT")).values)
     if len(records) != 1 or spf.parse(records[0]).problems:
         return
     theirs, _ = authorised(survey(name, spf.parse(records[0]), audit.seen), audit.seen)

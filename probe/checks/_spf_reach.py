@@ -6,6 +6,7 @@ import functools
 import ipaddress
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from probe.checks._spf_networks import EVERYTHING, Span, decide, network_span
 from probe.checks._spf_result import MOST_LOOKUPS, queryable
@@ -32,7 +33,6 @@ def authorised(tree: Tree, seen: Records, term: Term | None = None) -> tuple[tup
 # Domains of a fleet let the same providers in. A longer record or list is nobody's but its author's.
 _ORDINARY_TEXT, _ORDINARY_LIST = 2048, 500
 
-_Written = tuple[tuple[Term, bool, tuple[Span, ...] | None], ...]
 _Layers = tuple[tuple[bool, tuple[Span, ...]], ...]
 
 
@@ -47,8 +47,18 @@ def _remembered_list(layers: _Layers) -> tuple[Span, ...]:
     return decide(layers)
 
 
+class _Written(NamedTuple):
+    """What a record's text tells of whom it lets in.
+
+    `terms` are those that decide: whether each lets in, and whom, None where that must be asked. `listed`
+    is whom the record lets in, where nothing must be asked, as with the lists of providers.
+    """
+
+    terms: tuple[tuple[Term, bool, tuple[Span, ...] | None], ...]
+    listed: tuple[Span, ...] | None
+
+
 def _written(record: Record) -> _Written:
-    """The terms of a record that decide: whether each lets in, and whom, where its text alone tells."""
     return _remembered_text(record.text) if len(record.text) <= _ORDINARY_TEXT else _read(record)
 
 
@@ -59,10 +69,10 @@ def _remembered_text(text: str) -> _Written:
 
 def _read(record: Record) -> _Written:
     redirect = record.first("redirect") if record.all is None else None
-    return tuple(
-        (term, term.qualifier in {"+", ""}, _literal(term))
-        for term in (*record.mechanisms, *((redirect,) if redirect else ()))
-    )
+    deciding = (*record.mechanisms, *((redirect,) if redirect else ()))
+    terms = tuple((term, term.qualifier in {"+", ""}, _literal(term)) for term in deciding)
+    layers = [(lets_in, spans) for _, lets_in, spans in terms if spans is not None]
+    return _Written(terms, decide(layers) if len(layers) == len(terms) else None)
 
 
 def _literal(term: Term) -> tuple[Span, ...] | None:
@@ -102,10 +112,13 @@ class _Reach:
         record = self.tree.records.get(domain)
         if record is None or record.problems or domain in line or len(line) > MOST_LOOKUPS:
             return (), False
+        terms, listed = _written(record)
+        if listed is not None:
+            return listed, True
         exact = True
         line = (*line, domain)
         layers: list[tuple[bool, tuple[Span, ...]]] = []
-        for term, lets_in, literal in _written(record):
+        for term, lets_in, literal in terms:
             spans, sure = self.spans(term, domain, line) if literal is None else (literal, True)
             exact = exact and sure
             layers.append((lets_in, spans))

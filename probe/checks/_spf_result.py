@@ -7,7 +7,7 @@ import functools
 from dataclasses import dataclass
 
 from probe.checks._spf_networks import Address
-from probe.facts import Answer, Question
+from probe.facts import Question
 from probe.grammar import spf
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Result",
     "Sender",
     "Step",
+    "asked_about",
     "queryable",
     "records_of",
     "shortened",
@@ -85,13 +86,9 @@ class Evaluation:
     failed: Question | None = None
 
 
-def records_of(answer: Answer) -> tuple[str, ...]:
-    """The SPF records among the TXT values of an answer."""
-    return _records(answer.values)
-
-
 @functools.lru_cache(maxsize=512)
-def _records(values: tuple[str, ...]) -> tuple[str, ...]:
+def records_of(values: tuple[str, ...]) -> tuple[str, ...]:
+    """The SPF records among the TXT values of an answer."""
     return tuple(filter(spf.is_record, values))
 
 
@@ -107,6 +104,17 @@ def _queryable(name: str) -> str | None:
     if not name.isascii() or len(name) > _LONGEST_NAME:
         return None
     return name if all(0 < len(label) <= 63 for label in name.split(".")) else None
+
+
+def asked_about(name: str, kind: str) -> Question | None:
+    """The question about a name as a record writes it, None where no question can be asked."""
+    return _asked_about(name, kind) if len(name) <= _LONGEST_NAME + 1 else None
+
+
+@functools.lru_cache(maxsize=4096)
+def _asked_about(name: str, kind: str) -> Question | None:
+    plain = _queryable(name)
+    return None if plain is None else Question(plain, kind)
 
 
 def shortened(name: str) -> str:

@@ -8,6 +8,7 @@ was made to be large is left alone.
 from __future__ import annotations
 
 import enum
+import functools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -16,7 +17,7 @@ from typing import NamedTuple
 
 from probe.checks._evidence import address_questions
 from probe.checks._once import once_for_all
-from probe.checks._spf_result import MOST_HOSTS, MOST_LOOKUPS, queryable, records_of
+from probe.checks._spf_result import MOST_HOSTS, MOST_LOOKUPS, asked_about, queryable, records_of
 from probe.facts import Question, Records
 from probe.grammar import macro, spf
 from probe.grammar.spf import Record, Term
@@ -193,12 +194,11 @@ def _examine(line: tuple[str, ...], term: Term, seen: Records) -> tuple[Fate, Qu
     about = target(term, line[-1])
     if term.name == "ptr" or about is None:
         return Fate.VARIES, None, None
-    name = queryable(about)
     follows = term.name in _LEADING
-    if name is None or (follows and "." not in name):
+    question = asked_about(about, _TYPES[term.name])
+    if question is None or (follows and "." not in question.name):
         return (Fate.NO_RECORD if follows else Fate.NO_NAME), None, None
-    question = Question(name, _TYPES[term.name])
-    if follows and name in line:
+    if follows and question.name in line:
         return Fate.LOOP, question, None
     answer = seen.answers.get(question)
     if answer is None:
@@ -206,14 +206,14 @@ def _examine(line: tuple[str, ...], term: Term, seen: Records) -> tuple[Fate, Qu
     if not answer.known:
         return Fate.FAILED, question, None
     if follows:
-        fate, child = _followed(records_of(answer))
+        fate, child = _followed(answer.values)
         return fate, question, child
     if term.name == "mx" and len(answer.values) > MOST_HOSTS:
         return Fate.CROWD, question, None
     void = not answer.values
     if void and term.name == "a":
         # An address of either family is an address: the lookup is void for everybody only without both.
-        six = seen.asked(name, "AAAA")
+        six = seen.asked(question.name, "AAAA")
         void = six is not None and six.known and not six.values
     return (Fate.VOID if void else Fate.FOUND), question, None
 
@@ -221,8 +221,10 @@ def _examine(line: tuple[str, ...], term: Term, seen: Records) -> tuple[Fate, Qu
 _TYPES = {"include": "TXT", "redirect": "TXT", "a": "A", "exists": "A", "mx": "MX"}
 
 
-def _followed(texts: tuple[str, ...]) -> tuple[Fate, Record | None]:
-    """What an include or redirect leads to."""
+@functools.lru_cache(maxsize=512)
+def _followed(values: tuple[str, ...]) -> tuple[Fate, Record | None]:
+    """What an include or redirect leads to, by the TXT values there."""
+    texts = records_of(values)
     if len(texts) != 1:
         return (Fate.SEVERAL if texts else Fate.NO_RECORD), None
     record = spf.parse(texts[0])

@@ -9,7 +9,7 @@ for each sending address.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 from probe.checks import Domain, Judgement, _spf_policy, _spf_provider, _spf_written
@@ -33,19 +33,14 @@ _RANK = (State.INVALID, State.MISSING, State.UNKNOWN, State.WARN, State.VALID)
 
 
 @asked_once
-def ask(domain: Domain, seen: Records) -> Iterable[Question]:
+def ask(domain: Domain, seen: Records) -> Iterator[Question]:
     """What is still to be asked: the record, the tree below it level by level, and each sender's own path."""
-    answers = seen.answers
-    return [question for question in _wanted(domain, seen) if question not in answers]
-
-
-def _wanted(domain: Domain, seen: Records) -> Iterator[Question]:
     text = Question(domain.name, "TXT")
     yield text
     yield Question(domain.name, "MX")
     answer = seen.answers.get(text)
     if answer is not None and answer.known:
-        records = records_of(answer)
+        records = records_of(answer.values)
         if not records and answer.status is not Status.NXDOMAIN:
             yield Question(domain.name, "SPF")
         record = spf.parse(records[0]) if len(records) == 1 else None
@@ -93,7 +88,7 @@ def _judged(domain: Domain, seen: Records) -> tuple[list[Finding], dict[str, obj
     answer = seen_answer(seen, question)
     checked = [(sender, evaluate(sender, seen)) for sender in senders(domain)]
     facts = _facts(checked)
-    records = records_of(answer)
+    records = records_of(answer.values)
     if not answer.known:
         facts["result"] = Result.TEMPERROR.value
         return [unknown(rule("unknown"), seen, question)], facts
