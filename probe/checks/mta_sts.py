@@ -195,8 +195,8 @@ def judge(domain: Domain, seen: Records) -> Judgement:
         return Judgement(State.UNKNOWN, (unknown(UNKNOWN, seen, question),))
     records = _records(domain, seen)
     fact = evidence(question, answer, "; ".join(records[:4]))
-    nearly = [value for value in seen.of(question.name, question.type)[:10] if mtasts.resembles(value)]
-    if not records and nearly:
+    nearly = [] if records else [value for value in answer.values[:10] if mtasts.resembles(value)]
+    if nearly:
         fix = zone_line(question.name, "TXT", f"v=STSv1; id={_identity(nearly[0])}")
         told = evidence(question, answer, nearly[0])
         return Judgement(State.INVALID, (Finding(MISSPELT, told, printable(nearly[0])[:200], fix),))
@@ -277,13 +277,13 @@ def _identity(text: str) -> str:
 
 def _file(domain: Domain, seen: Records, policy: mtasts.Policy | None = None) -> str:
     """The policy file that fits the MX records, and the record that announces it."""
-    hosts = list(dict.fromkeys(each.host for each in exchanges(domain.name, seen)[:20] if each.host))
+    hosts = dict.fromkeys([each.host for each in exchanges(domain.name, seen)[:20] if each.host])
     mode = (policy.mode if policy else "") or "testing"
     age = max(policy.max_age if policy else 0, 604_800)
     lines = [
         "version: STSv1",
         f"mode: {mode}",
-        *(f"mx: {printable(host)}" for host in hosts),
+        *[f"mx: {printable(host)}" for host in hosts],
         f"max_age: {age}",
     ]
     text = "\n".join(lines)

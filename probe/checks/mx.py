@@ -8,9 +8,10 @@ from __future__ import annotations
 import functools
 import ipaddress
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import NamedTuple
 
 from probe.checks import Domain, Judgement
 from probe.checks._evidence import (
@@ -218,36 +219,39 @@ class Exchange:
         return True
 
 
-def exchanges(domain: str, seen: Records) -> tuple[Exchange, ...]:
-    """All MX records of a domain, most preferred first; empty where there are none or nothing is known."""
-    return _exchanges(seen.of(domain, "MX"))
+class _Read(NamedTuple):
+    """What MX values say: all records, most preferred first; their host names, each once; the null MX."""
+
+    exchanges: tuple[Exchange, ...]
+    hosts: tuple[str, ...]
+    null: bool
 
 
 @functools.lru_cache(maxsize=1024)
-def _exchanges(values: tuple[str, ...]) -> tuple[Exchange, ...]:
+def _read(values: tuple[str, ...]) -> _Read:
     found = []
     for value in values:
         preference, _, host = value.partition(" ")
         if preference.isascii() and preference.isdigit() and len(preference) < 6:
             found.append((int(preference), host.strip().removesuffix(".").lower()))
-    return tuple(Exchange(preference, host) for preference, host in sorted(found))
+    read = tuple([Exchange(preference, host) for preference, host in sorted(found)])
+    named = dict.fromkeys([each.host for each in read if each.host and not each.literal])
+    return _Read(read, tuple(named), bool(read) and not any(each.host for each in read))
+
+
+def exchanges(domain: str, seen: Records) -> tuple[Exchange, ...]:
+    """All MX records of a domain, most preferred first; empty where there are none or nothing is known."""
+    return _read(seen.of(domain, "MX")).exchanges
 
 
 def hosts(domain: str, seen: Records) -> tuple[str, ...]:
     """The host names among them, each once."""
-    return _hosts(seen.of(domain, "MX"))
-
-
-@functools.lru_cache(maxsize=1024)
-def _hosts(values: tuple[str, ...]) -> tuple[str, ...]:
-    named = (each.host for each in _exchanges(values) if each.host and not each.literal)
-    return tuple(dict.fromkeys(named))
+    return _read(seen.of(domain, "MX")).hosts
 
 
 def null(domain: str, seen: Records) -> bool:
     """Whether the domain says, with a null MX and nothing else, that it accepts no mail (RFC 7505)."""
-    found = exchanges(domain, seen)
-    return bool(found) and not any(each.host for each in found)
+    return _read(seen.of(domain, "MX")).null
 
 
 def _policies(domain: str, seen: Records) -> list[str]:
@@ -282,7 +286,9 @@ def judge(domain: Domain, seen: Records) -> Judgement:
         return Judgement(State.UNKNOWN, (unknown(UNKNOWN, seen, question),))
     found = exchanges(domain.name, seen)
     if found and not null(domain.name, seen):
-        return _judged(_Published(domain.name, question, answer, found, seen))
+        followed = _followed(domain.name, seen)
+        reached = {host: addresses(seen, host) for host in followed}
+        return _judged(_Published(domain.name, question, answer, found, reached, seen))
     fact = evidence(question, answer, "; ".join(answer.values[:FOLLOWED]))
     if answer.status is Status.NXDOMAIN and nonexistent(seen, domain.name):
         return Judgement(State.MISSING, (Finding(NO_DOMAIN, fact, domain.name),))
@@ -312,12 +318,13 @@ def _implicit(domain: Domain, seen: Records, fact: Mapping[str, str]) -> Judgeme
 
 @dataclass(frozen=True, slots=True)
 class _Published:
-    """The MX records of a domain with the answer they came in."""
+    """The MX records of a domain, the answer they came in, and the hosts `reached` with their addresses."""
 
     domain: str
     question: Question
     answer: Answer
     found: tuple[Exchange, ...]
+    reached: Mapping[str, list[str]]
     seen: Records
 
     def told(self, rule: Rule, detail: str, *records: Exchange, fix: str = "") -> Finding:
@@ -325,14 +332,13 @@ class _Published:
         return Finding(rule, evidence(self.question, self.answer, record), detail, fix)
 
     def findings(self) -> Iterator[Finding]:
-        followed = _followed(self.domain, self.seen)
         preferred = {each.host: each for each in reversed(self.found)}
         yield from self._records()
-        for host in followed:
-            yield from _host(self.domain, preferred[host], self.seen)
-        yield from self._together(followed)
-        told = (recognise([host]) for host in followed)
-        whose = sorted({provider.name for provider in told if provider is not None and provider.sends})
+        for host, found in self.reached.items():
+            yield from _host(self.domain, preferred[host], found, self.seen)
+        yield from self._together()
+        told = [provider for host in self.reached if (provider := recognise((host,))) is not None]
+        whose = sorted({provider.name for provider in told if provider.sends})
         if len(whose) > 1:
             yield self.told(MIXED, " and ".join(whose))
 
@@ -342,11 +348,9 @@ class _Published:
         if len(named) < len(self.found):
             lines = [zone_line(self.domain, "MX", f"{each}.") for each in named[:FOLLOWED]]
             yield self.told(NULL_AND_OTHERS, f"0 . beside {len(named)} more", fix="\n".join(lines))
-        counted = Counter(each.host for each in named)
-        for host, times in counted.items():
-            if times > 1:
-                records = (each for each in named if each.host == host)
-                yield self.told(DUPLICATE, f"{printable(host)}, {times} times", *records)
+        different = {each.host for each in named}
+        if len(different) < len(named):
+            yield from self._repeated(named)
         for each in named[:FOLLOWED]:
             if each.literal:
                 server = f"mail.{self.domain}"
@@ -355,29 +359,38 @@ class _Published:
                 yield self.told(LITERAL, each.host, each, fix=fix)
             elif each.host == "localhost":
                 yield self.told(PRIVATE, each.host, each)
-        if len(counted) > FOLLOWED:
-            yield self.told(MANY, f"{len(counted)} hosts, {FOLLOWED} followed")
+        if len(different) > FOLLOWED:
+            yield self.told(MANY, f"{len(different)} hosts, {FOLLOWED} followed")
 
-    def _together(self, followed: list[str]) -> Iterator[Finding]:
+    def _repeated(self, named: Sequence[Exchange]) -> Iterator[Finding]:
+        for host, times in Counter(each.host for each in named).items():
+            if times > 1:
+                records = (each for each in named if each.host == host)
+                yield self.told(DUPLICATE, f"{printable(host)}, {times} times", *records)
+
+    def _together(self) -> Iterator[Finding]:
         """What no single host says: whether mail arrives at all, and over IPv4."""
-        asked = chain.from_iterable(map(address_questions, followed))
+        reached = [each for found in self.reached.values() for each in found if routable(each)]
+        if any("." in address for address in reached):
+            return
+        asked = chain.from_iterable(map(address_questions, self.reached))
         if failures(self.seen, asked) or len({each.host for each in self.found}) > FOLLOWED:
             return
-        reached = [each for host in followed for each in addresses(self.seen, host) if routable(each)]
         if not reached:
             yield self.told(UNREACHABLE, self.domain)
-        elif not any("." in address for address in reached):
+        else:
             yield self.told(IPV6_ONLY, ", ".join(reached[:4]))
 
 
 def _judged(published: _Published) -> Judgement:
     """The MX records there are, with the addresses of their hosts."""
     findings = tuple(published.findings())
+    reached, seen = published.reached, published.seen
     hosts = [
         {
             "preference": each.preference,
             "host": printable(each.host),
-            "addresses": addresses(published.seen, each.host),
+            "addresses": reached[each.host] if each.host in reached else addresses(seen, each.host),
         }
         for each in published.found[:FOLLOWED]
     ]
@@ -385,26 +398,23 @@ def _judged(published: _Published) -> Judgement:
     return Judgement(state(findings), findings, told)
 
 
-def _host(domain: str, exchange: Exchange, seen: Records) -> Iterator[Finding]:
-    """What is wrong with one MX host."""
+def _host(domain: str, exchange: Exchange, found: Sequence[str], seen: Records) -> Iterator[Finding]:
+    """What is wrong with one MX host that has these addresses."""
     host = exchange.host
     asked = address_questions(host)
     answers = [seen_answer(seen, question) for question in asked]
-    shown = printable(host)
     if not hostname(host):
         question = Question(domain, "MX")
-        yield Finding(BAD_NAME, evidence(question, seen_answer(seen, question), host), shown)
-    aliases = next((answer.aliases for answer in answers if answer.aliases), ())
-    if aliases:
+        yield Finding(BAD_NAME, evidence(question, seen_answer(seen, question), host), printable(host))
+    if aliases := answers[0].aliases or answers[1].aliases:
         fix = zone_line(domain, "MX", f"{exchange.preference} {printable(aliases[-1])}.")
-        detail = f"{shown} is an alias of {printable(aliases[-1])}"
+        detail = f"{printable(host)} is an alias of {printable(aliases[-1])}"
         yield Finding(CNAME, evidence(asked[0], answers[0], aliases[-1]), detail, fix)
-    if found := addresses(seen, host):
+    if found:
         if inside := [address for address in found if not routable(address)]:
-            yield Finding(
-                PRIVATE, evidence(asked[0], answers[0], ", ".join(inside)), f"{shown}: {', '.join(inside)}"
-            )
+            listed = ", ".join(inside)
+            yield Finding(PRIVATE, evidence(asked[0], answers[0], listed), f"{printable(host)}: {listed}")
     elif failed := failures(seen, asked):
         yield unknown(UNKNOWN, seen, failed[0])
     else:
-        yield Finding(NO_ADDRESS, evidence(asked[0], answers[0]), shown)
+        yield Finding(NO_ADDRESS, evidence(asked[0], answers[0]), printable(host))

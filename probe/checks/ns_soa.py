@@ -117,7 +117,7 @@ def _servers(domain: Domain, seen: Records) -> list[str]:
     answer = seen_answer(seen, Question(domain.name, "NS"))
     if answer.status is not Status.OK or answer.aliases:
         return []
-    return sorted(dict.fromkeys(value.lower().removesuffix(".") for value in answer.values))
+    return sorted({value.lower().removesuffix(".") for value in answer.values})
 
 
 def _direct(domain: Domain, seen: Records) -> list[str]:
@@ -155,43 +155,50 @@ def judge(domain: Domain, seen: Records) -> Judgement:
     servers = _servers(domain, seen)
     if not servers:
         return Judgement(State.NOT_APPLICABLE)
-    findings = [*_delegation(question, answer, servers, seen), *_compared(domain, seen)]
+    reached = {host: addresses(seen, host) for host in servers[:_FOLLOWED]}
+    asked = _direct(domain, seen)
+    findings = [*_delegation(question, answer, servers, reached, seen), *_compared(domain, asked, seen)]
     told: dict[str, object] = {
-        "servers": {printable(host): addresses(seen, host) for host in servers[:_FOLLOWED]},
-        "serials": {address: _serial(domain, address, seen) for address in _direct(domain, seen)},
+        "servers": {printable(host): found for host, found in reached.items()},
+        "serials": {address: _serial(domain, address, seen) for address in asked},
     }
     return Judgement(state(findings), tuple(findings), told)
 
 
-def _delegation(question: Question, answer: Answer, servers: list[str], seen: Records) -> Iterator[Finding]:
-    fact = evidence(question, answer, "; ".join(servers[:_FOLLOWED]))
+def _delegation(
+    question: Question, answer: Answer, servers: list[str], reached: Mapping[str, list[str]], seen: Records
+) -> Iterator[Finding]:
+    """What is wrong with the servers; `reached` are those followed, with their addresses."""
+    fact = evidence(question, answer, "; ".join(reached))
     if len(servers) == 1:
         yield Finding(SINGLE, fact, printable(servers[0]))
     failed = None
-    for host in servers[:_FOLLOWED]:
-        asked = address_questions(host)[: 1 if seen.of(host, "A") else 2]
+    for host, found in reached.items():
+        asked = address_questions(host)
         first = seen_answer(seen, asked[0])
-        found = addresses(seen, host)
         if first.aliases:
             detail = f"{printable(host)} is an alias of {printable(first.aliases[-1])}"
             yield Finding(CNAME, evidence(asked[0], first, first.aliases[-1]), detail)
-        if inside := [address for address in found if not routable(address)]:
-            detail = f"{printable(host)}: {', '.join(inside[:4])}"
-            yield Finding(PRIVATE, evidence(asked[0], first, ", ".join(inside[:4])), detail)
-        elif not found and (missed := failures(seen, asked)):
+        if found:
+            if inside := [address for address in found if not routable(address)]:
+                detail = f"{printable(host)}: {', '.join(inside[:4])}"
+                yield Finding(PRIVATE, evidence(asked[0], first, ", ".join(inside[:4])), detail)
+        elif missed := failures(seen, asked):
             failed = failed or missed[0]
-        elif not found:
+        else:
             yield Finding(NO_ADDRESS, evidence(asked[0], first), printable(host))
     if failed is not None:
         yield unknown(UNKNOWN, seen, failed)
-    yield from _network(fact, servers, seen)
+    yield from _network(fact, servers, reached, seen)
 
 
-def _network(fact: Mapping[str, str], servers: list[str], seen: Records) -> Iterator[Finding]:
+def _network(
+    fact: Mapping[str, str], servers: list[str], reached: Mapping[str, list[str]], seen: Records
+) -> Iterator[Finding]:
     """Several servers whose IPv4 addresses share one /24 and that have nothing else."""
-    if len(servers) < 2 or failures(seen, (address_questions(host)[0] for host in servers[:_FOLLOWED])):
+    if len(servers) < 2 or failures(seen, [address_questions(host)[0] for host in reached]):
         return
-    found = [address for host in servers[:_FOLLOWED] for address in addresses(seen, host)]
+    found = [address for addresses in reached.values() for address in addresses]
     if not found or any(":" in address or not routable(address) for address in found):
         return
     networks = set(map(_around, found))
@@ -210,10 +217,10 @@ def _serial(domain: Domain, address: str, seen: Records) -> str:
     return fields[2] if len(fields) > 2 and fields[2].isdigit() else ""
 
 
-def _compared(domain: Domain, seen: Records) -> Iterator[Finding]:
-    """What the servers say themselves, one beside the other."""
+def _compared(domain: Domain, asked: list[str], seen: Records) -> Iterator[Finding]:
+    """What the servers that were asked say themselves, one beside the other."""
     serving = []
-    for address in _direct(domain, seen):
+    for address in asked:
         question = Question(domain.name, f"SOA@{address}")
         answer = seen_answer(seen, question)
         if answer.status is Status.OK:
@@ -227,8 +234,9 @@ def _compared(domain: Domain, seen: Records) -> Iterator[Finding]:
         question = Question(domain.name, f"SOA@{serving[0]}")
         detail = ", ".join(f"{address}: {serial}" for address, serial in serials.items())
         yield Finding(SERIALS, evidence(question, seen_answer(seen, question), detail), detail)
-    for kind in _COMPARED:
-        yield from _differences(domain, kind, serving, seen)
+    if len(serving) > 1:
+        for kind in _COMPARED:
+            yield from _differences(domain, kind, serving, seen)
 
 
 def _differences(domain: Domain, kind: str, serving: list[str], seen: Records) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Mapping
 from itertools import chain
+from typing import NamedTuple
 
 from probe.checks import Domain, Judgement
 from probe.checks._evidence import (
@@ -28,7 +29,7 @@ from probe.checks._evidence import (
 )
 from probe.checks._once import asked_once, once
 from probe.checks.mx import hosts
-from probe.facts import Question, Records
+from probe.facts import Answer, Question, Records
 from probe.grammar.rdns import generic, hostname, reversed_address
 from probe.rules import Finding, Source, State, Verdict
 
@@ -150,14 +151,14 @@ def _sending(domain: Domain) -> list[str]:
 
 
 def _exchangers(domain: Domain, seen: Records) -> tuple[str, ...]:
-    """The most preferred MX hosts, where no sending address was told."""
-    return () if domain.sending_ips else hosts(domain.name, seen)[:_MX_ADDRESSES]
+    """The most preferred MX hosts."""
+    return hosts(domain.name, seen)[:_MX_ADDRESSES]
 
 
-def _receiving(domain: Domain, seen: Records) -> list[str]:
+def _receiving(exchangers: tuple[str, ...], seen: Records) -> list[str]:
     """The first address of each of these hosts."""
-    found = [seen.of(host, "A") or seen.of(host, "AAAA") for host in _exchangers(domain, seen)]
-    first = dict.fromkeys(addresses[0] for addresses in found if addresses)
+    found = [seen.of(host, "A") or seen.of(host, "AAAA") for host in exchangers]
+    first = dict.fromkeys([addresses[0] for addresses in found if addresses])
     return [address for address in first if routable(address)]
 
 
@@ -167,8 +168,30 @@ def _pointer(address: str) -> Question:
     return Question(f"{reversed_address(address)}.{zone}.arpa", "PTR")
 
 
-def _names(address: str, seen: Records) -> tuple[str, ...]:
+class _Reverse(NamedTuple):
+    """What an address is called.
+
+    `valid` are those of the first few names that are host names, `confirmed` those that lead back to it.
+    """
+
+    address: str
+    question: Question
+    answer: Answer
+    names: tuple[str, ...]
+    valid: tuple[str, ...]
+    confirmed: tuple[str, ...]
+
+
+def _reverse(address: str, seen: Records) -> _Reverse:
     question = _pointer(address)
+    answer = seen_answer(seen, question)
+    names = _names(question, seen)
+    valid = tuple(filter(hostname, names[:_NAMES]))
+    confirmed = tuple([name for name in valid if _leads(name, address, seen)])
+    return _Reverse(address, question, answer, names, valid, confirmed)
+
+
+def _names(question: Question, seen: Records) -> tuple[str, ...]:
     return tuple(sorted(seen.of(question.name, question.type)))
 
 
@@ -180,12 +203,16 @@ def _forward(name: str, address: str) -> Question:
 @asked_once
 def ask(domain: Domain, seen: Records) -> Iterator[Question]:
     """PTR of every address, then the addresses of every name found and of the HELO name."""
-    if not domain.sending_ips:
+    if domain.sending_ips:
+        found = list(filter(routable, _sending(domain)))
+    else:
         yield Question(domain.name, "MX")
-    yield from chain.from_iterable(map(address_questions, _exchangers(domain, seen)))
-    for address in (*filter(routable, _sending(domain)), *_receiving(domain, seen)):
-        yield _pointer(address)
-        for name in filter(hostname, _names(address, seen)[:_NAMES]):
+        exchangers = _exchangers(domain, seen)
+        yield from chain.from_iterable(map(address_questions, exchangers))
+        found = _receiving(exchangers, seen)
+    for address in found:
+        yield (question := _pointer(address))
+        for name in filter(hostname, _names(question, seen)[:_NAMES]):
             yield _forward(name, address)
         if domain.helo and domain.sending_ips:
             yield _forward(domain.helo, address)
@@ -194,39 +221,29 @@ def ask(domain: Domain, seen: Records) -> Iterator[Question]:
 @once
 def judge(domain: Domain, seen: Records) -> Judgement:
     """The state of the sending addresses; MX hosts are only worth a note."""
-    sending, receiving = _sending(domain), _receiving(domain, seen)
-    findings: list[Finding] = []
-    for address in sending:
-        findings += _sender(domain, address, seen)
-    for address in receiving:
-        findings += _receiver(address, seen)
-    if not sending:
-        return Judgement(State.NOT_APPLICABLE, tuple(findings), _told(receiving, seen) or None)
-    if findings and all(finding.rule in {NONE, HELO_ELSEWHERE} for finding in findings):
-        return Judgement(State.MISSING, tuple(findings), _told(sending, seen))
-    return Judgement(state(findings), tuple(findings), _told(sending, seen))
-
-
-def _told(addresses: list[str], seen: Records) -> dict[str, object]:
-    return {
-        address: {
-            "names": [printable(name) for name in _names(address, seen)[:_NAMES]],
-            "confirmed": _confirmed(address, seen),
-        }
-        for address in addresses
-        if routable(address)
+    sending = _sending(domain)
+    asked = sending or _receiving(_exchangers(domain, seen), seen)
+    told = {address: _reverse(address, seen) for address in asked if routable(address)}
+    evaluation = {
+        address: {"names": [*map(printable, each.names[:_NAMES])], "confirmed": [*each.confirmed]}
+        for address, each in told.items()
     }
-
-
-def _confirmed(address: str, seen: Records) -> list[str]:
-    """The names of an address that lead back to it."""
-    names = [name for name in _names(address, seen)[:_NAMES] if hostname(name)]
-    return [name for name in names if _leads(name, address, seen)]
+    findings: list[Finding] = []
+    if not sending:
+        for each in told.values():
+            findings += _receiver(each, seen)
+        return Judgement(State.NOT_APPLICABLE, tuple(findings), evaluation or None)
+    for address in sending:
+        findings += _sender(domain, told[address], seen) if address in told else _private(address)
+    if findings and all(finding.rule in {NONE, HELO_ELSEWHERE} for finding in findings):
+        return Judgement(State.MISSING, tuple(findings), evaluation)
+    return Judgement(state(findings), tuple(findings), evaluation)
 
 
 def _leads(name: str, address: str, seen: Records) -> bool:
     question = _forward(name, address)
-    return _canonical(address) in map(_canonical, seen.of(question.name, question.type))
+    found = seen.of(question.name, question.type)
+    return address in found or _canonical(address) in map(_canonical, found)
 
 
 def _canonical(address: str) -> str:
@@ -234,39 +251,39 @@ def _canonical(address: str) -> str:
     return reversed_address(address) if routable(address) else address
 
 
-def _sender(domain: Domain, address: str, seen: Records) -> Iterator[Finding]:
+def _private(address: str) -> Iterator[Finding]:
+    fact = {"question": "sending address", "record": printable(address)}
+    yield Finding(PRIVATE, fact, printable(address))
+
+
+def _fact(reverse: _Reverse) -> Mapping[str, str]:
+    return evidence(reverse.question, reverse.answer, ", ".join(reverse.names[:_NAMES]))
+
+
+def _sender(domain: Domain, reverse: _Reverse, seen: Records) -> Iterator[Finding]:
     """What is wrong with the name of one sending address."""
-    if not routable(address):
-        yield Finding(
-            PRIVATE, {"question": "sending address", "record": printable(address)}, printable(address)
-        )
-        return
-    question = _pointer(address)
-    answer = seen_answer(seen, question)
-    names = _names(address, seen)
-    told = evidence(question, answer, ", ".join(names[:_NAMES]))
-    if not answer.known:
+    question, address = reverse.question, reverse.address
+    if not reverse.answer.known:
         yield unknown(UNKNOWN, seen, question)
-    elif not names:
+    elif not reverse.names:
         line = zone_line(question.name, "PTR", f"{domain.helo or f'mail.{domain.name}'}.")
-        yield Finding(NONE, told, address, f"Have the owner of {address} publish: {line}")
+        fix = f"Have the owner of {address} publish: {line}"
+        yield Finding(NONE, _fact(reverse), address, fix)
     else:
-        yield from _named(domain, address, names, seen, told)
-    if domain.helo and answer.known:
+        yield from _named(domain, reverse, seen)
+    if domain.helo and reverse.answer.known:
         yield from _helo(domain.helo, address, seen)
 
 
-def _named(
-    domain: Domain, address: str, names: tuple[str, ...], seen: Records, told: Mapping[str, str]
-) -> Iterator[Finding]:
+def _named(domain: Domain, reverse: _Reverse, seen: Records) -> Iterator[Finding]:
+    address, _, _, names, valid, confirmed = reverse
+    told = _fact(reverse)
     if len(names) > _NAMES:
         yield Finding(MANY, told, f"{address}: {len(names)} names")
     shown = ", ".join(printable(name) for name in names[:3])
-    valid = [name for name in names[:_NAMES] if hostname(name)]
     if not valid:
         yield Finding(NOT_A_HOSTNAME, told, f"{address}: {shown}")
         return
-    confirmed = _confirmed(address, seen)
     if not confirmed:
         forward = [_forward(name, address) for name in valid]
         if failed := failures(seen, forward):
@@ -297,17 +314,13 @@ def _helo(helo: str, address: str, seen: Records) -> Iterator[Finding]:
         )
 
 
-def _receiver(address: str, seen: Records) -> Iterator[Finding]:
+def _receiver(reverse: _Reverse, seen: Records) -> Iterator[Finding]:
     """What is worth a note about the address of an MX host; a failed lookup there matters to nobody."""
-    question = _pointer(address)
-    answer = seen_answer(seen, question)
-    if not answer.known:
+    address, _, answer, names, valid, confirmed = reverse
+    if confirmed or not answer.known:
         return
-    names = _names(address, seen)
-    told = evidence(question, answer, ", ".join(names[:_NAMES]))
     if not names:
-        yield Finding(MX_NONE, told, address)
-    elif not _confirmed(address, seen) and not failures(
-        seen, (_forward(name, address) for name in names[:_NAMES] if hostname(name))
-    ):
-        yield Finding(MX_NOT_CONFIRMED, told, f"{address} is {', '.join(map(printable, names[:3]))}")
+        yield Finding(MX_NONE, _fact(reverse), address)
+    elif not failures(seen, [_forward(name, address) for name in valid]):
+        listed = ", ".join(map(printable, names[:3]))
+        yield Finding(MX_NOT_CONFIRMED, _fact(reverse), f"{address} is {listed}")
