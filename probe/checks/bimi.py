@@ -20,7 +20,7 @@ from probe.checks._evidence import (
     zone_line,
 )
 from probe.checks._suffixes import organizational
-from probe.facts import Question, Records
+from probe.facts import Answer, Question, Records, Status
 from probe.grammar import bimi, tags
 from probe.rules import Finding, Source, State, Verdict
 
@@ -99,18 +99,20 @@ def _policy_question(place: str) -> Question:
     return Question(f"_dmarc.{place}", "TXT")
 
 
-def _records(place: str, seen: Records) -> list[str]:
-    return [value for value in seen.of(_question(place).name, "TXT") if bimi.announces(value)]
+def _records(answer: Answer) -> list[str]:
+    values = answer.values if answer.status is Status.OK else ()
+    return [value for value in values if bimi.announces(value)]
 
 
 def ask(domain: Domain, seen: Records) -> Iterator[Question]:
     """The record, where it stands, and the DMARC record it depends on."""
     for place in _places(domain):
         yield (question := _question(place))
-        records = _records(place, seen)
-        if records:
+        answer = seen_answer(seen, question)
+        if not answer.known:
+            return
+        if _records(answer):
             yield _policy_question(place)
-        if records or not seen_answer(seen, question).known:
             return
 
 
@@ -118,9 +120,10 @@ def judge(domain: Domain, seen: Records) -> Judgement:
     """``evaluation`` holds the addresses of the logo and its certificate."""
     for place in _places(domain):
         question = _question(place)
-        if not seen_answer(seen, question).known:
+        answer = seen_answer(seen, question)
+        if not answer.known:
             return Judgement(State.UNKNOWN, (unknown(UNKNOWN, seen, question),))
-        if records := _records(place, seen):
+        if records := _records(answer):
             return _judged(place, records, seen)
     question = _question(domain.name)
     return Judgement(State.MISSING, (Finding(NONE, evidence(question, seen_answer(seen, question))),))

@@ -5,6 +5,7 @@ RFC 7672. Only DNS is asked: whether a record fits the certificate is seen when 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 
 from probe.checks import Domain, Judgement
@@ -84,6 +85,7 @@ def _hosts(domain: Domain, seen: Records) -> list[str]:
     return list(hosts(domain.name, seen)[: FOLLOWED if signed else _UNSIGNED])
 
 
+@functools.lru_cache(maxsize=4096)
 def _question(host: str) -> Question:
     return Question(f"_25._tcp.{host}", "TLSA")
 
@@ -91,7 +93,7 @@ def _question(host: str) -> Question:
 def ask(domain: Domain, seen: Records) -> Iterator[Question]:
     """The MX records, then TLSA for their hosts."""
     yield Question(domain.name, "MX")
-    yield from (_question(host) for host in _hosts(domain, seen))
+    yield from map(_question, _hosts(domain, seen))
 
 
 def judge(domain: Domain, seen: Records) -> Judgement:

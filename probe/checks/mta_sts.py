@@ -6,6 +6,7 @@ enforce mode that leaves out an MX host loses mail, replies to one's own mail in
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Iterator, Mapping
 
@@ -23,7 +24,7 @@ from probe.checks._evidence import (
     zone_line,
 )
 from probe.checks.mx import exchanges, null
-from probe.facts import Question, Records
+from probe.facts import Answer, Question, Records, Status
 from probe.grammar import mtasts
 from probe.rules import Finding, State, Verdict
 
@@ -169,9 +170,9 @@ def policy_question(name: str) -> Question:
     return Question(f"https://mta-sts.{name}/.well-known/mta-sts.txt", "HTTP")
 
 
-def _records(domain: Domain, seen: Records) -> list[str]:
-    question = record_question(domain.name)
-    return [value for value in seen.of(question.name, question.type) if mtasts.announces(value)]
+def _records(answer: Answer) -> list[str]:
+    values = answer.values if answer.status is Status.OK else ()
+    return [value for value in values if mtasts.announces(value)]
 
 
 def ask(domain: Domain, seen: Records) -> Iterator[Question]:
@@ -179,8 +180,8 @@ def ask(domain: Domain, seen: Records) -> Iterator[Question]:
     yield Question(domain.name, "MX")
     if null(domain.name, seen):
         return
-    yield record_question(domain.name)
-    records = _records(domain, seen)
+    yield (question := record_question(domain.name))
+    records = _records(seen_answer(seen, question))
     if len(records) == 1 and not mtasts.record(records[0]).problems:
         yield policy_question(domain.name)
 
@@ -193,7 +194,7 @@ def judge(domain: Domain, seen: Records) -> Judgement:
     answer = seen_answer(seen, question)
     if not answer.known:
         return Judgement(State.UNKNOWN, (unknown(UNKNOWN, seen, question),))
-    records = _records(domain, seen)
+    records = _records(answer)
     fact = evidence(question, answer, "; ".join(records[:4]))
     nearly = [] if records else [value for value in answer.values[:10] if mtasts.resembles(value)]
     if nearly:
@@ -277,18 +278,20 @@ def _identity(text: str) -> str:
 
 def _file(domain: Domain, seen: Records, policy: mtasts.Policy | None = None) -> str:
     """The policy file that fits the MX records, and the record that announces it."""
-    hosts = dict.fromkeys([each.host for each in exchanges(domain.name, seen)[:20] if each.host])
+    hosts = tuple(dict.fromkeys([each.host for each in exchanges(domain.name, seen)[:20] if each.host]))
     mode = (policy.mode if policy else "") or "testing"
     age = max(policy.max_age if policy else 0, 604_800)
-    lines = [
-        "version: STSv1",
-        f"mode: {mode}",
-        *[f"mx: {printable(host)}" for host in hosts],
-        f"max_age: {age}",
-    ]
-    text = "\n".join(lines)
-    record = zone_line(f"_mta-sts.{domain.name}", "TXT", f"v=STSv1; id={_identity(text)}")
+    text, identity = _written(hosts, mode, age)
+    record = zone_line(f"_mta-sts.{domain.name}", "TXT", f"v=STSv1; id={identity}")
     return f"{policy_question(domain.name).name}\n{text}\n\n{record}"
+
+
+@functools.lru_cache(maxsize=1024)
+def _written(hosts: tuple[str, ...], mode: str, age: int) -> tuple[str, str]:
+    """A policy file and its id; the domains of a provider share their hosts."""
+    patterns = [f"mx: {printable(host)}" for host in hosts]
+    text = "\n".join(("version: STSv1", f"mode: {mode}", *patterns, f"max_age: {age}"))
+    return text, _identity(text)
 
 
 def _advice(domain: Domain, seen: Records) -> str:

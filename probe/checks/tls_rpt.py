@@ -16,7 +16,7 @@ from probe.checks._evidence import (
     zone_line,
 )
 from probe.checks.mx import null
-from probe.facts import Question, Records
+from probe.facts import Question, Records, Status
 from probe.grammar import tlsrpt
 from probe.rules import Finding, State, Verdict
 
@@ -79,10 +79,11 @@ def judge(domain: Domain, seen: Records) -> Judgement:
     answer = seen_answer(seen, question)
     if not answer.known:
         return Judgement(State.UNKNOWN, (unknown(UNKNOWN, seen, question),))
-    records = [value for value in seen.of(question.name, question.type) if tlsrpt.announces(value)]
+    values = answer.values if answer.status is Status.OK else ()
+    records = [value for value in values if tlsrpt.announces(value)]
     fact = evidence(question, answer, "; ".join(records[:4]))
     if not records:
-        nearly = [value for value in seen.of(question.name, question.type)[:10] if tlsrpt.resembles(value)]
+        nearly = [value for value in values[:10] if tlsrpt.resembles(value)]
         if nearly:
             rua = ",".join(map(printable, tlsrpt.addresses(nearly[0]))) or f"mailto:tls-reports@{domain.name}"
             fix = zone_line(question.name, "TXT", f"v=TLSRPTv1; rua={rua}")
