@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cached_property
 from operator import attrgetter
 from typing import NamedTuple
@@ -31,6 +31,7 @@ COMMON = (
     "turbo-smtp", "mail1", "mail2", "api", "s1024", "s2048", "mailchannels", "dkim1", "dkim2", "sig1",
     "key", "main", "m1", "zmail", "zoho", "pm", "mandrill", "mailjet", "resend", "fm1", "protonmail",
 )  # fmt: skip
+_LONGEST_NAME = 253
 _MAX_GIVEN = 20
 _MAX_PROVIDERS = 6
 _IN_FLIGHT = 1024  # domains whose names are kept at hand: more than are audited at a time
@@ -72,11 +73,14 @@ def places(domain: Domain) -> Places:
     name = domain.name
     label = hashlib.blake2b(name.encode(), digest_size=10, person=b"no such selector").hexdigest()
     control, above = Question(dkim.key_name(f"x{label}", name), "TXT"), _above(name)
-    given = _keys(filter(None, map(dkim.selector, domain.selectors[:_MAX_GIVEN])), name)
+    told = filter(None, map(dkim.selector, domain.selectors[:_MAX_GIVEN]))
+    given = {selector: Question(dkim.key_name(selector, name), "TXT") for selector in told}
     home = _suffixes.organizational(name) if name.count(".") > 1 else name
     parent = _above(home) if home != name else None
     first = [control, above, *given.values(), Question(name, "MX"), Question(name, "TXT")]
-    return Places(control, above, parent, given, _askable([*first, parent] if parent else first))
+    if parent is not None:
+        first.append(parent)
+    return Places(control, above, parent, given, tuple([asked for asked in first if _askable(asked)]))
 
 
 def _above(name: str) -> Question:
@@ -89,8 +93,16 @@ def domainkey(domain: Domain) -> Question:
 
 
 def _keys(selectors: Iterable[str], name: str) -> dict[str, Question]:
-    """Where the keys of some selectors stand."""
-    return {selector: Question(dkim.key_name(selector, name), "TXT") for selector in selectors}
+    """Where the keys of some selectors stand, if they can be asked for."""
+    return {
+        selector: asked
+        for selector in selectors
+        if _askable(asked := Question(dkim.key_name(selector, name), "TXT"))
+    }
+
+
+def _askable(asked: Question) -> bool:
+    return len(asked.name) <= _LONGEST_NAME
 
 
 class Ladder:
@@ -115,16 +127,16 @@ class Ladder:
                 return tuple(asked), False
         return tuple(asked), True
 
-    def _rungs(self) -> Iterator[tuple[Question, ...]]:
+    def _rungs(self) -> Iterator[Collection[Question]]:
         """Each is read once the one before is answered, and only if that leaves something to find."""
         yield self.places.rung
         if not self._searched:
             return
-        yield _askable(self._of_providers.values())
-        yield _askable(self._of_aliases.values())
+        yield self._of_providers.values()
+        yield self._of_aliases.values()
         # Whoever named selectors is not searched for more than his providers use.
         if not self.given and not any(each.key for each in self.selectors):
-            yield _askable(_keys(COMMON, self.domain.name).values())
+            yield _keys(COMMON, self.domain.name).values()
 
     @property
     def given(self) -> Mapping[str, Question]:
@@ -143,7 +155,7 @@ class Ladder:
         guessed: Mapping[str, Question] = {}
         if self._searched:
             guessed = {**self._of_providers, **self._of_aliases}
-            if self.seen.asked(dkim.key_name(COMMON[0], self.domain.name), "TXT") is not None:
+            if not given and self.seen.asked(dkim.key_name(COMMON[0], self.domain.name), "TXT") is not None:
                 guessed = {**guessed, **_keys(COMMON, self.domain.name)}
         told = [self._selector(name, asked, told=True) for name, asked in given.items()]
         found = [
@@ -238,10 +250,6 @@ def _serving(told: str, exchanges: tuple[str, ...], texts: tuple[str, ...]) -> t
     included = {term.partition(":")[2] for value in spf for term in value.split() if "include:" in term}
     found = (named, mailbox, *_providers.including(included))
     return tuple({one.id: one for one in found if one is not None}.values())[:_MAX_PROVIDERS]
-
-
-def _askable(questions: Iterable[Question]) -> tuple[Question, ...]:
-    return tuple([each for each in questions if len(each.name) <= 253])
 
 
 @once_for_all(attrgetter("climbed"))

@@ -5,9 +5,8 @@ from __future__ import annotations
 import functools
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 from probe.rules import Source
@@ -85,22 +84,23 @@ def filled(pattern: str, domain: str) -> str:
     return pattern.replace("{domain}", domain).replace("{dashed}", domain.replace(".", "-"))
 
 
-def _likely(kind: str, name: str) -> Iterator[tuple[int, str]]:
+def _likely(kind: str, name: str) -> Sequence[tuple[int, str]]:
     """The patterns whose end may be that of a name, with their providers' places in the table."""
     patterns = _by_end(kind)
-    return chain(patterns.get(_end(name), ()), patterns[""])
+    return patterns.get(_end(name)) or patterns[""]
 
 
 @functools.cache
 def _by_end(kind: str) -> Mapping[str, Sequence[tuple[int, str]]]:
-    """The patterns of one kind by the last two labels of what they match; none where these are open."""
-    found: dict[str, list[tuple[int, str]]] = {"": []}
+    """The patterns of one kind by the last two labels of what they match; with each those that end openly."""
+    closed: dict[str, list[tuple[int, str]]] = {}
+    opened: list[tuple[int, str]] = []
     for place, provider in enumerate(table()):
         for pattern in getattr(provider, kind):
             fixed = _OPEN.split(pattern)[-1]
-            closed = fixed == pattern or fixed.count(".") > 1
-            found.setdefault(_end(fixed) if closed else "", []).append((place, pattern))
-    return found
+            ends = fixed == pattern or fixed.count(".") > 1
+            (closed.setdefault(_end(fixed), []) if ends else opened).append((place, pattern))
+    return {"": opened, **{end: [*patterns, *opened] for end, patterns in closed.items()}}
 
 
 def _end(name: str) -> str:
