@@ -65,10 +65,10 @@ _OF_STATE = {
 
 def _reason(area: str, told: Judgement) -> tuple[str, str]:
     """Why a check failed, in a word, and where its fix is told."""
-    failures = [finding for finding in told.findings if finding.verdict is Verdict.FAIL]
-    if not failures:
-        return "", ""
-    return f"{area} is {told.state}", f"As {failures[0].rule.id} says."
+    for finding in told.findings:
+        if finding.verdict is Verdict.FAIL:
+            return f"{area} is {told.state}", f"As {finding.rule.id} says."
+    return "", ""
 
 
 def _spf(domain: Domain, seen: Records) -> Seen:
@@ -129,7 +129,7 @@ def _dmarc(domain: Domain, told: Judgement) -> Seen:
 def _alignment(domain: Domain, told: Judgement) -> Seen:
     """DNS can show that nothing aligns; that something does, only a message shows."""
     asked = Question(f"_dmarc.{domain.name}", "TXT")
-    nothing = {"dmarc/nothing-aligns"} & {finding.rule.id for finding in told.findings}
+    nothing = any(finding.rule.id == "dmarc/nothing-aligns" for finding in told.findings)
     return Seen("fail", asked, "neither SPF nor DKIM") if nothing else Seen("unseen", asked)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 from probe.checks import Domain, Judgement, dkim, dmarc, ptr, spf
 from probe.checks._dmarc_alignment import envelope_domain
@@ -121,18 +122,51 @@ def judge(domain: Domain, seen: Records) -> Judgement:
     observed = observe(domain, seen)
     if not observed:
         return Judgement(State.NOT_APPLICABLE)
-    statuses = tuple(observed[row.sees].status if row.sees else "unseen" for row in ROWS)
-    findings = tuple(_findings(observed, statuses, seen))
-    worst = {finding.verdict for finding in findings}
-    state = (
-        State.INVALID if Verdict.FAIL in worst else State.UNKNOWN if Verdict.UNKNOWN in worst else State.VALID
-    )
-    return Judgement(state, findings, _table(statuses))
+    told = _told(tuple([(name, each.status) for name, each in observed.items()]))
+    state = State.INVALID if told.broken else State.UNKNOWN if told.unknown else State.VALID
+    return Judgement(state, (*_findings(told, observed, seen), told.unseen), told.table)
+
+
+class _Told(NamedTuple):
+    """What the statuses of the observations make of the rows.
+
+    `broken` holds rules with the observation that shows each and with those who have it, `unknown` the
+    observations that could not be made; `unseen` is the finding for what nobody can see from outside.
+    """
+
+    broken: tuple[tuple[str, str, str], ...]
+    unknown: tuple[str, ...]
+    unseen: Finding
+    table: Shared
 
 
 @functools.lru_cache(maxsize=256)
-def _table(statuses: tuple[str, ...]) -> Shared:
-    told = tuple(zip(ROWS, statuses, strict=True))
+def _told(observed: tuple[tuple[str, str], ...]) -> _Told:
+    """The same for every sender with the same statuses, and most have the same."""
+    status_of = {"": "unseen", **dict(observed)}
+    rows = tuple((row, status_of[row.sees]) for row in ROWS)
+    broken: dict[str, list[Row]] = {}
+    unseen: dict[str, list[str]] = {}
+    for row, status in rows:
+        if status == "fail":
+            broken.setdefault(row.id, []).append(row)
+        elif status == "unseen":
+            label = row.sees if row.sees.endswith("-passes") else row.id
+            unseen.setdefault(label, []).append(_NAMES[row.receiver])
+    listed = "; ".join(f"{rule} ({', '.join(who)})" for rule, who in unseen.items())
+    return _Told(
+        tuple((problem, held[0].sees, _owners(held)) for problem, held in broken.items()),
+        tuple(dict.fromkeys(row.sees for row, status in rows if status == "unknown")),
+        Finding(_RULE["unseen"], {"rules": listed}, listed),
+        _table(rows),
+    )
+
+
+def _owners(rows: Iterable[Row]) -> str:
+    return ", ".join(_NAMES[row.receiver] + (" (bulk)" if row.bulk else "") for row in rows)
+
+
+def _table(rows: Iterable[tuple[Row, str]]) -> Shared:
     table: dict[str, object] = {
         receiver.id: {
             "scope": receiver.scope,
@@ -146,7 +180,7 @@ def _table(statuses: tuple[str, ...]) -> Shared:
                     "status": status,
                     "replies": list(row.replies),
                 }
-                for row, status in told
+                for row, status in rows
                 if row.receiver == receiver.id
             ],
         }
@@ -155,33 +189,13 @@ def _table(statuses: tuple[str, ...]) -> Shared:
     return Shared(table)
 
 
-@functools.lru_cache(maxsize=256)
-def _listed(statuses: tuple[str, ...]) -> str:
-    """The rules nobody can see from outside, and whose they are."""
-    unseen: dict[str, list[str]] = {}
-    for row, status in zip(ROWS, statuses, strict=True):
-        if status == "unseen":
-            label = row.sees if row.sees.endswith("-passes") else row.id
-            unseen.setdefault(label, []).append(_NAMES[row.receiver])
-    return "; ".join(f"{rule} ({', '.join(who)})" for rule, who in unseen.items())
-
-
-def _findings(observed: Mapping[str, Seen], statuses: tuple[str, ...], seen: Records) -> Iterator[Finding]:
-    by_id: dict[str, list[Row]] = {}
-    unknown: dict[Question, None] = {}
-    for row, status in zip(ROWS, statuses, strict=True):
-        if status == "fail":
-            by_id.setdefault(row.id, []).append(row)
-        elif status == "unknown":
-            unknown[observed[row.sees].asked] = None
-    for problem, rows in by_id.items():
-        shown = observed[rows[0].sees]
-        who = ", ".join(_NAMES[row.receiver] + (" (bulk)" if row.bulk else "") for row in rows)
+def _findings(told: _Told, observed: Mapping[str, Seen], seen: Records) -> Iterator[Finding]:
+    """What is broken, and what could not be looked up."""
+    for problem, name, who in told.broken:
+        shown = observed[name]
         detail = f"{who}: {shown.detail}" if shown.detail else who
-        told = evidence(shown.asked, seen_answer(seen, shown.asked))
-        yield Finding(_RULE[problem], told, detail, shown.fix)
-    for asked in unknown:
+        fact = evidence(shown.asked, seen_answer(seen, shown.asked))
+        yield Finding(_RULE[problem], fact, detail, shown.fix)
+    for asked in dict.fromkeys([observed[name].asked for name in told.unknown]):
         answer = seen_answer(seen, asked)
         yield Finding(_RULE["unknown"], evidence(asked, answer), f"{asked}: {answer.status}")
-    listed = _listed(statuses)
-    yield Finding(_RULE["unseen"], {"rules": listed}, listed)
