@@ -101,10 +101,14 @@ def _root(
     """  # noqa: D301  # the \b is typer's mark for lines that stay
 
 
+COLLECT_AFTER = 10_000  # new objects; reports come by the thousand and hold no cycles, so fewer looks do
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the program with its own words (None), or with others; it ends the process."""
     if arguments is None:
         gc.freeze()  # what was imported stays: the collector need not go through it again
+        gc.set_threshold(COLLECT_AFTER)
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show a character gets an escape, not a traceback.
         if hasattr(stream, "reconfigure"):

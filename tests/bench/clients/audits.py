@@ -6,6 +6,7 @@ A job's `host` and `port` are the name server, `count` the domains; every report
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, cast
@@ -15,6 +16,7 @@ import dns.exception
 import dns.flags
 import dns.resolver
 
+from probe.cli import COLLECT_AFTER
 from probe.facts import Answer, Question, Status
 from probe.render import Style, find
 from probe.run.domain import check_domains
@@ -100,4 +102,5 @@ async def main() -> None:
     tell(result)
 
 
+gc.set_threshold(COLLECT_AFTER)  # as the command does
 asyncio.run(main())

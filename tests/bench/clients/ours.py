@@ -6,8 +6,10 @@ Variants: none, a report and no more; `jsonl`, the report as a line of JSON too;
 from __future__ import annotations
 
 import asyncio
+import gc
 
 from probe import Inbox, Limits, Network, Outcome, Secret, TlsMode, check_creds
+from probe.cli import COLLECT_AFTER
 from probe.render import Style, find
 from tests.bench.clients._job import concurrently, job, tell
 
@@ -34,4 +36,5 @@ async def main() -> None:
         tell(await concurrently(told, probe))
 
 
+gc.set_threshold(COLLECT_AFTER)  # as the command does
 asyncio.run(main())
