@@ -189,27 +189,29 @@ class Ladder:
         echoed = bool(self.echoes) and frozenset(above.values) == self.echoes
         return (nothing or echoed) and self.wildcard is None
 
-    @cached_property
+    @property
     def providers(self) -> tuple[Provider, ...]:
         """Who sends for the domain: the provider told, that of its MX, those its SPF record includes."""
-        name, seen = self.domain.name, self.seen
-        return _serving(self.domain.provider, seen.of(name, "MX"), seen.of(name, "TXT"))
+        return self._serving[0]
+
+    @property
+    def _of_providers(self) -> Mapping[str, Question]:
+        return self._serving[1]
 
     @cached_property
-    def _of_providers(self) -> Mapping[str, Question]:
+    def _serving(self) -> tuple[tuple[Provider, ...], Mapping[str, Question]]:
         name, seen = self.domain.name, self.seen
         return _guesses(name, self.domain.provider, seen.of(name, "MX"), seen.of(name, "TXT"))
 
     @cached_property
     def _of_aliases(self) -> Mapping[str, Question]:
-        """The selectors of providers that an alias of a known selector leads to."""
-        answers = [
-            seen_answer(self.seen, asked) for asked in (*self.given.values(), *self._of_providers.values())
-        ]
+        """The selectors of further providers that an alias of a known selector leads to."""
+        known = (*self.given.values(), *self._of_providers.values())
+        answers = [seen_answer(self.seen, asked) for asked in known]
         targets = {alias for answer in answers if answer.aliases for alias in answer.aliases[:5]}
         if not targets:
             return {}
-        return _of_customer(_providers.leading(targets, self.domain.name), self.domain.name)
+        return _of_customer(_providers.leading(targets, self.domain.name, self.providers), self.domain.name)
 
     def _worth_searching(self) -> bool:
         """Whether a guess can find anything: some key may exist, and not every name has an answer."""
@@ -232,9 +234,10 @@ class Ladder:
 @functools.lru_cache(maxsize=_IN_FLIGHT // 2)
 def _guesses(
     name: str, told: str, exchanges: tuple[str, ...], texts: tuple[str, ...]
-) -> Mapping[str, Question]:
-    """The keys that those who send for a domain use."""
-    return _of_customer(_serving(told, exchanges, texts), name)
+) -> tuple[tuple[Provider, ...], Mapping[str, Question]]:
+    """Those who send for a domain, and the keys that they use."""
+    serving = _serving(told, exchanges, texts)
+    return serving, _of_customer(serving, name)
 
 
 def _of_customer(serving: Iterable[Provider], name: str) -> Mapping[str, Question]:

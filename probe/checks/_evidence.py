@@ -96,7 +96,8 @@ def evidence(question: Question, answer: Answer, record: str = "") -> Mapping[st
 
 def failures(seen: Records, questions: Iterable[Question]) -> list[Question]:
     """Those of some questions that nothing may be concluded from."""
-    return [question for question in questions if not seen_answer(seen, question).known]
+    answer = seen.answers.get
+    return [question for question in questions if not answer(question, _NOT_ASKED).known]
 
 
 def problem(
@@ -161,7 +162,7 @@ def address_questions(host: str) -> tuple[Question, Question]:
 
 def addresses(seen: Records, host: str) -> list[str]:
     """The addresses of a host, IPv4 first; empty where there are none or nothing is known."""
-    return [*map(printable, seen.of(host, "A")), *map(printable, seen.of(host, "AAAA"))]
+    return [printable(address) for kind in ("A", "AAAA") for address in seen.of(host, kind)]
 
 
 def state(findings: Iterable[Finding]) -> State:

@@ -66,15 +66,16 @@ def _of_host(host: str) -> Provider | None:
     return table()[min(places)] if places else None
 
 
-def leading(aliases: Iterable[str], domain: str) -> tuple[Provider, ...]:
-    """The providers whose customers' DKIM selectors are aliases of such names, in the table's order."""
+def leading(aliases: Iterable[str], domain: str, but: Iterable[Provider]) -> tuple[Provider, ...]:
+    """The providers, `but` for some, whose customers' DKIM selectors are aliases of such names, in order."""
+    known = {one.id for one in but}
     places = {
         place
         for alias in aliases
         for place, pattern in _likely("targets", alias)
-        if matches(alias, filled(pattern, domain))
+        if table()[place].id not in known and matches(alias, filled(pattern, domain))
     }
-    return tuple(table()[place] for place in sorted(places))
+    return tuple([table()[place] for place in sorted(places)])
 
 
 def filled(pattern: str, domain: str) -> str:

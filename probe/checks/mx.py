@@ -337,8 +337,7 @@ class _Published:
         for host, found in self.reached.items():
             yield from _host(self.domain, preferred[host], found, self.seen)
         yield from self._together()
-        told = [provider for host in self.reached if (provider := recognise((host,))) is not None]
-        whose = sorted({provider.name for provider in told if provider.sends})
+        whose = _owners(tuple(self.reached))
         if len(whose) > 1:
             yield self.told(MIXED, " and ".join(whose))
 
@@ -371,7 +370,7 @@ class _Published:
     def _together(self) -> Iterator[Finding]:
         """What no single host says: whether mail arrives at all, and over IPv4."""
         reached = [each for found in self.reached.values() for each in found if routable(each)]
-        if any("." in address for address in reached):
+        if "." in "".join(reached):
             return
         asked = chain.from_iterable(map(address_questions, self.reached))
         if failures(self.seen, asked) or len({each.host for each in self.found}) > FOLLOWED:
@@ -380,6 +379,13 @@ class _Published:
             yield self.told(UNREACHABLE, self.domain)
         else:
             yield self.told(IPV6_ONLY, ", ".join(reached[:4]))
+
+
+@functools.lru_cache(maxsize=1024)
+def _owners(hosts: tuple[str, ...]) -> tuple[str, ...]:
+    """The names of the providers that some hosts belong to, as far as mail also leaves through them."""
+    told = [provider for host in hosts if (provider := recognise((host,))) is not None]
+    return tuple(sorted({provider.name for provider in told if provider.sends}))
 
 
 def _judged(published: _Published) -> Judgement:
@@ -402,19 +408,19 @@ def _host(domain: str, exchange: Exchange, found: Sequence[str], seen: Records) 
     """What is wrong with one MX host that has these addresses."""
     host = exchange.host
     asked = address_questions(host)
-    answers = [seen_answer(seen, question) for question in asked]
+    first, second = seen_answer(seen, asked[0]), seen_answer(seen, asked[1])
     if not hostname(host):
         question = Question(domain, "MX")
         yield Finding(BAD_NAME, evidence(question, seen_answer(seen, question), host), printable(host))
-    if aliases := answers[0].aliases or answers[1].aliases:
+    if aliases := first.aliases or second.aliases:
         fix = zone_line(domain, "MX", f"{exchange.preference} {printable(aliases[-1])}.")
         detail = f"{printable(host)} is an alias of {printable(aliases[-1])}"
-        yield Finding(CNAME, evidence(asked[0], answers[0], aliases[-1]), detail, fix)
+        yield Finding(CNAME, evidence(asked[0], first, aliases[-1]), detail, fix)
     if found:
-        if inside := [address for address in found if not routable(address)]:
-            listed = ", ".join(inside)
-            yield Finding(PRIVATE, evidence(asked[0], answers[0], listed), f"{printable(host)}: {listed}")
+        if not all(map(routable, found)):
+            inside = ", ".join([address for address in found if not routable(address)])
+            yield Finding(PRIVATE, evidence(asked[0], first, inside), f"{printable(host)}: {inside}")
     elif failed := failures(seen, asked):
         yield unknown(UNKNOWN, seen, failed[0])
     else:
-        yield Finding(NO_ADDRESS, evidence(asked[0], answers[0]), printable(host))
+        yield Finding(NO_ADDRESS, evidence(asked[0], first), printable(host))
