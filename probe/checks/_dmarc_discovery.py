@@ -72,6 +72,7 @@ def question(name: str) -> Question:
     return Question(f"_dmarc.{name}", "TXT")
 
 
+@functools.lru_cache(maxsize=1024)
 def askable(name: str) -> bool:
     """Whether a name can stand in a question: 253 bytes, labels of 1 to 63 (RFC 1035 section 2.3.4)."""
     lengths = [*map(len, name.split("."))]

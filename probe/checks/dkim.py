@@ -23,6 +23,7 @@ __all__ = ["RULES", "ask", "judge"]
 
 _OTHERWISE = {"dkim/not-sending": State.NOT_APPLICABLE, "dkim/parent-key": State.MISSING}
 _THERE = frozenset({Status.OK, Status.NODATA})
+_ROTATING = ("selector1", "selector2")
 _MISSING = frozenset({"dkim/missing", "dkim/selector-missing"})
 
 
@@ -37,8 +38,10 @@ def judge(domain: Domain, seen: Records) -> Judgement:
     """What each selector's key is worth; the state is that of the selectors told, where any were."""
     ladder = ladder_of(domain, seen)
     findings = tuple(_findings(ladder, seen))
-    failed = {finding.rule.id for finding in findings if finding.verdict is Verdict.FAIL}
-    verdict = State.MISSING if failed and failed <= _MISSING else state(findings)
+    verdict = state(findings)
+    if verdict is State.INVALID:
+        failed = {finding.rule.id for finding in findings if finding.verdict is Verdict.FAIL}
+        verdict = State.MISSING if failed <= _MISSING else verdict
     verdict = next((_OTHERWISE[each.rule.id] for each in findings if each.rule.id in _OTHERWISE), verdict)
     return Judgement(verdict, findings, _evaluation(ladder))
 
@@ -158,8 +161,8 @@ def _guessed(each: Selector, usable: Mapping[str, Assessment]) -> Iterator[Findi
 
 def _rotation(ladder: Ladder) -> Iterator[Finding]:
     """Microsoft 365 signs with two selectors in turn: an alias for one of them tells the other's."""
-    by_name = {each.name: each for each in ladder.selectors}
-    for name, other in (("selector1", "selector2"), ("selector2", "selector1")):
+    by_name = {each.name: each for each in ladder.selectors if each.name in _ROTATING}
+    for name, other in (_ROTATING, _ROTATING[::-1]):
         here, there = by_name.get(name), by_name.get(other)
         if here is None or there is None or not here.answer.aliases or there.told:
             continue

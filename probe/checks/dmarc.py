@@ -81,7 +81,7 @@ def _evaluation(found: Discovery, older: Older, alignment: Alignment) -> Mapping
         "policy": str(found.policy) if found.policy else None,
         "org_domain_7489": older.org,
         "policy_7489": str(older.policy) if older.policy else None,
-        "queries": [question(name).name for name in found.asked],
+        "queries": [f"_dmarc.{name}" for name in found.asked],
         "alignment": alignment.told(),
     }
 
@@ -134,7 +134,7 @@ def _own_name(name: str, found: Discovery, seen: Records) -> Iterator[Finding]:
     records = kept(name, seen)
     if len(records) > 1:
         yield _several(name, records, seen)
-    others = [value for value in values if not dmarc.is_record(value)]
+    others = [value for value in values if not dmarc.is_record(value)] if len(records) < len(values) else []
     meant = [value for value in others if dmarc.resembles(value)]
     if not records and meant:
         fix = f"Replace it by: {line(name, meant[0])}"

@@ -203,13 +203,13 @@ def _network(
         return
     networks = set(map(_around, found))
     if len(networks) == 1:
-        yield Finding(ONE_NETWORK, fact, str(networks.pop()))
+        yield Finding(ONE_NETWORK, fact, networks.pop())
 
 
 @functools.lru_cache(maxsize=4096)
-def _around(address: str) -> ipaddress.IPv4Network:
+def _around(address: str) -> str:
     """The /24 of an IPv4 address."""
-    return ipaddress.IPv4Network((address, 24), strict=False)
+    return str(ipaddress.IPv4Network((address, 24), strict=False))
 
 
 def _serial(domain: Domain, address: str, seen: Records) -> str:

@@ -192,7 +192,8 @@ def _reverse(address: str, seen: Records) -> _Reverse:
 
 
 def _names(question: Question, seen: Records) -> tuple[str, ...]:
-    return tuple(sorted(seen.of(question.name, question.type)))
+    names = seen.of(question.name, question.type)
+    return names if len(names) < 2 else tuple(sorted(names))
 
 
 def _forward(name: str, address: str) -> Question:

@@ -7,7 +7,7 @@ reader reports everything and forgives nothing: whose record it is decides.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 __all__ = ["TagList", "read"]
@@ -52,21 +52,24 @@ def read(text: str) -> TagList:
     """The tags of `text`. Total: whatever is no tag is listed, nothing raises."""
     pairs: list[tuple[str, str]] = []
     malformed: list[str] = []
-    duplicates: dict[str, None] = {}
-    seen: set[str] = set()
-    for piece in _pieces(text[:_MAX_TEXT]):
+    for piece in text[:_MAX_TEXT].split(";", _MAX_TAGS)[:_MAX_TAGS]:
         name, equals, value = piece.partition("=")
         name = name.strip(_WSP)
-        if not equals or not _NAME.match(name):
-            malformed.append(piece.strip(_WSP))
-            continue
+        if equals and _NAME.match(name):
+            pairs.append((name, value.strip(_WSP)))
+        elif bare := piece.strip(_WSP):
+            malformed.append(bare)
+    return TagList(tuple(pairs), tuple(malformed), _repeated([name for name, _ in pairs]))
+
+
+def _repeated(names: Sequence[str]) -> tuple[str, ...]:
+    """The names that occur again, each once, in the order in which they do."""
+    if len(set(names)) == len(names):
+        return ()
+    seen: set[str] = set()
+    again: dict[str, None] = {}
+    for name in names:
         if name in seen:
-            duplicates[name] = None
+            again[name] = None
         seen.add(name)
-        pairs.append((name, value.strip(_WSP)))
-    return TagList(tuple(pairs), tuple(malformed), tuple(duplicates))
-
-
-def _pieces(text: str) -> Iterator[str]:
-    pieces = text.split(";", _MAX_TAGS)[:_MAX_TAGS]
-    return (piece for piece in pieces if piece.strip(_WSP))
+    return tuple(again)
