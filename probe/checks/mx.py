@@ -264,18 +264,18 @@ def _followed(domain: str, seen: Records) -> list[str]:
     return [host for host in hosts(domain, seen) if host != "localhost"][:FOLLOWED]
 
 
-def ask(domain: Domain, seen: Records) -> Iterator[Question]:
+def ask(domain: Domain, seen: Records) -> list[Question]:
     """The MX records, then the addresses of the hosts they name; without MX, the domain's own."""
-    yield (question := Question(domain.name, "MX"))
+    asked = [question := Question(domain.name, "MX")]
     if (answer := seen.answers.get(question)) is None:
-        return
+        return asked
     followed = _followed(domain.name, seen)
     if null(domain.name, seen):
-        yield Question(domain.name, "TXT")
+        asked.append(Question(domain.name, "TXT"))
     if answer.known and not answer.values and not nonexistent(seen, domain.name):
         followed = [domain.name]
-    for host in followed:
-        yield from address_questions(host)
+    asked += chain.from_iterable(map(address_questions, followed))
+    return asked
 
 
 def judge(domain: Domain, seen: Records) -> Judgement:

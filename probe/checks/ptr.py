@@ -202,21 +202,21 @@ def _forward(name: str, address: str) -> Question:
 
 
 @asked_once
-def ask(domain: Domain, seen: Records) -> Iterator[Question]:
+def ask(domain: Domain, seen: Records) -> list[Question]:
     """PTR of every address, then the addresses of every name found and of the HELO name."""
+    asked: list[Question] = []
     if domain.sending_ips:
         found = list(filter(routable, _sending(domain)))
     else:
-        yield Question(domain.name, "MX")
         exchangers = _exchangers(domain, seen)
-        yield from chain.from_iterable(map(address_questions, exchangers))
+        asked += (Question(domain.name, "MX"), *chain.from_iterable(map(address_questions, exchangers)))
         found = _receiving(exchangers, seen)
     for address in found:
-        yield (question := _pointer(address))
-        for name in filter(hostname, _names(question, seen)[:_NAMES]):
-            yield _forward(name, address)
+        asked.append(question := _pointer(address))
+        asked += [_forward(name, address) for name in _names(question, seen)[:_NAMES] if hostname(name)]
         if domain.helo and domain.sending_ips:
-            yield _forward(domain.helo, address)
+            asked.append(_forward(domain.helo, address))
+    return asked
 
 
 @once
