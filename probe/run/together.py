@@ -97,7 +97,7 @@ def mute(name: str, seen: Records) -> bool:
 
 def silence(name: str, seen: Records) -> Iterator[Finding]:
     """Who it is that does not answer: the resolver, the domain, or a filter of one type of record."""
-    if all(answer.known for answer in seen.answers.values()):
+    if all(status.known for status in {answer.status for answer in seen.answers.values()}):
         return
     mine, others = _parted(name, seen)
     answered = any(answer.known for answer in others.values())
