@@ -16,6 +16,8 @@ from probe.facts import Question, Records
 
 __all__ = ["asked_once", "once", "once_for_all"]
 
+_NEVER = object()  # what was worked out may well be None
+
 Subject = TypeVar("Subject", bound=Hashable)
 Result = TypeVar("Result")
 
@@ -26,9 +28,8 @@ def once(work: Callable[[Subject, Records], Result]) -> Callable[[Subject, Recor
     @functools.wraps(work)
     def remembered(subject: Subject, seen: Records) -> Result:
         key = (work, subject)
-        try:
-            found = seen.derived[key]
-        except KeyError:
+        found = seen.derived.get(key, _NEVER)
+        if found is _NEVER:
             found = seen.derived[key] = work(subject, seen)
         return cast("Result", found)
 
@@ -71,8 +72,8 @@ def asked_once(
         asked: tuple[Question, ...] | None = seen.derived.get(key)
         if asked is None:
             answers = seen.answers
-            unseen = [question for question in work(subject, seen) if question not in answers]
-            asked = seen.derived[key] = tuple(dict.fromkeys(unseen))
+            unseen = {question: None for question in work(subject, seen) if question not in answers}
+            asked = seen.derived[key] = tuple(unseen)
             if not asked:
                 seen.settled[key] = asked
         return asked

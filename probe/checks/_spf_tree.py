@@ -164,7 +164,8 @@ def _surveyed(begin: tuple[str, str], seen: Records) -> Tree:
             fate, question, child = _examine(line, term, seen)
             if child is not None and question is not None:
                 records[question.name] = child
-                level.append((len(lookups), (*line, question.name)))
+                if child.lookups:
+                    level.append((len(lookups), (*line, question.name)))
             elif (
                 fate is Fate.UNASKED
                 and question is not None

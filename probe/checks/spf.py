@@ -35,10 +35,11 @@ _RANK = (State.INVALID, State.MISSING, State.UNKNOWN, State.WARN, State.VALID)
 @asked_once
 def ask(domain: Domain, seen: Records) -> Iterator[Question]:
     """What is still to be asked: the record, the tree below it level by level, and each sender's own path."""
-    text = Question(domain.name, "TXT")
-    yield text
-    yield Question(domain.name, "MX")
-    answer = seen.answers.get(text)
+    answer = seen.asked(domain.name, "TXT")
+    if answer is None:
+        yield Question(domain.name, "TXT")
+    if seen.asked(domain.name, "MX") is None:
+        yield Question(domain.name, "MX")
     if answer is not None and answer.known:
         records = records_of(answer.values)
         if not records and answer.status is not Status.NXDOMAIN:

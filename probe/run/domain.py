@@ -197,7 +197,7 @@ class _Audit:
     def __init__(self, domain: Domain, chosen: Sequence[str]) -> None:
         self.domain = domain
         self.checks: dict[str, Check] = {name: find(name) for name in chosen}
-        self.asking = self.checks
+        self.asking = list(self.checks.items())
         self.seen = Records()
         self.bugs: dict[str, Finding] = {}
         self.asked = 0
@@ -209,16 +209,17 @@ class _Audit:
         learn gives it no new question.
         """
         domain, seen, answers = self.domain, self.seen, self.seen.answers
-        wanted: dict[str, list[Question]] = {}
-        for name, check in self.asking.items():
+        asking, self.asking = self.asking, []
+        wanted: list[list[Question]] = []
+        for name, check in asking:
             try:
                 asked = islice(check.ask(domain, seen), _AT_ONCE)
                 if unseen := [question for question in asked if question not in answers]:
-                    wanted[name] = unseen
+                    wanted.append(unseen)
+                    self.asking.append((name, check))
             except Exception as problem:  # noqa: BLE001 - one broken check never silences the others
                 self.bugs[name] = _bug(name, problem)
-        self.asking = {name: self.checks[name] for name in wanted}
-        turns = dict.fromkeys(chain.from_iterable(zip_longest(*wanted.values())))
+        turns = dict.fromkeys(chain.from_iterable(zip_longest(*wanted)))
         turns.pop(None, None)  # where one check has more questions than another
         return list(turns)
 
