@@ -167,7 +167,7 @@ def addresses(seen: Records, host: str) -> list[str]:
 
 def state(findings: Iterable[Finding]) -> State:
     """The state of an area that is published: what its worst finding says."""
-    return _STATES.get(worst(finding.verdict for finding in findings), State.VALID)
+    return _STATES.get(worst([finding.rule.verdict for finding in findings]), State.VALID)
 
 
 @functools.lru_cache(maxsize=4096)
