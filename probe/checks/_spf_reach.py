@@ -27,7 +27,10 @@ def authorised(tree: Tree, seen: Records, term: Term | None = None) -> tuple[tup
     if tree.count > MOST_LOOKUPS:
         return (), False
     walk = _Reach(tree, seen)
-    return walk.spans(term, tree.domain, (tree.domain,)) if term else walk.passing(tree.domain, ())
+    if term is None:
+        return walk.passing(tree.domain, ())
+    literal = _literal(term)
+    return walk.spans(term, tree.domain, (tree.domain,)) if literal is None else (literal, True)
 
 
 # Domains of a fleet let the same providers in. A longer record or list is nobody's but its author's.
@@ -125,8 +128,6 @@ class _Reach:
         return _decided(tuple(layers)), exact
 
     def spans(self, term: Term, domain: str, line: tuple[str, ...]) -> tuple[tuple[Span, ...], bool]:
-        if (literal := _literal(term)) is not None:
-            return literal, True
         about = target(term, domain)
         name = queryable(about) if about is not None and term.name != "ptr" else None
         if name is None:

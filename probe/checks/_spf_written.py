@@ -72,7 +72,8 @@ def terms(audit: Audit) -> Iterator[Finding]:
         yield audit.found(_OPEN_ENDS[end.qualifier], end.text, audit.ending("~all"))
     if end is None and redirect is None:
         yield audit.found("no-all", "" if record.terms else "the record is empty", audit.ending("~all"))
-    if [term.text.lower() for term in record.terms if term.name != "exp"] == ["-all"]:
+    alone = len(record.mechanisms) == 1
+    if alone and [term.text.lower() for term in record.terms if term.name != "exp"] == ["-all"]:
         yield audit.found("sends-nothing")
     if end is not None and len(record.mechanisms) + len(modifiers) < len(record.terms):
         dead = [term for term in record.terms if term.qualifier and term.at > end.at]
@@ -93,14 +94,15 @@ def terms(audit: Audit) -> Iterator[Finding]:
             ", ".join(term.text for term in ignored[:10]),
             audit.publish(text) if sound else "",
         )
-    if slow := [term for term in record.mechanisms if term.name == "ptr" or "p" in term.letters]:
+    lettered = [term for term in record.mechanisms if term.letters or term.name == "ptr"]
+    if slow := [term for term in lettered if term.name == "ptr" or "p" in term.letters]:
         yield audit.found("ptr", ", ".join(term.text for term in slow[:10]), audit.without(*slow))
     seen: set[str] = set()
     if twice := [term for term in record.mechanisms if again(term, seen)]:
         yield audit.found(
             "duplicate-term", ", ".join(term.text for term in twice[:10]), audit.without(*twice)
         )
-    if varying := [term for term in record.mechanisms if term.letters and term.letters != _VALIDATED]:
+    if varying := [term for term in lettered if term.letters and term.letters != _VALIDATED]:
         yield audit.found("macros", ", ".join(term.text for term in varying[:10]))
     yield from _private(audit)
 
