@@ -12,6 +12,7 @@ from probe.checks import Domain, find
 from probe.checks._dkim_search import ladder_of
 from probe.checks._dmarc_discovery import discover
 from probe.checks._providers import Provider, including, matches, table
+from probe.checks._spf_reach import _remembered_list, _remembered_text, authorised
 from probe.checks._spf_tree import survey
 from probe.facts import Answer, Question, Records, Status
 from probe.grammar import spf
@@ -50,6 +51,31 @@ def test_a_policy_with_an_open_question_is_surveyed_again() -> None:
     assert not tree.whole
     asked = tree.missing[0]
     assert survey(NAME, record, seen.including({asked: WORLD.answer(asked)})).count == 2
+
+
+@pytest.mark.parametrize(("count", "kept"), [(5, True), (600, False)])
+def test_a_list_of_any_length_lets_in_the_same_and_an_ordinary_one_is_kept(count: int, *, kept: bool) -> None:
+    listed = " ".join(f"ip4:10.{number // 250}.{number % 250}.0/32" for number in range(count))
+    texts = {"own.example": "v=spf1 include:list.example -all", "list.example": f"v=spf1 {listed} -all"}
+    seen = Records({Question(name, "TXT"): Answer(Status.OK, (text,)) for name, text in texts.items()})
+    _remembered_text.cache_clear()
+    _remembered_list.cache_clear()
+    tree = survey("own.example", spf.parse(texts["own.example"]), seen)
+    spans, exact = authorised(tree, seen)
+    assert exact
+    assert len(spans) == count
+    assert (spans, exact) == authorised(tree, seen)
+    assert _remembered_text.cache_info().currsize == (2 if kept else 1)
+    assert _remembered_list.cache_info().currsize == (1 if kept else 0)
+
+
+def test_only_open_questions_are_told_and_none_of_them_twice() -> None:
+    check, domain = find("spf"), Domain(NAME)
+    asked = tuple(check.ask(domain, Records()))
+    assert asked == (Question(NAME, "TXT"), Question(NAME, "MX"))
+    seen = Records({question: WORLD.answer(question) for question in asked})
+    assert tuple(check.ask(domain, seen)) == (Question("one.example", "TXT"),)
+    assert tuple(check.ask(domain, settled("spf"))) == ()
 
 
 def test_a_walk_and_a_ladder_that_are_answered_stay() -> None:
