@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from probe.checks import Domain, Judgement, dkim
+from probe.checks import Domain, Judgement, _providers, dkim
 from probe.checks._dkim_keys import Assessment, assess
 from probe.checks._dkim_search import COMMON, places
 from probe.facts import Status
@@ -281,3 +281,41 @@ def test_shared_case(case: dict[str, object]) -> None:
         assert found.revoked is wanted.get("revoked", False)
     if found.usable:
         assert (found.type, found.bits) == (wanted.get("type", "rsa"), wanted.get("bits", 2048))
+
+
+# -- who is told by a pattern ------------------------------------------------------------------------
+
+HOSTS = (
+    "smtp.google.com",
+    "alt1.aspmx.l.google.com",
+    "aspmx2.googlemail.com",
+    "xgooglemail.com",
+    "d1-test.mail.protection.outlook.com",
+    "outlook.com",
+    "mx.zoho.com.au",
+    "mx00.ionos.de",
+    "mx01.1and1.co.uk",
+    "inbound-smtp.eu-west-1.amazonaws.com",
+    "com",
+    "",
+)
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_patterns_found_by_their_end_are_all_that_match(host: str) -> None:
+    whose = [one for one in _providers.table() if any(_providers.matches(host, each) for each in one.mx)]
+    assert _providers.recognise([host]) is (whose[0] if whose else None)
+
+
+@pytest.mark.parametrize("provider", _providers.table(), ids=lambda one: one.id)
+def test_aliases_lead_to_the_providers_whose_patterns_they_match(provider: _providers.Provider) -> None:
+    for pattern in provider.targets:
+        alias = _providers.filled(pattern, "a.test").replace("*", "s1")
+        found = _providers.leading([alias, "s1.elsewhere.test"], "a.test", ())
+        assert provider in found
+        assert provider not in _providers.leading([alias], "a.test", [provider])
+        assert list(found) == [
+            one
+            for one in _providers.table()
+            if any(_providers.matches(alias, _providers.filled(each, "a.test")) for each in one.targets)
+        ]

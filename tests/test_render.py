@@ -22,6 +22,7 @@ from probe import render
 from probe.facts import Ending, Fault, Reply, Stage, Transcript, Turn
 from probe.fakes.scenario import Scenario
 from probe.render import Style
+from probe.render import jsonl as jsonl_format
 from probe.render import nagios as nagios_format
 from probe.render._gist import counted_by_kind, decisive, groups
 from probe.render._picture import WIDTH, picture
@@ -74,6 +75,16 @@ def test_whatever_is_shared_or_looks_like_a_hole_is_told_as_it_is() -> None:
     among = replace(own, evaluations={"a": [1], "b": Shared(odd), "c": Shared(b=2), "d": {"e": None}})
     for report in (shared, own, among, replace(own, findings=())):
         assert told("jsonl", report) == encoded(report)
+
+
+def test_a_long_rule_out_of_a_file_is_told_and_not_kept_in_mind() -> None:
+    short = Rule("a/short", Verdict.WARN, Cause.POLICY, "title", "meaning", "fix", Source("u", "rfc", "d"))
+    long = replace(short, id="a/long", meaning="word " * 10_000)
+    for rule in (short, long, short):
+        report = Report("dns", "a.test", (Finding(rule, {"record": "x"}),))
+        assert told("jsonl", report) == encoded(report)
+    assert short in jsonl_format._frames
+    assert long not in jsonl_format._frames
 
 
 # -- what other people's words may try --------------------------------------------------------------

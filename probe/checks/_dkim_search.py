@@ -236,7 +236,7 @@ def _guesses(
     name: str, told: str, exchanges: tuple[str, ...], texts: tuple[str, ...]
 ) -> tuple[tuple[Provider, ...], Mapping[str, Question]]:
     """Those who send for a domain, and the keys that they use."""
-    serving = _serving(told, exchanges, texts)
+    serving = _senders(told, exchanges, texts)
     return serving, _of_customer(serving, name)
 
 
@@ -245,7 +245,7 @@ def _of_customer(serving: Iterable[Provider], name: str) -> Mapping[str, Questio
     return _keys([_providers.filled(selector, name) for one in serving for selector in one.selectors], name)
 
 
-def _serving(told: str, exchanges: tuple[str, ...], texts: tuple[str, ...]) -> tuple[Provider, ...]:
+def _senders(told: str, exchanges: tuple[str, ...], texts: tuple[str, ...]) -> tuple[Provider, ...]:
     """The providers in what was told, in MX values and in the SPF records among TXT values."""
     named = _providers.find(told) if told else None
     mailbox = _providers.recognise(value.partition(" ")[2] for value in exchanges[:20])

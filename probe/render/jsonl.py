@@ -25,14 +25,12 @@ _encoded_once = functools.lru_cache(maxsize=256)(_encoded)
 # An evaluation that was read from a file may have one: it shares nothing, and stands behind the last hole.
 _HOLE = {"": None}
 _CUT = _encoded(_HOLE)
-_OWN = (
-    "confidence",
-    "fix",
-    "detail",
-    "matched",
-    "alternates",
-    "evidence",
-)  # words of a finding, not its rule
+
+# Words of a finding, and not of its rule.
+_OWN = frozenset({"confidence", "fix", "detail", "matched", "alternates", "evidence"})
+# The frames of rules that were met. One that was read from a file may be of any length: it is not kept.
+_frames: dict[Rule, str] = {}
+_ORDINARY, _KEPT = 8000, 1024  # characters, frames
 
 
 def render(reports: Iterable[Report], _style: Style) -> Iterator[str]:
@@ -60,11 +58,15 @@ def _finding(finding: Finding) -> str:
     )
 
 
-@functools.lru_cache(maxsize=1024)
 def _frame(rule: Rule) -> str:
-    """A finding of this rule in JSON, with ``%s`` for each of its `_OWN` words."""
+    """A finding of this rule in JSON, with ``%s`` for each of its `_OWN` words, in their order."""
+    if (frame := _frames.get(rule)) is not None:
+        return frame
     shape = finding_as_json(Finding(rule, {}))
-    members = {
-        name: "%s" if name in _OWN else _encoded(word).replace("%", "%%") for name, word in shape.items()
-    }
-    return f"{{{', '.join(f'{_text(name)}: {word}' for name, word in members.items())}}}"
+    words = (
+        (name, "%s" if name in _OWN else _encoded(word).replace("%", "%%")) for name, word in shape.items()
+    )
+    frame = f"{{{', '.join(f'{_text(name)}: {word}' for name, word in words)}}}"
+    if len(frame) <= _ORDINARY and len(_frames) < _KEPT:
+        _frames[rule] = frame
+    return frame
