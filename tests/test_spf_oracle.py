@@ -6,8 +6,8 @@ Known differences, told by pyspf's own words (`DIFFERENT`):
   too; RFC 7208 section 4.6.4 speaks of terms.
 - pyspf finds an include or redirect of the very domain wrong before it comes to it, even behind ``all``;
   section 4.6 asks for that with syntax errors only.
-- pyspf finds an unknown modifier wrong that stands twice; section 6 wants those ignored "no matter where, or
-  how often".
+- pyspf finds an unknown modifier wrong that stands twice; section 6 wants those ignored wherever and
+  however often they stand.
 - pyspf counts a redirect as a lookup where a mechanism has matched and it is never followed.
 """
 
