@@ -10,21 +10,22 @@ from tests.bench.measure import Line
 
 __all__ = ["draw"]
 
-ROW, LEFT, WIDE, RIGHT = 40, 280, 330, 70
+ROW, LEFT, WIDE, RIGHT = 40, 300, 330, 70
+LEGEND = {"goal": "as good as we aim for", "must": "good enough", "MISSED": "not yet good enough"}
 COLOURS = {"goal": "#2b8a3e", "must": "#74b816", "MISSED": "#e67700"}
 
 
 def draw(lines: Iterable[Line]) -> str:
     """An SVG of the lines that compare with a peer: shorter is better, the line is the peer."""
     chosen = [line for line in lines if line.against != "-" and line.reached > 0]
-    height = ROW * (len(chosen) + 1) + 14
+    height = ROW * (len(chosen) + 2)
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{LEFT + WIDE + RIGHT}" height="{height}" '
         'font-family="system-ui, sans-serif" font-size="13" role="img">'
         "<title>probe against its peers: shorter is better</title>"
         '<rect width="100%" height="100%" fill="#fff"/>'
     )
-    return head + "".join(_bars(chosen)) + _peer(height) + "</svg>\n"
+    return head + "".join(_bars(chosen)) + _peer(height) + "".join(_legend(height)) + "</svg>\n"
 
 
 def _bars(lines: list[Line]) -> Iterator[str]:
@@ -51,9 +52,18 @@ def _words(ratio: float) -> str:
     return f"{ratio:.2f}" if ratio >= 0.1 else f"1/{1 / ratio:.0f}"
 
 
+def _legend(height: int) -> Iterator[str]:
+    for at, (verdict, words) in enumerate(LEGEND.items()):
+        x = 40 + at * 210
+        yield (
+            f'<rect x="{x}" y="{height - 22}" width="12" height="12" rx="2" fill="{COLOURS[verdict]}"/>'
+            f'<text x="{x + 18}" y="{height - 12}" font-size="11" fill="#495057">{words}</text>'
+        )
+
+
 def _peer(height: int) -> str:
     x = LEFT + _width(1)
     return (
-        f'<line x1="{x:.1f}" x2="{x:.1f}" y1="20" y2="{height - 8}" stroke="#343a40" stroke-dasharray="3 3"/>'
+        f'<line x1="{x:.1f}" x2="{x:.1f}" y1="20" y2="{height - 34}" stroke="#343a40" stroke-dasharray="3 3"/>'
         f'<text x="{x:.1f}" y="14" text-anchor="middle" fill="#343a40">the peer</text>'
     )

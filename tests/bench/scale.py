@@ -31,7 +31,7 @@ def scale(sink: Sink, long: int) -> tuple[str, str, list[Line]]:
         for count, result in ((SHORT, few), (long, many))
     )
     lines = [
-        Line(f"CPU a probe at {long:,}", f"at {SHORT}", many.cpu / long / (few.cpu / SHORT), 1.2, 1.0),
-        Line(f"memory at {long:,}", f"at {SHORT}", many.rss / few.rss, 1.2, 1.1),
+        Line(f"CPU a probe at {long:,}", f"{SHORT} probes", many.cpu / long / (few.cpu / SHORT), 1.2, 1.0),
+        Line(f"memory at {long:,}", f"{SHORT} probes", many.rss / few.rss, 1.2, 1.1),
     ]
     return "Scale", table(("probes", "CPU us a probe", "MB"), rows), lines

@@ -180,7 +180,7 @@ def _effort_goals(
         return median_ratio(measured[ours][quantity], measured[theirs][quantity])
 
     if mode != "starttls":
-        yield Line(f"CPU a probe, {mode}", "aiosmtplib", ratio(OURS, PEER, "cpu"), 1.0, 0.65)
+        yield Line("CPU a probe, no TLS", "aiosmtplib", ratio(OURS, PEER, "cpu"), 1.0, 0.65)
         return
     yield Line("CPU a probe, full handshake", "aiosmtplib", ratio(OURS, PEER, "cpu"), 0.85, 0.65)
     if SWAKS in names:
