@@ -40,6 +40,9 @@ ECHOES = {
     "in base64, one off": base64.b64encode(b"x" + PASSWORD.encode() + b"yz"),
     "in base64, two off": base64.b64encode(b"xy" + PASSWORD.encode() + b"z"),
     "as the AUTH blob": BLOB,
+    "in base64 of base64": base64.b64encode(base64.b64encode(PASSWORD.encode())),
+    "as the AUTH blob in base64": base64.b64encode(BLOB),
+    "as the AUTH blob in hex": BLOB.hex().encode(),
     "in base32": base64.b32encode(PASSWORD.encode()),
     "in Latin-1": PASSWORD.encode("latin-1"),
 }

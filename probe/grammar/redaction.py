@@ -65,10 +65,11 @@ class Redaction:
             self._bones = _skeletons(self._plain)
             self._marks |= _marks(self._whole)
         for line in self._said:
-            blob = line.rsplit(b" ", 1)[-1].lower()
-            if len(blob) >= _BREAKABLE:
-                self._blobs.append(blob)
-                self._marks |= _marks([blob])
+            word = line.rsplit(b" ", 1)[-1]
+            if len(word) >= _BREAKABLE:
+                blobs = [word.lower(), base64.b64encode(word).rstrip(b"=").lower(), word.hex().encode()]
+                self._blobs += blobs
+                self._marks |= _marks(blobs)
         self._said.clear()
 
     def __call__(self, lines: tuple[bytes, ...]) -> tuple[bytes, ...]:
@@ -217,6 +218,7 @@ def _forms(plain: str) -> set[bytes]:
         for core in cores:
             written.update((core, core.translate(_URL_SAFE)))
     written.add(base64.b32encode(data).rstrip(b"="))
+    written.add(base64.b64encode(base64.b64encode(data)).rstrip(b"="))
     return {form.lower() for form in written if len(form) >= _SHORTEST} if len(data) >= _SHORTEST else set()
 
 
