@@ -59,6 +59,7 @@ _OPT = b"\x00" + struct.pack("!HHIH", 41, LIMIT, 0, 0)
 _HEADER = struct.Struct("!HHHHH")  # without the id: flags, then how many records each section has
 _DIRECT = _HEADER.pack(_ASK_AUTHENTIC, 1, 0, 0, 1)
 _RECURSING = _HEADER.pack(_ASK_RECURSION | _ASK_AUTHENTIC, 1, 0, 0, 1)
+_TEXTS = frozenset({16, 99})
 _FIXED = struct.Struct("!HHIH")
 _TO_QUESTION = b"\xc0\x0c"  # how nearly every record of an answer names its owner
 _SIMPLE = re.compile(r"[a-z0-9_.-]+\Z")
@@ -149,8 +150,10 @@ def _read(data: bytes, body: bytes, name: str, kind: str, server: str) -> Answer
         found, at = _answers(data, at, answers, name, wanted)
         aliases, values, ttl = found.follow(name)
         if values and not rcode:
-            texts, chunks = zip(*dict.fromkeys(values), strict=True)
-            chunks = chunks if wanted in {16, 99} else ()
+            # Servers shuffle (RFC 1034 section 3.6: order is not significant); two runs must say the same.
+            told = sorted(set(values)) if wanted in _TEXTS else dict.fromkeys(values)
+            texts, chunks = zip(*told, strict=True)
+            chunks = chunks if wanted in _TEXTS else ()
             return Answer(Status.OK, texts, ttl, server, aliases, chunks, authentic)
         if not found.about and not rcode:
             raise Malformed("the answer holds records of other names only")
