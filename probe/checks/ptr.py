@@ -156,10 +156,10 @@ def _exchangers(domain: Domain, seen: Records) -> tuple[str, ...]:
 
 
 def _receiving(exchangers: tuple[str, ...], seen: Records) -> list[str]:
-    """The first address of each of these hosts."""
+    """One address of each of these hosts: the least, because servers shuffle them."""
     found = [seen.of(host, "A") or seen.of(host, "AAAA") for host in exchangers]
-    first = dict.fromkeys([addresses[0] for addresses in found if addresses])
-    return [address for address in first if routable(address)]
+    chosen = dict.fromkeys([min(addresses) for addresses in found if addresses])
+    return [address for address in chosen if routable(address)]
 
 
 @functools.lru_cache(maxsize=4096)
