@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from probe.facts import Ending, Fault, Reply, escape, unescape
+from probe.facts import Ending, Fault, Reply, Secret, escape, unescape
+from probe.grammar.redaction import Redaction
 from probe.grammar.reply import MAX_LINE, MAX_LINES, ReplyReader, reply
 
 
@@ -118,3 +121,19 @@ def test_a_reply_written_by_hand() -> None:
     assert reply("550-5.1.1 no\n550 5.1.1 such user").code == 550
     with pytest.raises(ValueError, match="not one SMTP reply"):
         reply("550-5.1.1 unfinished")
+
+
+def test_a_code_that_is_hidden_as_a_secret_is_still_the_code() -> None:
+    redaction = Redaction(Secret("250\r"))
+    redaction.leaves(b"AUTH PLAIN AGEAMjUwDQ==")
+    assert ReplyReader(redaction).feed(b"250\r\n") == [Reply(250, ("***\\n",))]
+
+
+@settings(deadline=None)
+@given(st.text(alphabet=st.characters(codec="utf-8"), max_size=12), talk)
+def test_what_is_hidden_changes_no_code(secret: str, data: bytes) -> None:
+    redaction = Redaction(Secret(secret))
+    redaction.leaves(b"AUTH PLAIN " + base64.b64encode(b"\0a\0" + secret.encode()))
+    codes = [heard.code if isinstance(heard, Reply) else heard.ending for heard in read(data)]
+    hidden = ReplyReader(redaction).feed(data)
+    assert [heard.code if isinstance(heard, Reply) else heard.ending for heard in hidden] == codes

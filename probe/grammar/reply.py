@@ -95,7 +95,8 @@ class ReplyReader:
             return None
         shown, size = self.redact(tuple(self._lines)), self._size
         self._lines, self._size = [], 0
-        return _usual(shown) if size <= _USUAL else _reply(shown)
+        code = int(found[1])  # of the line as it came: what is shown may be hidden whole
+        return _usual(code, shown) if size <= _USUAL else _reply(code, shown)
 
     def _fault(self, ending: Ending, detail: str) -> Fault:
         self.broken = True
@@ -105,8 +106,8 @@ class ReplyReader:
         return Fault(ending, detail, self._shown(lines))
 
 
-def _reply(lines: tuple[bytes, ...]) -> Reply:
-    return Reply(int(lines[0][:3]), tuple(map(_printable, lines)))
+def _reply(code: int, lines: tuple[bytes, ...]) -> Reply:
+    return Reply(code, tuple(map(_printable, lines)))
 
 
 _usual = functools.lru_cache(maxsize=1024)(_reply)  # servers say the same to every inbox
