@@ -14,187 +14,27 @@ from itertools import chain
 from typing import NamedTuple
 
 from probe.checks import Domain, Judgement
+from probe.checks import _mx_rules as rules
 from probe.checks._evidence import (
-    READ,
     address_questions,
     addresses,
     evidence,
     failures,
     nonexistent,
     printable,
-    problem,
-    rfc,
     routable,
     seen_answer,
     state,
     unknown,
-    unknown_rule,
     zone_line,
 )
+from probe.checks._mx_rules import FOLLOWED, RULES
 from probe.checks._providers import recognise
 from probe.facts import Answer, Question, Records, Status
 from probe.grammar.rdns import hostname
-from probe.rules import Finding, Rule, Source, State, Verdict
+from probe.rules import Finding, Rule, State
 
 __all__ = ["FOLLOWED", "RULES", "Exchange", "ask", "exchanges", "hosts", "judge", "null"]
-
-FOLLOWED = 10  # hosts; a thousand MX records must not become two thousand questions
-
-UNKNOWN = unknown_rule("mx", "The mail servers", rfc(5321, "5.1"))
-NO_DOMAIN = problem(
-    id="mx/no-such-domain",
-    verdict=Verdict.FAIL,
-    title="The domain does not exist",
-    meaning="DNS says that nothing at all is published under this name (NXDOMAIN); receivers refuse mail "
-    "from it.",
-    fix="Check the spelling; if it is right, the registration has lapsed or the zone is not delegated.",
-    source=rfc(8020, "2"),
-)
-NONE = problem(
-    id="mx/none",
-    verdict=Verdict.FAIL,
-    title="The domain cannot receive mail",
-    meaning="It has neither MX nor address records, so replies and bounces are lost, and receivers that "
-    "check whether a sender can be answered refuse its mail.",
-    fix="Publish an MX record for the server that takes the domain's mail.",
-    source=rfc(5321, "5.1"),
-)
-IMPLICIT = problem(
-    id="mx/implicit",
-    verdict=Verdict.WARN,
-    title="No MX record: mail goes to the domain's own address",
-    meaning="Without an MX record senders fall back to the address record, which is usually a web server.",
-    fix="Say where mail goes with an MX record.",
-    source=rfc(5321, "5.1"),
-)
-NULL = problem(
-    id="mx/null",
-    verdict=Verdict.WARN,
-    title="The domain says that it accepts no mail (null MX)",
-    meaning="Right for a domain that never sends. A domain that does send cannot be answered, and receivers "
-    "may refuse it for that.",
-    fix="If the domain sends mail, replace the null MX by the server that takes its replies and bounces.",
-    source=rfc(7505, "4.2"),
-    predicts=("550 5.7.27",),
-)
-PARKED = problem(
-    id="mx/no-mail",
-    verdict=Verdict.NOTE,
-    title="The domain takes no mail and sends none",
-    meaning="A null MX beside v=spf1 -all: together they say that this domain has nothing to do with mail.",
-    fix="Nothing, if it is meant so.",
-    source=rfc(7505, "4.2"),
-)
-NULL_AND_OTHERS = problem(
-    id="mx/null-and-others",
-    verdict=Verdict.FAIL,
-    title="A null MX stands beside other MX records",
-    meaning="A null MX must be the only one; what senders do with both is undefined, and some will not "
-    "deliver.",
-    fix="Keep either the null MX or the others.",
-    source=rfc(7505, "3"),
-)
-UNREACHABLE = problem(
-    id="mx/unreachable",
-    verdict=Verdict.FAIL,
-    title="No mail server of the domain has an address on the Internet",
-    meaning="Whatever its mail is sent to leads nowhere, so all mail to the domain fails.",
-    fix="Publish an MX host that has a public address.",
-    source=rfc(5321, "5.1"),
-)
-LITERAL = problem(
-    id="mx/address-literal",
-    verdict=Verdict.FAIL,
-    title="An MX record holds an address instead of a host name",
-    meaning="MX takes a host name; an address there is looked up as a name, does not exist, and mail fails.",
-    fix="Give the server a name with an address record, and point the MX at that name.",
-    source=rfc(5321, "5.1"),
-)
-NO_ADDRESS = problem(
-    id="mx/no-address",
-    verdict=Verdict.WARN,
-    title="An MX host has no address",
-    meaning="Senders that try this host first lose time or give up, depending on their patience.",
-    fix="Give the host an address record, or remove its MX record.",
-    source=rfc(5321, "5.1"),
-)
-PRIVATE = problem(
-    id="mx/private-address",
-    verdict=Verdict.WARN,
-    title="Mail goes to an address that is not on the Internet",
-    meaning="Private, loopback and link-local addresses mean another machine to every sender.",
-    fix="Publish the public address of the server, or take away what leads to this one.",
-    source=rfc(6890, "2.2.2"),
-)
-CNAME = problem(
-    id="mx/cname-target",
-    verdict=Verdict.WARN,
-    title="An MX host is an alias (CNAME)",
-    meaning="An MX must name a host that has address records itself; some senders do not follow the alias.",
-    fix="Point the MX at the name behind the alias.",
-    source=rfc(2181, "10.3"),
-)
-BAD_NAME = problem(
-    id="mx/not-a-hostname",
-    verdict=Verdict.WARN,
-    title="An MX target is not a valid host name",
-    meaning="Host names hold letters, digits and inner hyphens; strict senders refuse anything else.",
-    fix="Rename the host and point the MX at the new name.",
-    source=rfc(1123, "2.1"),
-)
-DUPLICATE = problem(
-    id="mx/duplicate",
-    verdict=Verdict.NOTE,
-    title="The same MX host is listed twice",
-    meaning="It is tried again at another preference; no harm, but not the spare server it looks like.",
-    fix="Keep one record for each host.",
-    source=rfc(5321, "5.1"),
-)
-IPV6_ONLY = problem(
-    id="mx/ipv6-only",
-    verdict=Verdict.WARN,
-    title="No MX host has an IPv4 address",
-    meaning="Senders without IPv6, still many, cannot deliver.",
-    fix="Give at least one MX host an IPv4 address.",
-    source=rfc(3974),
-)
-MIXED = problem(
-    id="mx/mixed-providers",
-    verdict=Verdict.WARN,
-    title="The MX records belong to different mail providers",
-    meaning="Each provider answers only for its own mailboxes, so part of the mail is refused or lands "
-    "where nobody looks. It is usually what a move between providers left behind.",
-    fix="Keep the records of the provider that holds the mailboxes.",
-    source=Source("https://support.google.com/a/answer/174125", "vendor", READ),
-)
-MANY = problem(
-    id="mx/many",
-    verdict=Verdict.NOTE,
-    title="There are more MX hosts than were followed",
-    meaning=f"The {FOLLOWED} most preferred were looked at; senders, too, stop after a few.",
-    fix="Publish a handful of hosts; use several addresses behind one name for more.",
-    source=rfc(5321, "5.1"),
-)
-
-RULES = (
-    UNKNOWN,
-    NO_DOMAIN,
-    NONE,
-    IMPLICIT,
-    NULL,
-    PARKED,
-    NULL_AND_OTHERS,
-    UNREACHABLE,
-    LITERAL,
-    NO_ADDRESS,
-    PRIVATE,
-    CNAME,
-    BAD_NAME,
-    DUPLICATE,
-    IPV6_ONLY,
-    MIXED,
-    MANY,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +123,7 @@ def judge(domain: Domain, seen: Records) -> Judgement:
     question = Question(domain.name, "MX")
     answer = seen_answer(seen, question)
     if not answer.known:
-        return Judgement(State.UNKNOWN, (unknown(UNKNOWN, seen, question),))
+        return Judgement(State.UNKNOWN, (unknown(rules.UNKNOWN, seen, question),))
     found = exchanges(domain.name, seen)
     if found and not null(domain.name, seen):
         followed = _followed(domain.name, seen)
@@ -291,13 +131,13 @@ def judge(domain: Domain, seen: Records) -> Judgement:
         return _judged(_Published(domain.name, question, answer, found, reached, seen))
     fact = evidence(question, answer, "; ".join(answer.values[:FOLLOWED]))
     if answer.status is Status.NXDOMAIN and nonexistent(seen, domain.name):
-        return Judgement(State.MISSING, (Finding(NO_DOMAIN, fact, domain.name),))
+        return Judgement(State.MISSING, (Finding(rules.NO_DOMAIN, fact, domain.name),))
     if not found:
         return _implicit(domain, seen, fact)
     told: Mapping[str, object] = {"null": True, "hosts": []}
     if [" ".join(value.lower().split()) for value in _policies(domain.name, seen)] == ["v=spf1 -all"]:
-        return Judgement(State.VALID, (Finding(PARKED, fact),), told)
-    return Judgement(State.WARN, (Finding(NULL, fact),), told)
+        return Judgement(State.VALID, (Finding(rules.PARKED, fact),), told)
+    return Judgement(State.WARN, (Finding(rules.NULL, fact),), told)
 
 
 def _implicit(domain: Domain, seen: Records, fact: Mapping[str, str]) -> Judgement:
@@ -306,14 +146,17 @@ def _implicit(domain: Domain, seen: Records, fact: Mapping[str, str]) -> Judgeme
     if own := addresses(seen, domain.name):
         told = evidence(asked[0], seen_answer(seen, asked[0]), ", ".join(own))
         findings = [
-            Finding(IMPLICIT, told, ", ".join(own), zone_line(domain.name, "MX", f"10 {domain.name}."))
+            Finding(rules.IMPLICIT, told, ", ".join(own), zone_line(domain.name, "MX", f"10 {domain.name}."))
         ]
         if not any(map(routable, own)):
-            findings = [Finding(IMPLICIT, told, ", ".join(own)), Finding(PRIVATE, told, ", ".join(own))]
+            findings = [
+                Finding(rules.IMPLICIT, told, ", ".join(own)),
+                Finding(rules.PRIVATE, told, ", ".join(own)),
+            ]
         return Judgement(State.WARN, tuple(findings), {"null": False, "hosts": [], "implicit": own})
     if unanswered := failures(seen, asked):
-        return Judgement(State.UNKNOWN, (unknown(UNKNOWN, seen, unanswered[0]),))
-    return Judgement(State.MISSING, (Finding(NONE, fact, domain.name),))
+        return Judgement(State.UNKNOWN, (unknown(rules.UNKNOWN, seen, unanswered[0]),))
+    return Judgement(State.MISSING, (Finding(rules.NONE, fact, domain.name),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,14 +182,14 @@ class _Published:
         yield from self._together()
         whose = _owners(tuple(self.reached))
         if len(whose) > 1:
-            yield self.told(MIXED, " and ".join(whose))
+            yield self.told(rules.MIXED, " and ".join(whose))
 
     def _records(self) -> Iterator[Finding]:
         """What the records alone say."""
         named = [each for each in self.found if each.host]
         if len(named) < len(self.found):
             lines = [zone_line(self.domain, "MX", f"{each}.") for each in named[:FOLLOWED]]
-            yield self.told(NULL_AND_OTHERS, f"0 . beside {len(named)} more", fix="\n".join(lines))
+            yield self.told(rules.NULL_AND_OTHERS, f"0 . beside {len(named)} more", fix="\n".join(lines))
         different = {each.host for each in named}
         if len(different) < len(named):
             yield from self._repeated(named)
@@ -355,17 +198,17 @@ class _Published:
                 server = f"mail.{self.domain}"
                 address = zone_line(server, "AAAA" if ":" in each.host else "A", each.host)
                 fix = f"{address}\n{zone_line(self.domain, 'MX', f'{each.preference} {server}.')}"
-                yield self.told(LITERAL, each.host, each, fix=fix)
+                yield self.told(rules.LITERAL, each.host, each, fix=fix)
             elif each.host == "localhost":
-                yield self.told(PRIVATE, each.host, each)
+                yield self.told(rules.PRIVATE, each.host, each)
         if len(different) > FOLLOWED:
-            yield self.told(MANY, f"{len(different)} hosts, {FOLLOWED} followed")
+            yield self.told(rules.MANY, f"{len(different)} hosts, {FOLLOWED} followed")
 
     def _repeated(self, named: Sequence[Exchange]) -> Iterator[Finding]:
         for host, times in Counter(each.host for each in named).items():
             if times > 1:
                 records = (each for each in named if each.host == host)
-                yield self.told(DUPLICATE, f"{printable(host)}, {times} times", *records)
+                yield self.told(rules.DUPLICATE, f"{printable(host)}, {times} times", *records)
 
     def _together(self) -> Iterator[Finding]:
         """What no single host says: whether mail arrives at all, and over IPv4."""
@@ -376,9 +219,9 @@ class _Published:
         if failures(self.seen, asked) or len({each.host for each in self.found}) > FOLLOWED:
             return
         if not reached:
-            yield self.told(UNREACHABLE, self.domain)
+            yield self.told(rules.UNREACHABLE, self.domain)
         else:
-            yield self.told(IPV6_ONLY, ", ".join(reached[:4]))
+            yield self.told(rules.IPV6_ONLY, ", ".join(reached[:4]))
 
 
 @functools.lru_cache(maxsize=1024)
@@ -411,16 +254,16 @@ def _host(domain: str, exchange: Exchange, found: Sequence[str], seen: Records) 
     first, second = seen_answer(seen, asked[0]), seen_answer(seen, asked[1])
     if not hostname(host):
         question = Question(domain, "MX")
-        yield Finding(BAD_NAME, evidence(question, seen_answer(seen, question), host), printable(host))
+        yield Finding(rules.BAD_NAME, evidence(question, seen_answer(seen, question), host), printable(host))
     if aliases := first.aliases or second.aliases:
         fix = zone_line(domain, "MX", f"{exchange.preference} {printable(aliases[-1])}.")
         detail = f"{printable(host)} is an alias of {printable(aliases[-1])}"
-        yield Finding(CNAME, evidence(asked[0], first, aliases[-1]), detail, fix)
+        yield Finding(rules.CNAME, evidence(asked[0], first, aliases[-1]), detail, fix)
     if found:
         if not all(map(routable, found)):
             inside = ", ".join([address for address in found if not routable(address)])
-            yield Finding(PRIVATE, evidence(asked[0], first, inside), f"{printable(host)}: {inside}")
+            yield Finding(rules.PRIVATE, evidence(asked[0], first, inside), f"{printable(host)}: {inside}")
     elif failed := failures(seen, asked):
-        yield unknown(UNKNOWN, seen, failed[0])
+        yield unknown(rules.UNKNOWN, seen, failed[0])
     else:
-        yield Finding(NO_ADDRESS, evidence(asked[0], first), printable(host))
+        yield Finding(rules.NO_ADDRESS, evidence(asked[0], first), printable(host))
