@@ -8,15 +8,12 @@ import os
 import stat
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
-from probe.cli._output import refuse, say
+from probe.cli._output import refuse, say, write_whole
 
 if TYPE_CHECKING:
     from probe.grammar.inboxes import Header, Row
@@ -186,7 +183,7 @@ class Written:
                 left += 1
         for file, pieces in ((self.passed, good), (self.failed, bad)):
             if file:
-                _whole(Path(file), pieces)
+                write_whole(Path(file), pieces)
         if left:
             say(f"probe: {left} rows are in neither file: they were not probed")
 
@@ -203,18 +200,3 @@ def _apart(option: str, path: Path, whole: str) -> None:
     with contextlib.suppress(OSError):
         if path.samefile(whole):
             refuse(f"{option} {path} is the list itself; give another file")
-
-
-def _whole(path: Path, pieces: Sequence[bytes]) -> None:
-    """The file appears whole or not at all, readable by its owner alone: it holds passwords."""
-    temporary = ""
-    try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = file.name
-            file.writelines(pieces)
-        Path(temporary).replace(path)
-    except OSError as problem:
-        with contextlib.suppress(OSError):
-            Path(temporary).unlink()
-        say(f"probe: {path} could not be written: {problem.strerror}")
-        raise typer.Exit(4) from None

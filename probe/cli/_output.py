@@ -19,7 +19,18 @@ from probe.rules import Report, Verdict, worst
 if TYPE_CHECKING:
     from probe.render._changes import Changes
 
-__all__ = ["BASELINE", "FAIL_ON", "FORMAT", "OUTPUT", "VERBOSE", "Output", "exit_code", "refuse", "say"]
+__all__ = [
+    "BASELINE",
+    "FAIL_ON",
+    "FORMAT",
+    "OUTPUT",
+    "VERBOSE",
+    "Output",
+    "exit_code",
+    "refuse",
+    "say",
+    "write_whole",
+]
 
 FORMAT = typer.Option(
     "text",
@@ -110,7 +121,7 @@ class Output:
             say(f"probe: {self.changes}")
         for file, chosen in self.files:
             text = "".join(render.find(chosen).render(kept, Style(verbose=self.verbose)))
-            _write_whole(Path(file), text)
+            write_whole(Path(file), [text.encode("utf-8", "backslashreplace")])
 
 
 def exit_code(verdicts: Iterable[Verdict], fail_on: Verdict = Verdict.FAIL) -> int:
@@ -170,20 +181,13 @@ def _format_of(file: str) -> str:
     return chosen
 
 
-def _write_whole(path: Path, text: str) -> None:
-    """The file appears whole or not at all, readable by its owner alone."""
+def write_whole(path: Path, pieces: Iterable[bytes]) -> None:
+    """The file appears whole or not at all, readable by its owner alone: some hold passwords."""
     temporary = ""
     try:
-        with tempfile.NamedTemporaryFile(
-            "w",
-            encoding="utf-8",
-            dir=path.parent,
-            prefix=f".{path.name}.",
-            delete=False,
-            errors="backslashreplace",
-        ) as file:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
             temporary = file.name
-            file.write(text)
+            file.writelines(pieces)
         Path(temporary).replace(path)
     except OSError as problem:
         with contextlib.suppress(OSError):

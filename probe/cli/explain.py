@@ -218,7 +218,7 @@ def _suppress(file: str, asked: Asked) -> None:
     import csv
     import io
 
-    from probe.cli._output import _write_whole
+    from probe.cli._output import write_whole
 
     text = io.StringIO(newline="")
     rows = csv.writer(text, lineterminator="\n")
@@ -227,7 +227,7 @@ def _suppress(file: str, asked: Asked) -> None:
     for row in asked.pile.suppressed():
         rows.writerow([_cell(str(cell)) for cell in row])
         count += 1
-    _write_whole(Path(file), text.getvalue())
+    write_whole(Path(file), [text.getvalue().encode("utf-8", "backslashreplace")])
     left = asked.pile.fleet.left_out
     say(
         f"probe: {count:,} addresses to suppress are in {file}"
