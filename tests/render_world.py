@@ -12,6 +12,7 @@ from probe import catalogue, checks
 from probe.facts import Transcript
 from probe.judge import groups
 from probe.rules import Finding, Outcome, Report, State, Verdict
+from probe.run._fleet import group_as_told
 
 GOLDEN = Path(__file__).with_name("golden")
 # provider, its server, how many of a hundred inboxes it has
@@ -110,18 +111,6 @@ def whole(inboxes: list[Report], told: tuple[groups.Group, ...]) -> Report:
         facts={"inboxes": f"{len(inboxes)} inboxes"},
         evaluations={
             "providers": {name: dict(counted) for name, counted in providers.items()},
-            "groups": [
-                {
-                    "id": group.id,
-                    "verdict": str(group.verdict),
-                    "scope": group.scope,
-                    "name": group.name,
-                    "count": group.count,
-                    "subjects": list(group.subjects),
-                    "title": group.title,
-                    "fix": group.fix,
-                }
-                for group in told
-            ],
+            "groups": [group_as_told(group) for group in told],
         },
     )

@@ -10,7 +10,7 @@ from probe import catalogue
 from probe.judge.groups import Group, Seen, groups
 from probe.rules import Finding, Report, Verdict
 
-__all__ = ["Ended", "concluded"]
+__all__ = ["Ended", "concluded", "group_as_told"]
 
 _STOPPED = {
     "interrupted": "preflight/stopped",
@@ -60,7 +60,7 @@ def concluded(subject: str, inboxes: Sequence[Seen], domains: Sequence[Seen], en
             "outcomes": dict(ended.outcomes),
             "providers": _by_provider(inboxes),
             "domains": _named(Counter(one.verdict for one in domains)),
-            "groups": [_group(one) for one in shared],
+            "groups": [group_as_told(one) for one in shared],
             "braked": list(ended.braked),
             "slowed": dict(ended.slowed),
             "stopped": ended.stopped,
@@ -108,7 +108,8 @@ def _name(one: Seen) -> str:
     return one.host or ("no server known" if one.domain else "rows that were not read")
 
 
-def _group(group: Group) -> dict[str, object]:
+def group_as_told(group: Group) -> dict[str, object]:
+    """A group as plain values, ready for JSON."""
     return {
         "id": group.id,
         "verdict": str(group.verdict),
