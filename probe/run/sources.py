@@ -181,9 +181,8 @@ def _beginning(stream: BinaryIO) -> bytes:
         if not piece:
             break
         head += piece
-    if (
-        not head.lstrip().startswith(b"{") and _READERS.get(kind_of(head)) != "_logs"
-    ):  # those are answered line by line
+    by_the_line = head.lstrip().startswith(b"{") or _READERS.get(kind_of(head)) == "_logs"
+    if not by_the_line:  # those are answered as their lines come
         while len(head) < HEAD and (piece := read(HEAD - len(head))):
             head += piece
     return head
