@@ -10,9 +10,11 @@ that it saw and whose answer nobody wrote down must be reported as interrupted.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import random
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -36,8 +38,10 @@ async def run(arguments: list[str], state: Path, seconds: float | None) -> bool:
         async with asyncio.timeout(seconds):
             _, said = await process.communicate()
     except TimeoutError:
-        process.kill()
-        await process.communicate()
+        with contextlib.suppress(ProcessLookupError):  # it may end in this very moment
+            process.kill()
+        _, said = await process.communicate()
+    if process.returncode == -signal.SIGKILL:
         return False
     if process.returncode not in {0, 3}:
         raise SystemExit(f"the run ended with {process.returncode}: {said.decode()[-800:]}")
