@@ -171,7 +171,7 @@ def _timings(session: Transcript) -> dict[str, float]:
     spent: dict[str, float] = {}
     encrypted = False
     for turn in session:
-        name = "ehlo-tls" if turn.stage is Stage.EHLO and encrypted else str(turn.stage)
+        name = "ehlo-tls" if encrypted and turn.stage is Stage.EHLO else str(turn.stage)
         spent[name] = spent.get(name, 0.0) + turn.took
         encrypted = encrypted or turn.stage is Stage.TLS
     return spent

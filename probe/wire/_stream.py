@@ -76,7 +76,7 @@ class Stream:
         self.spoken = False
         self.first_bytes = b""
         self.unsent = b""
-        self.writing = False
+        self.reading = self.writing = False
         self.waiter: asyncio.Future[bool] | None = None
         self.until = self.due = 0.0  # when a wait is over, and when the timer goes off to see
         self.timer: asyncio.TimerHandle | None = None
@@ -122,13 +122,14 @@ class Stream:
         self.sock = sock
         self.local = str(sock.getsockname()[0])
         self.loop.add_reader(sock.fileno(), self.readable)
+        self.reading = True
         return None
 
     def close(self) -> None:
         """Let go of everything; references to the TLS objects too, they form cycles."""
         if self.sock is not None:
             self._watch(writing=False)
-            self.loop.remove_reader(self.sock.fileno())
+            self._listen_no_more()
             self.sock.close()
             self.sock = None
         if self.timer is not None:
@@ -143,9 +144,11 @@ class Stream:
     async def wait(self, until: float) -> bool:
         """Until something happens on the socket; False when the time, or the deadline, has come."""
         self.until = min(until, self.deadline)
-        if self.until <= time.monotonic():
+        now = time.monotonic()
+        if self.until <= now:
             return False
-        self._set_timer()
+        if self.timer is None or self.due > self.until:
+            self._set_timer(now)
         waiter: asyncio.Future[bool] = self.loop.create_future()
         self.waiter = waiter
         try:
@@ -153,14 +156,12 @@ class Stream:
         finally:
             self.waiter = None
 
-    def _set_timer(self) -> None:
+    def _set_timer(self, now: float) -> None:
         """One timer for a session: it goes off early rather than often, and is then set again."""
         if self.timer is not None:
-            if self.due <= self.until:
-                return
             self.timer.cancel()
         self.due = self.until
-        self.timer = self.loop.call_later(self.until - time.monotonic(), self._expire)
+        self.timer = self.loop.call_later(self.until - now, self._expire)
 
     def _wake(self) -> None:
         if self.waiter is not None and not self.waiter.done():
@@ -170,8 +171,8 @@ class Stream:
         self.timer = None
         if self.waiter is None or self.waiter.done():
             return
-        if time.monotonic() < self.until:
-            self._set_timer()
+        if (now := time.monotonic()) < self.until:
+            self._set_timer(now)
         else:
             self.waiter.set_result(False)
 
@@ -237,7 +238,12 @@ class Stream:
         """Nothing more is read; what has been heard before stays to be taken."""
         if self.fault is None:
             self.fault = fault
-        if self.sock is not None:
+        self._listen_no_more()
+
+    def _listen_no_more(self) -> None:
+        """Once: what the loop no longer knows costs it an exception."""
+        if self.sock is not None and self.reading:
+            self.reading = False
             self.loop.remove_reader(self.sock.fileno())
 
     def send(self, data: bytes) -> None:

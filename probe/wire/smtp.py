@@ -139,13 +139,15 @@ class _Session:
         return None
 
     def _write(self, flight: Flight) -> None:
-        commands = [step for step in flight if isinstance(step, Command)]
-        for step in commands:
-            if step.secret:
-                self._announce()
-                self.stream.redaction.leaves(step.line)
+        lines = b""
+        for step in flight:
+            if isinstance(step, Command):
+                lines += step.line + b"\r\n"
+                if step.secret:
+                    self._announce()
+                    self.stream.redaction.leaves(step.line)
         if self.stream.fault is None:
-            self.stream.send(b"".join(step.line + b"\r\n" for step in commands))
+            self.stream.send(lines)
 
     def _announce(self) -> None:
         """The one moment before a secret leaves: what cannot be written down does not happen."""
