@@ -16,11 +16,13 @@ __all__ = ["MAX_LINE", "MAX_LINES", "MAX_REPLY", "ReplyReader", "reply"]
 
 MAX_LINE = 8 * 1024  # bytes in one line; RFC 5321 asks for 512
 MAX_REPLY = 64 * 1024  # bytes in one reply
-_USUAL = 512  # bytes of a reply that is worth remembering
+_USUAL = 512  # bytes of a reply that is read in one go, and worth remembering
 MAX_LINES = 512  # lines in one reply; 60-line legal notices exist
 
 # Three ASCII digits in column 0, the first 2 to 5, then a space, a hyphen or nothing at all.
 _LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])|\r?\Z)")
+# A whole reply of such lines: the same code in all of them, a hyphen behind it in all but the last.
+_WHOLE = re.compile(rb"([2-5][0-9]{2})(?:-[^\n]*\n\1)*(?: [^\n]*|\r?)\n")
 
 Redact = Callable[[tuple[bytes, ...]], tuple[bytes, ...]]
 
@@ -48,6 +50,8 @@ class ReplyReader:
         done: list[Reply | Fault] = []
         if self.broken:
             return done
+        if not self._tail and not self._lines and not (data := self._usual(data, done)):
+            return done
         *lines, self._tail = (self._tail + data).split(b"\n")
         for line in lines:
             if (read := self._line(line)) is not None:
@@ -57,6 +61,18 @@ class ReplyReader:
         if len(self._tail) > MAX_LINE:
             done.append(self._fault(Ending.TOO_LONG, f"a line of more than {MAX_LINE} bytes"))
         return done
+
+    def _usual(self, data: bytes, done: list[Reply | Fault]) -> bytes:
+        """Takes the replies that stand whole and short at the front of `data`; the rest of it.
+
+        So most are read; what is cut, long or wrong is read line by line, with the same result.
+        """
+        at, size = 0, len(data)
+        while at < size and (found := _WHOLE.match(data, at)) is not None and found.end() - at <= _USUAL:
+            whole, code = found.group(0, 1)
+            done.append(_remembered(int(code), self.redact(tuple(whole[:-1].split(b"\n")))))
+            at = found.end()
+        return data[at:]
 
     def rest(self) -> tuple[str, ...]:
         """What has been heard of a reply that is not complete, printable."""
@@ -96,7 +112,7 @@ class ReplyReader:
         shown, size = self.redact(tuple(self._lines)), self._size
         self._lines, self._size = [], 0
         code = int(found[1])  # of the line as it came: what is shown may be hidden whole
-        return _usual(code, shown) if size <= _USUAL else _reply(code, shown)
+        return _remembered(code, shown) if size <= _USUAL else _reply(code, shown)
 
     def _fault(self, ending: Ending, detail: str) -> Fault:
         self.broken = True
@@ -110,7 +126,7 @@ def _reply(code: int, lines: tuple[bytes, ...]) -> Reply:
     return Reply(code, tuple(map(_printable, lines)))
 
 
-_usual = functools.lru_cache(maxsize=1024)(_reply)  # servers say the same to every inbox
+_remembered = functools.lru_cache(maxsize=1024)(_reply)  # servers say the same to every inbox
 
 
 def _printable(line: bytes) -> str:
