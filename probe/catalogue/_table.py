@@ -163,6 +163,7 @@ def _provider(stem: str, each: Mapping[str, Any], source: Any) -> dict[str, Any]
             ]
             for one in submission
         ],
+        "mechanisms": [one.upper() for one in listed(each.get("mechanisms"))],
         "password": str(each.get("password", "")),
         "app_password_url": str(each.get("app_password_url", "")),
         "at_once": int(each.get("at_once", 5)),
