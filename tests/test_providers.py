@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from probe import catalogue
 from probe.cli import app
 from probe.facts import Reply, Stage
-from probe.grammar import pasted
+from probe.grammar import pasted, sasl
 from probe.rules import Cause, Outcome, Verdict
 
 SHARED = Path(__file__).parents[2] / "shared" / "data" / "replies"
@@ -42,6 +42,16 @@ def test_a_provider_says_who_it_is_where_it_takes_mail_and_what_password_it_want
         assert server.host == server.host.lower()
         assert server.port in {465, 587, 2525}
         assert server.tls in ({"implicit"} if server.port == 465 else {"implicit", "starttls"})
+
+
+def test_the_mechanisms_that_a_provider_prefers_are_names_that_a_plan_compares() -> None:
+    qq, google = catalogue.provider("qq"), catalogue.provider("google")
+    assert qq.mechanisms == ("LOGIN", "PLAIN")
+    assert google.mechanisms == ("XOAUTH2", "OAUTHBEARER", "PLAIN", "LOGIN")
+    for one in PROVIDERS:
+        assert set(one.mechanisms) <= set(sasl.MECHANISMS)
+        # What proves nothing when it is refused is never tried before what does.
+        assert not one.mechanisms or one.mechanisms[0] != "CRAM-MD5"
 
 
 def test_no_two_providers_claim_one_domain_or_one_mail_exchanger() -> None:
