@@ -220,6 +220,18 @@ def test_a_provider_may_prefer_login() -> None:
     assert hold([*script, *ENVELOPE], login(prefer=("LOGIN",))) == ""
 
 
+def test_without_tls_what_hides_the_password_comes_before_what_a_provider_prefers() -> None:
+    script = [
+        GREETING,
+        "C: EHLO me",
+        "S: 250-mx|250-PIPELINING|250 AUTH PLAIN LOGIN CRAM-MD5",
+        "C: AUTH CRAM-MD5",
+        "S: 535 no",
+        *BYE,
+    ]
+    assert hold(script, login(tls=TlsMode.NONE, allow_plaintext=True, prefer=("LOGIN", "PLAIN"))) == ""
+
+
 @pytest.mark.parametrize("refused", ["MAIL", "RCPT"])
 def test_a_refused_envelope_ends_politely(refused: str) -> None:
     envelope = ["C: MAIL FROM:<ada@example.com>", "S: 550 no" if refused == "MAIL" else "S: 250 ok"]

@@ -75,8 +75,10 @@ def _choices(login: Login, offered: Extensions) -> Iterator[str]:
             raise Stop("mechanism-not-offered")
         yield asked
         return
-    order = sasl.PASSWORD_IN_CLEAR if login.tls is TlsMode.NONE else sasl.PASSWORD
-    order = (*(name for name in login.prefer if name in order), *order)
+    if login.tls is TlsMode.NONE:
+        order = sasl.PASSWORD_IN_CLEAR  # here hiding the password matters more than what a provider likes
+    else:
+        order = (*(name for name in login.prefer if name in sasl.PASSWORD), *sasl.PASSWORD)
     common = [name for name in dict.fromkeys(order) if name in offered.mechanisms]
     if not common:
         only_tokens = any(name in offered.mechanisms for name in sasl.TOKEN)
