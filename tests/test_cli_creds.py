@@ -109,6 +109,10 @@ REFUSED = [
     ),
     (["creds", "ada@example.test", "--fail-on", "sometimes", "--password-env", "PW"], "--fail-on takes"),
     (["creds", "ada@example.test", "--password", "x"], "No such option"),
+    (["creds", "--csv", "-", "ada@example.test"], "give addresses or --csv FILE, not both"),
+    (["creds", "--csv", "-", "--auth-mech", "xoauth2"], "--auth-mech and --csv do not go together"),
+    (["creds", "--csv", "-", "--port", "465", "--tls", "implicit"], "--port, --tls and --csv do not go"),
+    (["creds", "--csv", "-", "--password-env", "PW"], "--password-... and --csv do not go together"),
     (["creds"], "give the address of an inbox, or a list of them with --csv"),
     (["nothing"], "No such command"),
 ]

@@ -129,8 +129,20 @@ def command(  # typer reads options from parameters
         allow_plaintext=insecure_plaintext,
         resume=resume_tls,
     )
+    asked = Asked(password_stdin, password_env, password_file, password_command, password_keyring)
     if csv:
-        _listed(csv, addresses, network, out)
+        of_an_inbox = {
+            "--host": host,
+            "--port": port,
+            "--tls": tls,
+            "--user": user,
+            "--provider": provider,
+            "--auth-mech": auth_mech is not Mechanism.AUTO,
+            "--mail-from": mail_from,
+            "--rcpt-to": rcpt_to,
+            "--password-...": asked != Asked(),
+        }
+        _listed(csv, addresses, [name for name, told in of_an_inbox.items() if told], network, out)
     if not addresses:
         refuse("give the address of an inbox, or a list of them with --csv FILE")
     for name, text in (*(("", one) for one in addresses), ("--mail-from", mail_from), ("--rcpt-to", rcpt_to)):
@@ -139,7 +151,6 @@ def command(  # typer reads options from parameters
     host_of("--host", host)
     port_of("--port", port)
     _check_login(user, provider)
-    asked = Asked(password_stdin, password_env, password_file, password_command, password_keyring)
     inboxes = [
         Inbox(
             address,
@@ -158,8 +169,13 @@ def command(  # typer reads options from parameters
     out.finish(asyncio.run(_all(inboxes, network)))
 
 
-def _listed(file: str, addresses: list[str] | None, network: Network, out: Output) -> NoReturn:
-    """A list: what `probe preflight --no-dns FILE` does, with its journal, lanes and brake."""
+def _listed(
+    file: str, addresses: list[str] | None, told: list[str], network: Network, out: Output
+) -> NoReturn:
+    """A list: what `probe preflight --no-dns FILE` does, with its journal, lanes and brake.
+
+    Its rows say how each inbox is logged in to, so the options that say it (`told`) cannot be meant.
+    """
     from probe.cli._list import Written, listed
     from probe.cli._preflight import Asked, probed
     from probe.cli._references import revealer
@@ -167,6 +183,8 @@ def _listed(file: str, addresses: list[str] | None, network: Network, out: Outpu
 
     if addresses:
         refuse("give addresses or --csv FILE, not both")
+    if told:
+        refuse(f"{', '.join(told)} and --csv do not go together: see what a row can say in `probe help lists`")
     whole = listed(file, most=20_000)
     asked = Asked(
         Options(audit=False),
