@@ -184,7 +184,7 @@ def _listed(
     if addresses:
         refuse("give addresses or --csv FILE, not both")
     if told:
-        refuse(f"{', '.join(told)} and --csv do not go together: see what a row can say in `probe help lists`")
+        refuse(f"{', '.join(told)} and --csv do not go together; `probe help lists` has what a row can say")
     whole = listed(file, most=20_000)
     asked = Asked(
         Options(audit=False),
