@@ -257,12 +257,21 @@ def test_the_preset_chooses_the_threshold() -> None:
     assert "fleet/list-act" in ids[1]
 
 
-def test_a_spreadsheet_takes_no_cell_for_a_formula(tmp_path: Path) -> None:
+@pytest.mark.parametrize("formula", ["=cmd", "+cmd", " =cmd", "＝cmd"])
+def test_a_spreadsheet_takes_no_cell_for_a_formula(formula: str, tmp_path: Path) -> None:
     file = tmp_path / "s.csv"
-    explain(
-        "-", "-o", str(file), stdin='{"reply": "550 5.1.1 User unknown", "recipient": "=cmd@corp.example"}\n'
-    )
-    assert file.read_text(encoding="utf-8").splitlines()[1].startswith("'=cmd@")
+    told = {"reply": "550 5.1.1 User unknown", "recipient": f"{formula}@corp.example"}
+    explain("-", "-o", str(file), stdin=json.dumps(told) + "\n")
+    assert file.read_text(encoding="utf-8").splitlines()[1].startswith(f"'{formula.strip()}@")
+
+
+def test_a_complaint_has_no_reply_and_its_cell_is_empty(tmp_path: Path) -> None:
+    file = tmp_path / "s.csv"
+    told = {"notificationType": "Complaint", "complaint": {"complainedRecipients": [{"emailAddress": "bob@corp.example"}]},
+            "mail": {"timestamp": "2026-11-21T10:00:00Z"}}  # fmt: skip
+    explain("-", "-o", str(file), stdin=json.dumps(told) + "\n")
+    (row,) = csv.DictReader(io.StringIO(file.read_text(encoding="utf-8")))
+    assert (row["address"], row["rule"], row["reply"]) == ("bob@corp.example", "mail/complaint", "")
 
 
 def test_the_verdict_is_the_same_in_any_order() -> None:

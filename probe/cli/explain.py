@@ -219,13 +219,14 @@ def _suppress(file: str, asked: Asked) -> None:
     import io
 
     from probe.cli._output import write_whole
+    from probe.render.csv import inert
 
     text = io.StringIO(newline="")
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(("address", "cause", "rule", "count", "reply"))
     count = 0
     for row in asked.pile.suppressed():
-        rows.writerow([_cell(str(cell)) for cell in row])
+        rows.writerow([inert(str(cell)) for cell in row])
         count += 1
     write_whole(Path(file), [text.getvalue().encode("utf-8", "backslashreplace")])
     left = asked.pile.fleet.left_out
@@ -233,8 +234,3 @@ def _suppress(file: str, asked: Asked) -> None:
         f"probe: {count:,} addresses to suppress are in {file}"
         + (f"; {left:,} more did not fit" if left else "")
     )
-
-
-def _cell(text: str) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    return f"'{text}" if text[:1] in "=+-@\t\r" else text
