@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from probe.checks._evidence import READ, rfc, unknown_rule
+from probe.checks._evidence import READ, problem, rfc, unknown_rule
 from probe.rules import Cause, Rule, Source, Verdict
 
 __all__ = ["RULE", "RULES"]
@@ -22,11 +22,19 @@ _FAIL, _WARN, _NOTE, _UNKNOWN = Verdict.FAIL, Verdict.WARN, Verdict.NOTE, Verdic
 
 
 def _rule(
-    problem: str, verdict: Verdict, title: str, meaning: str, fix: str, source: Source, dont: str = ""
+    name: str, verdict: Verdict, title: str, meaning: str, fix: str, source: Source, dont: str = ""
 ) -> Rule:
-    cause = Cause.SUCCESS if verdict is _NOTE else Cause.UNKNOWN if verdict is _UNKNOWN else Cause.EMAIL_AUTH
-    predicts = _REFUSALS if verdict is _FAIL else ()
-    return Rule(f"dkim/{problem}", verdict, cause, title, meaning, fix, source, dont=dont, predicts=predicts)
+    return problem(
+        id=f"dkim/{name}",
+        verdict=verdict,
+        cause=Cause.EMAIL_AUTH,
+        title=title,
+        meaning=meaning,
+        fix=fix,
+        source=source,
+        dont=dont,
+        predicts=_REFUSALS if verdict is _FAIL else (),
+    )
 
 
 RULES: tuple[Rule, ...] = (

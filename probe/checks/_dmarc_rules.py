@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from probe.checks._evidence import rfc, unknown_rule
+from probe.checks._evidence import problem, rfc, unknown_rule
 from probe.rules import Cause, Rule, Source, Verdict
 
 __all__ = ["RULE", "RULES"]
@@ -17,7 +17,7 @@ _REFUSALS = ("421 4.7.31", "421 4.7.40", "550 5.7.40", "550 5.7.515")
 
 
 def _rule(
-    problem: str,
+    name: str,
     verdict: Verdict,
     title: str,
     meaning: str,
@@ -26,8 +26,17 @@ def _rule(
     dont: str = "",
     predicts: tuple[str, ...] = (),
 ) -> Rule:
-    cause = Cause.SUCCESS if verdict is Verdict.NOTE else Cause.EMAIL_AUTH
-    return Rule(f"dmarc/{problem}", verdict, cause, title, meaning, fix, source, dont=dont, predicts=predicts)
+    return problem(
+        id=f"dmarc/{name}",
+        verdict=verdict,
+        cause=Cause.EMAIL_AUTH,
+        title=title,
+        meaning=meaning,
+        fix=fix,
+        source=source,
+        dont=dont,
+        predicts=predicts,
+    )
 
 
 _FAIL, _WARN, _NOTE, _UNKNOWN = Verdict.FAIL, Verdict.WARN, Verdict.NOTE, Verdict.UNKNOWN

@@ -34,11 +34,7 @@ __all__ = [
 READ = "2026-11-21"
 
 _LONGEST = 2000
-_PRIORITIES = {
-    Verdict.WARN: Priority.FIX_SOON,
-    Verdict.NOTE: Priority.INFO,
-    Verdict.UNKNOWN: Priority.MONITOR,
-}
+_CAUSES = {Verdict.NOTE: Cause.SUCCESS, Verdict.UNKNOWN: Cause.UNKNOWN}
 _NOT_ASKED = Answer(Status.SKIPPED, detail="the budget of questions or time was spent")
 _STATES = {Verdict.FAIL: State.INVALID, Verdict.UNKNOWN: State.UNKNOWN, Verdict.WARN: State.WARN}
 
@@ -114,31 +110,30 @@ def problem(
 ) -> Rule:
     """A rule about what is published, no more urgent than its verdict.
 
-    What works today is fixed soon; what is merely worth knowing forbids no mail and asks for no act.
+    What works today refuses no mail and is fixed soon. Of a note nobody need do anything, and of a lookup
+    that failed nothing follows, so `cause` is what it says only of what is wrong.
     """
-    note = verdict is Verdict.NOTE
+    warning = verdict is Verdict.WARN
     return Rule(
         id=id,
         verdict=verdict,
-        cause=cause,
+        cause=_CAUSES.get(verdict, cause),
         title=title,
         meaning=meaning,
         fix=fix,
         source=source,
         dont=dont,
-        permanent=None if verdict is Verdict.FAIL else False,
-        sender_must_act=False if note else None,
-        priority=_PRIORITIES.get(verdict),
+        permanent=False if warning else None,
+        priority=Priority.FIX_SOON if warning else None,
         predicts=predicts,
     )
 
 
 def unknown_rule(area: str, about: str, source: Source) -> Rule:
     """The rule for a lookup that failed: it says nothing about the domain (``<area>/unknown``)."""
-    return Rule(
+    return problem(
         id=f"{area}/unknown",
         verdict=Verdict.UNKNOWN,
-        cause=Cause.UNKNOWN,
         title=f"{about} could not be looked up",
         meaning="The question was not answered, so this says nothing about what is published.",
         fix="Ask again, or ask another resolver (--resolver); if it stays so, look at the name servers.",

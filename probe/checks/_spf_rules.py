@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from probe.checks._evidence import READ, rfc, unknown_rule
-from probe.rules import Cause, Priority, Rule, Source, State, Verdict
+from probe.checks._evidence import READ, problem, rfc, unknown_rule
+from probe.rules import Cause, Rule, Source, State, Verdict
 
 __all__ = ["RULES", "rule", "state_of"]
 
@@ -17,7 +17,7 @@ _FAIL, _WARN, _NOTE = Verdict.FAIL, Verdict.WARN, Verdict.NOTE
 
 
 def _rule(
-    problem: str,
+    name: str,
     verdict: Verdict,
     title: str,
     meaning: str,
@@ -25,11 +25,10 @@ def _rule(
     source: str | Source,
     *,
     dont: str = "",
-    priority: Priority | None = None,
     predicts: tuple[str, ...] = (),
 ) -> Rule:
-    return Rule(
-        id=f"spf/{problem}",
+    return problem(
+        id=f"spf/{name}",
         verdict=verdict,
         cause=Cause.EMAIL_AUTH,
         title=title,
@@ -37,8 +36,6 @@ def _rule(
         fix=fix,
         source=rfc(7208, source) if isinstance(source, str) else source,
         dont=dont,
-        priority=priority
-        or {_WARN: Priority.FIX_SOON, _NOTE: Priority.MONITOR}.get(verdict, Priority.CRITICAL),
         predicts=predicts,
     )
 
@@ -407,9 +404,9 @@ _STATES = {
 _BY_VERDICT = {_FAIL: State.INVALID, Verdict.UNKNOWN: State.UNKNOWN, _WARN: State.WARN}
 
 
-def rule(problem: str) -> Rule:
-    """The rule ``spf/<problem>``."""
-    return _BY_NAME[f"spf/{problem}"]
+def rule(name: str) -> Rule:
+    """The rule ``spf/<name>``."""
+    return _BY_NAME[f"spf/{name}"]
 
 
 def state_of(found: Rule) -> State:

@@ -33,7 +33,6 @@ _SPAMHAUS = BY_ZONE["zen.spamhaus.org"].source
 UNKNOWN = problem(
     id="dnsbl/unknown",
     verdict=Verdict.UNKNOWN,
-    cause=Cause.UNKNOWN,
     title="A block list did not answer",
     meaning="The list refused this resolver, failed at its own test points or was silent. That is neither a "
     "listing nor a clean bill.",
@@ -88,7 +87,6 @@ WATCHED = problem(
 DEAD_LIST = problem(
     id="dnsbl/dead-list",
     verdict=Verdict.NOTE,
-    cause=Cause.UNKNOWN,
     title="This list is not asked",
     meaning="It stopped, or lists what it should not; its answers are false alarms.",
     fix="Leave it out, here and in your own filters.",

@@ -26,7 +26,7 @@ from probe.checks._evidence import (
     unknown_rule,
 )
 from probe.facts import Answer, Question, Records, Status
-from probe.rules import Cause, Finding, State, Verdict
+from probe.rules import Finding, State, Verdict
 
 __all__ = ["RULES", "ask", "judge"]
 
@@ -87,7 +87,6 @@ LAME = problem(
 SILENT = problem(
     id="ns_soa/silent-server",
     verdict=Verdict.UNKNOWN,
-    cause=Cause.UNKNOWN,
     title="A name server did not answer us",
     meaning="It may be down, or questions from this network do not reach it.",
     fix="Ask it from elsewhere: dig @<address> <zone> SOA.",

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from probe.checks import Domain, Judgement, dkim, dmarc, ptr, spf
 from probe.checks._dmarc_alignment import envelope_domain
-from probe.checks._evidence import address_questions, evidence, seen_answer, unknown_rule
+from probe.checks._evidence import address_questions, evidence, problem, seen_answer, unknown_rule
 from probe.checks._receivers_rows import GMAIL, RECEIVERS, ROWS, Row
 from probe.checks._receivers_seen import Seen, observe
 from probe.facts import Question, Records, Status
@@ -22,16 +22,23 @@ __all__ = ["RULES", "ask", "judge"]
 
 
 def _rule(
-    problem: str,
+    name: str,
     title: str,
     meaning: str,
     fix: str,
     predicts: tuple[str, ...] = (),
     verdict: Verdict = Verdict.FAIL,
 ) -> Rule:
-    cause = Cause.SENDER_DNS if problem in {"reverse-dns", "replies"} else Cause.EMAIL_AUTH
-    cause = Cause.SUCCESS if verdict is Verdict.NOTE else cause
-    return Rule(f"receivers/{problem}", verdict, cause, title, meaning, fix, GMAIL, predicts=predicts)
+    return problem(
+        id=f"receivers/{name}",
+        verdict=verdict,
+        cause=Cause.SENDER_DNS if name in {"reverse-dns", "replies"} else Cause.EMAIL_AUTH,
+        title=title,
+        meaning=meaning,
+        fix=fix,
+        source=GMAIL,
+        predicts=predicts,
+    )
 
 
 def _replies(*ids: str) -> tuple[str, ...]:
@@ -155,7 +162,7 @@ def _told(observed: tuple[tuple[str, str], ...]) -> _Told:
             unseen.setdefault(label, []).append(_NAMES[row.receiver])
     listed = "; ".join(f"{rule} ({', '.join(who)})" for rule, who in unseen.items())
     return _Told(
-        tuple((problem, held[0].sees, _owners(held)) for problem, held in broken.items()),
+        tuple((rule, held[0].sees, _owners(held)) for rule, held in broken.items()),
         tuple(dict.fromkeys(row.sees for row, status in rows if status == "unknown")),
         Finding(_RULE["unseen"], {"rules": listed}, listed),
         _table(rows),
@@ -191,11 +198,11 @@ def _table(rows: Iterable[tuple[Row, str]]) -> Shared:
 
 def _findings(told: _Told, observed: Mapping[str, Seen], seen: Records) -> Iterator[Finding]:
     """What is broken, and what could not be looked up."""
-    for problem, name, who in told.broken:
+    for rule, name, who in told.broken:
         shown = observed[name]
         detail = f"{who}: {shown.detail}" if shown.detail else who
         fact = evidence(shown.asked, seen_answer(seen, shown.asked))
-        yield Finding(_RULE[problem], fact, detail, shown.fix)
+        yield Finding(_RULE[rule], fact, detail, shown.fix)
     for asked in dict.fromkeys([observed[name].asked for name in told.unknown]):
         answer = seen_answer(seen, asked)
         yield Finding(_RULE["unknown"], evidence(asked, answer), f"{asked}: {answer.status}")
