@@ -185,6 +185,19 @@ def test_a_machine_without_free_descriptors_is_no_bug(closed_port: int) -> None:
     assert "run out of something: Too many open files" in ran.stderr
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize(
+    "words", [["providers"], ["explain", "550 5.1.1 no"], ["help", "secrets"]], ids=lambda words: words[0]
+)
+def test_an_output_that_cannot_be_written_is_told_as_that(words: list[str]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        ran = subprocess.run(
+            [sys.executable, "-m", "probe", *words], stdout=full, stderr=subprocess.PIPE, check=False, timeout=60,
+        )  # fmt: skip
+    assert ran.returncode == 4
+    assert ran.stderr == b"probe: the output could not be written: No space left on device\n"
+
+
 def test_a_terminal_of_ascii_gets_escapes(closed_port: int) -> None:
     ran = probe(
         "creds", "müller@example.test", "--host", "127.0.0.1", "--port", str(closed_port), "--password-env", "PW",

@@ -68,6 +68,8 @@ def _command(name: str) -> TyperCommand | TyperGroup:
 
 # What a machine has too few of; no fault of ours, and nothing that a server said.
 _STARVED = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
+# Why stdout takes no more. Inputs and files of our own are read and written where their errors are told.
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 app = typer.Typer(
     cls=Commands,
@@ -119,15 +121,23 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except KeyboardInterrupt:
         _end("interrupted", 130)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whoever read our output has seen enough
+        _discard_output()  # whoever read our output has seen enough
         sys.exit(141)
     except Exception as problem:
         if os.environ.get("PROBE_DEBUG"):
             raise
         if isinstance(problem, OSError) and problem.errno in _STARVED:
             _end(f"this machine has run out of something: {problem.strerror}", 3)
+        if isinstance(problem, OSError) and problem.errno in _FULL:
+            _discard_output()
+            _end(f"the output could not be written: {problem.strerror}", 4)
         _end(f"a bug in probe, please report it: {type(problem).__name__} (PROBE_DEBUG=1 shows where)", 3)
     sys.exit(0)
+
+
+def _discard_output() -> None:
+    """What stdout still holds goes nowhere: Python would try to write it once more when the process ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _as_typed(arguments: Sequence[str]) -> list[str]:

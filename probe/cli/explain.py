@@ -92,7 +92,7 @@ def command(  # typer reads options from parameters
         every=format == "jsonl",
         note=lambda text: say(f"probe: {text}"),
     )
-    reports = _reports(_inputs(what), asked, lists, lines=format == "jsonl")
+    reports = _all(_inputs(what), asked, lists, lines=format == "jsonl")
     if verify:
         from probe.cli._verify import verified
 
@@ -108,12 +108,7 @@ def command(  # typer reads options from parameters
         refuse(
             "--sending-ip, --mail-from, --rcpt-to, --helo, --dkim-selector and --resolver go with --verify"
         )
-    try:
-        out.finish(reports)
-    except OSError as problem:
-        if isinstance(problem, BrokenPipeError):
-            raise
-        refuse(f"{problem.filename or 'the input'}: {problem.strerror}")
+    out.finish(reports)
 
 
 def _preset(name: str) -> None:
@@ -164,25 +159,18 @@ def _looks_like_a_file(word: str) -> bool:
     )
 
 
-def _reports(
+def _all(
     inputs: Sequence[str | Path | None], asked: Asked, lists: Sequence[str], *, lines: bool
 ) -> Iterator[Report]:
     """The reports of every input, then the pile's, then the files for suppression."""
-    from probe.run.sources import explain_folder, explain_stream, explain_text
-
     told = 0
-    for one in inputs:
-        if one is None:
-            reports = explain_stream(cast("BinaryIO", sys.stdin.buffer), "stdin", asked)
-        elif isinstance(one, str):
-            reports = explain_text(one, asked)
-        elif one.is_dir():
-            reports = explain_folder(one, asked)
-        else:
-            reports = _file(one, asked)
-        for report in reports:
-            told += 1
-            yield report
+    try:
+        for one in inputs:
+            for report in _reports(one, asked):
+                told += 1
+                yield report
+    except OSError as problem:
+        refuse(f"{problem.filename or 'the input'}: {problem.strerror}")
     if asked.wants_pile or (not lines and told > _MANY):
         asked.pile.subject = _subject(inputs)
         yield asked.pile.report()
@@ -190,17 +178,25 @@ def _reports(
         _suppress(file, asked)
 
 
+def _reports(one: str | Path | None, asked: Asked) -> Iterator[Report]:
+    """The reports of one input, as it is read."""
+    from probe.run.sources import explain_folder, explain_stream, explain_text
+
+    if one is None:
+        yield from explain_stream(cast("BinaryIO", sys.stdin.buffer), "stdin", asked)
+    elif isinstance(one, str):
+        yield from explain_text(one, asked)
+    elif one.is_dir():
+        yield from explain_folder(one, asked)
+    else:
+        with one.open("rb") as file:
+            yield from explain_stream(cast("BinaryIO", file), one.name, asked)
+
+
 def _subject(inputs: Sequence[str | Path | None]) -> str:
     if len(inputs) > 1:
         return f"{len(inputs)} inputs"
     return "stdin" if inputs[0] is None else str(inputs[0])[:120]
-
-
-def _file(path: Path, asked: Asked) -> Iterator[Report]:
-    from probe.run.sources import explain_stream
-
-    with path.open("rb") as file:
-        yield from explain_stream(cast("BinaryIO", file), path.name, asked)
 
 
 # -- suppression -----------------------------------------------------------------------------------
