@@ -238,7 +238,7 @@ def target(term: Term, domain: str) -> str | None:
         return term.literal
     if term.target is None:
         return domain
-    if term.letters - {"d"}:
+    if term.varying:
         return None
     return macro.expand(term.target, lambda _: domain)
 

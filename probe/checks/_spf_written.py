@@ -102,7 +102,7 @@ def terms(audit: Audit) -> Iterator[Finding]:
         yield audit.found(
             "duplicate-term", ", ".join(term.text for term in twice[:10]), audit.without(*twice)
         )
-    if varying := [term for term in lettered if term.letters and term.letters != _VALIDATED]:
+    if varying := [term for term in lettered if term.varying - _VALIDATED]:
         yield audit.found("macros", ", ".join(term.text for term in varying[:10]))
     yield from _private(audit)
 

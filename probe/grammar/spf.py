@@ -85,6 +85,11 @@ class Term:
         """Whether a receiver that comes to this term asks DNS."""
         return self.name in LOOKUPS
 
+    @property
+    def varying(self) -> frozenset[str]:
+        """Its macro letters that stand for something of the message; ``d`` is the record's own domain."""
+        return self.letters - {"d"}
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
