@@ -21,6 +21,7 @@ __all__ = [
     "asked_about",
     "queryable",
     "records_of",
+    "sends_nothing",
     "shortened",
 ]
 
@@ -90,6 +91,18 @@ class Evaluation:
 def records_of(values: tuple[str, ...]) -> tuple[str, ...]:
     """The SPF records among the TXT values of an answer."""
     return tuple(filter(spf.is_record, values))
+
+
+def sends_nothing(values: tuple[str, ...]) -> bool:
+    """Whether TXT values say that a domain sends no mail: one record, ``-all`` and no more (section 10.1.2).
+
+    An explanation beside it lets nobody in; a modifier that nobody knows may be a sender, miswritten.
+    """
+    records = records_of(values)
+    record = spf.parse(records[0]) if len(records) == 1 else None
+    if record is None or record.problems:
+        return False
+    return [term.text.lower() for term in record.terms if term.name != "exp"] == ["-all"]
 
 
 def queryable(name: str) -> str | None:

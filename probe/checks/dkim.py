@@ -15,6 +15,7 @@ from probe.checks._dkim_search import Ladder, Selector, domainkey, ladder_of
 from probe.checks._dmarc_discovery import exists
 from probe.checks._evidence import evidence, printable, seen_answer, state, unknown, zone_line
 from probe.checks._once import asked_once, once
+from probe.checks._spf_result import sends_nothing
 from probe.facts import Question, Records, Status
 from probe.grammar import dkim as grammar
 from probe.rules import Finding, State, Verdict
@@ -99,10 +100,9 @@ def _none(ladder: Ladder, seen: Records) -> Finding:
 
 
 def _sends_nothing(ladder: Ladder) -> bool:
-    """Whether the domain says so: its SPF record is ``v=spf1 -all``, and nobody told otherwise."""
-    texts = (value.lower().split() for value in ladder.seen.of(ladder.domain.name, "TXT")[:100])
-    spf = [terms for terms in texts if terms[:1] == ["v=spf1"]]
-    return spf == [["v=spf1", "-all"]] and not ladder.given and not ladder.domain.sending_ips
+    """Whether the domain says so by SPF, and nobody told otherwise."""
+    told_otherwise = ladder.given or ladder.domain.sending_ips
+    return not told_otherwise and sends_nothing(ladder.seen.of(ladder.domain.name, "TXT"))
 
 
 def _advice(ladder: Ladder) -> str:

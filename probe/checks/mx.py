@@ -30,6 +30,7 @@ from probe.checks._evidence import (
 )
 from probe.checks._mx_rules import FOLLOWED, RULES
 from probe.checks._providers import recognise
+from probe.checks._spf_result import sends_nothing
 from probe.facts import Answer, Question, Records, Status
 from probe.grammar.rdns import hostname
 from probe.rules import Finding, Rule, State
@@ -94,11 +95,6 @@ def null(domain: str, seen: Records) -> bool:
     return _read(seen.of(domain, "MX")).null
 
 
-def _policies(domain: str, seen: Records) -> list[str]:
-    """What the domain publishes about who sends for it."""
-    return [value for value in seen.of(domain, "TXT")[:100] if value.lower().split()[:1] == ["v=spf1"]]
-
-
 def _followed(domain: str, seen: Records) -> list[str]:
     """The host names whose addresses are asked for, most preferred first, each once."""
     return [host for host in hosts(domain, seen) if host != "localhost"][:FOLLOWED]
@@ -135,7 +131,7 @@ def judge(domain: Domain, seen: Records) -> Judgement:
     if not found:
         return _implicit(domain, seen, fact)
     told: Mapping[str, object] = {"null": True, "hosts": []}
-    if [" ".join(value.lower().split()) for value in _policies(domain.name, seen)] == ["v=spf1 -all"]:
+    if sends_nothing(seen.of(domain.name, "TXT")):
         return Judgement(State.VALID, (Finding(rules.PARKED, fact),), told)
     return Judgement(State.WARN, (Finding(rules.NULL, fact),), told)
 
