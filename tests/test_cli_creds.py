@@ -85,6 +85,9 @@ REFUSED = [
     (["creds", "ada@example.test", "--password-file", "/nonexistent/pw"], "No such file"),
     (["creds", "ada@example.test", "--password-env", "PW", "--password-stdin"], "in one way only"),
     (["creds", "ada@example.test", "--password-command", "false"], "ended with code 1"),
+    (["creds", "ada@example.test", "--password-command", " "], "the password command"),
+    (["scenarios", "list", "/tmp/*"], "no scenario matches /tmp/*"),
+    (["scenarios", "list", "nothing**"], "no scenario matches nothing**"),
     (["creds", "ada@example.test", "--password-command", "/nonexistent/x"], "the password command failed"),
     (["creds", "ada", "--password-env", "PW"], "is not an address"),
     (["creds", "ada@ex ample.test", "--password-env", "PW"], "no domain name"),
@@ -172,6 +175,30 @@ def test_a_source_address_of_the_other_family_is_said(closed_port: int) -> None:
     ran = creds(closed_port, "--source-address", "::1", "--password-env", "PW", PW=SECRET)
     assert ran.returncode == 3
     assert "an address of the other family" in " ".join(ran.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "closed", "code", "said"),
+    [
+        (["creds", "ada@example.test"], "0", 2, "no password: use"),
+        (["creds", "ada@example.test", "--password-stdin"], "0", 2, "stdin is closed"),
+        (["explain"], "0", 2, "stdin is closed"),
+        (["explain", "-"], "0", 2, "stdin is closed"),
+        (["dns", "-"], "0", 2, "stdin is closed"),
+        (["preflight", "-"], "0", 2, "stdin is closed"),
+        (["convert", "-"], "0", 2, "stdin is closed"),
+        (["explain", "250 2.0.0 Ok"], "1", 0, ""),
+        (["explain", "250 2.0.0 Ok", "--stage", "lunch"], "2", 2, ""),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_stream_that_is_closed_is_no_bug(words: list[str], closed: str, code: int, said: str) -> None:
+    ran = subprocess.run(
+        ["sh", "-c", f'exec "$@" {closed}>&-', "sh", sys.executable, "-m", "probe", *words],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert (ran.returncode, said in ran.stderr) == (code, True), ran.stderr
+    assert "a bug in probe" not in ran.stderr
 
 
 def test_a_machine_without_free_descriptors_is_no_bug(closed_port: int) -> None:

@@ -148,8 +148,8 @@ def test_convert_reads_stdin_and_several_files(
     one, two = written(tmp_path / "1.jsonl", [inbox(1)]), written(tmp_path / "2.jsonl", [inbox(2)])
     code, out, _ = run("convert", one, two, "-f", "csv")
     assert (code, out.count("\r\n") or out.count("\n")) == (0, 3)
-    with one.open("rb") as text:
-        monkeypatch.setattr("probe.cli._runs.STDIN", text.fileno())
+    with one.open(encoding="ascii") as text:
+        monkeypatch.setattr("sys.stdin", text)
         code, out, _ = run("convert", "-", "-f", "md")
     assert (code, out.count("sales1@brand1.example")) == (0, 1)
 

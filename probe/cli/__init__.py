@@ -16,8 +16,9 @@ import pkgutil
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -111,6 +112,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     if arguments is None:
         gc.freeze()  # what was imported stays: the collector need not go through it again
         gc.set_threshold(COLLECT_AFTER)
+    sys.stdout = sys.stdout or _nowhere()
+    sys.stderr = sys.stderr or _nowhere()
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show a character gets an escape, not a traceback.
         if hasattr(stream, "reconfigure"):
@@ -133,6 +136,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             _end(f"the output could not be written: {problem.strerror}", 4)
         _end(f"a bug in probe, please report it: {type(problem).__name__} (PROBE_DEBUG=1 shows where)", 3)
     sys.exit(0)
+
+
+def _nowhere() -> TextIO:
+    """Stands for a stream that was closed before we began: nobody wants what is written to it."""
+    return Path(os.devnull).open("w", encoding="utf-8")
 
 
 def _discard_output() -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from probe.cli._output import refuse, say, write_whole
+from probe.cli._output import piped, refuse, say, write_whole
 
 if TYPE_CHECKING:
     from probe.grammar.inboxes import Header, Row
@@ -52,7 +52,7 @@ def listed(file: str, *, encoding: str = "", told: Sequence[str] = (), most: int
     from probe.run.preflight import survey
 
     name = "stdin" if file == "-" else file
-    data = _stdin() if file == "-" else _bytes(Path(file))
+    data = piped(_MOST, "list of inboxes") if file == "-" else _bytes(Path(file))
     mapped = _mapped(told)
     try:
         form = form_of(data, encoding)
@@ -82,15 +82,6 @@ def _mapped(told: Sequence[str]) -> dict[str, str]:
             refuse(f'--map takes FIELD=COLUMN, as in --map smtp_user="SMTP Login", not {pair!r}')
         pairs[field.strip()] = column
     return pairs
-
-
-def _stdin() -> bytes:
-    if sys.stdin is None:
-        refuse("stdin is closed; give a file")
-    data = sys.stdin.buffer.read(_MOST + 1)
-    if len(data) > _MOST:
-        refuse(f"stdin holds more than {_MOST >> 20} MiB: that is no list of inboxes")
-    return data
 
 
 def _bytes(path: Path) -> bytes:

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 import typer
 
@@ -27,8 +27,10 @@ __all__ = [
     "VERBOSE",
     "Output",
     "exit_code",
+    "piped",
     "refuse",
     "say",
+    "stdin",
     "write_whole",
 ]
 
@@ -75,6 +77,28 @@ def refuse(message: str) -> NoReturn:
 def say(message: str) -> None:
     """A message for the person at the terminal; stdout belongs to the result."""
     sys.stderr.write(f"{render.printable(message)}\n")
+
+
+def stdin() -> BinaryIO:
+    """Stdin as bytes; a process may be started without one."""
+    if sys.stdin is None:
+        refuse("stdin is closed: there is nothing to read")
+    return sys.stdin.buffer
+
+
+def piped(most: int, what: str) -> bytes:
+    """All that stdin holds; refused where it is more than `most` bytes, too many for a `what`."""
+    try:
+        data = stdin().read(most + 1)
+    except OSError as problem:
+        refuse(f"stdin: {problem.strerror}")
+    if len(data) > most:
+        refuse(f"stdin holds more than {_size(most)}: that is no {what}")
+    return data
+
+
+def _size(count: int) -> str:
+    return f"{count >> 20} MiB" if count >> 20 else f"{count >> 10} KiB"
 
 
 class Output:

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from probe.cli._output import refuse
+from probe.cli._output import refuse, stdin
 
 if TYPE_CHECKING:
     from probe.rules import Report
 
 __all__ = ["load"]
-
-STDIN = 0  # its descriptor: read as bytes are, whatever the locale says
 
 
 def load(files: Iterable[str]) -> Iterator[Report]:
@@ -26,7 +24,7 @@ def _read(file: str) -> Iterator[Report]:
 
     found = 0
     name = "stdin" if file == "-" else file
-    source = STDIN if file == "-" else file
+    source = stdin().fileno() if file == "-" else file  # anew: as UTF-8, whatever the locale says
     try:
         with open(source, encoding="utf-8-sig", closefd=file != "-") as text:
             for report in reports(iter(lambda: text.readline(LONGEST + 1), "")):

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from probe.cli._output import refuse, say
+from probe.cli._output import piped, refuse, say
 
 __all__ = ["Asked", "secrets_for"]
 
@@ -54,7 +54,7 @@ def _lines(asked: Asked) -> list[str]:
             refuse(f"the environment has no {asked.env}")
         return _checked(text, f"the variable {asked.env}", split=False)
     if asked.stdin:
-        return _checked(_bounded(sys.stdin.buffer.read(_MOST + 1), "stdin"), "stdin")
+        return _checked(_bounded(piped(_MOST, "password"), "stdin"), "stdin")
     if asked.file:
         return _checked(_from_file(Path(asked.file)), asked.file)
     return _checked(_from_command(asked.command), "the output of the command")
@@ -100,7 +100,7 @@ def _from_command(command: str) -> str:
     try:
         words = shlex.split(command)
         ran = subprocess.run(words, stdout=subprocess.PIPE, check=False, timeout=60)  # noqa: S603  # the operator's own
-    except (OSError, ValueError, subprocess.TimeoutExpired) as problem:
+    except (OSError, ValueError, IndexError, subprocess.TimeoutExpired) as problem:
         refuse(f"the password command failed: {type(problem).__name__}")
     if ran.returncode:
         refuse(f"the password command ended with code {ran.returncode}")
@@ -122,7 +122,7 @@ def _from_keyring(service: str, address: str) -> str:
 
 
 def _typed(address: str) -> str:
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         ways = "--password-file FILE, --password-env NAME, --password-stdin or --password-command CMD"
         refuse(f"no password: use {ways}")
     secret = getpass.getpass(f"Password for {address}: ")

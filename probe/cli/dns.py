@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from probe.cli._output import BASELINE, FAIL_ON, FORMAT, OUTPUT, VERBOSE, Output, refuse, say
+from probe.cli._output import BASELINE, FAIL_ON, FORMAT, OUTPUT, VERBOSE, Output, piped, refuse, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -128,9 +128,7 @@ def _names(typed: Sequence[str]) -> list[str]:
 
 def _lines() -> Iterator[tuple[str, str]]:
     """The lines of stdin that say something, with where they stand; ``#`` begins a comment."""
-    text = sys.stdin.buffer.read(_LONGEST_INPUT + 1)
-    if len(text) > _LONGEST_INPUT:
-        refuse("stdin holds more than 16 MiB: that is no list of domains")
+    text = piped(_LONGEST_INPUT, "list of domains")
     for number, line in enumerate(text.decode("utf-8-sig", "replace").splitlines(), 1):
         said = line.partition("#")[0].strip()
         if said:

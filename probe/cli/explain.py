@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from probe.cli._output import FAIL_ON, FORMAT, OUTPUT, VERBOSE, Output, refuse, say
+from probe.cli._output import FAIL_ON, FORMAT, OUTPUT, VERBOSE, Output, refuse, say, stdin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -129,7 +128,7 @@ def _known(provider: str) -> None:
 def _inputs(what: Sequence[str]) -> list[str | Path | None]:
     """Texts, paths, and None for stdin."""
     if not what:
-        if sys.stdin.isatty():
+        if stdin().isatty():
             refuse("give a reply, a file, or - for stdin")
         return [None]
     found: list[str | Path | None] = [None if one == "-" else _path(one) or one for one in what]
@@ -183,7 +182,7 @@ def _reports(one: str | Path | None, asked: Asked) -> Iterator[Report]:
     from probe.run.sources import explain_folder, explain_stream, explain_text
 
     if one is None:
-        yield from explain_stream(cast("BinaryIO", sys.stdin.buffer), "stdin", asked)
+        yield from explain_stream(stdin(), "stdin", asked)
     elif isinstance(one, str):
         yield from explain_text(one, asked)
     elif one.is_dir():

@@ -54,6 +54,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
+from fnmatch import fnmatchcase
 from pathlib import Path
 from types import MappingProxyType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -270,7 +271,8 @@ def load(name: str | Path) -> Scenario:
 
 def load_all(pattern: str = "*") -> tuple[Scenario, ...]:
     """Every scenario whose name matches a glob, by name."""
-    return tuple(load(path) for path in sorted(folder().glob(f"{pattern}.toml")))
+    found = (path for path in folder().glob("*.toml") if fnmatchcase(path.stem, pattern))
+    return tuple(load(path) for path in sorted(found))
 
 
 def parse(text: str, name: str) -> Scenario:
