@@ -352,6 +352,12 @@ def test_anything_gets_an_answer(junk: bytes, before: bytes) -> None:
     assert all(report.findings for report in [*reports, asked.pile.report()])
 
 
+def packed(text: bytes, times: int) -> bytes:
+    for _ in range(times):
+        text = gzip.compress(text)
+    return text
+
+
 HOSTILE = {
     "a long line": b"550 5.1.1 " + b"a" * 2_000_000,
     "noise": bytes(range(256)) * 4000,
@@ -365,6 +371,8 @@ HOSTILE = {
     "deep JSON in a line": b'{"reply": "550 x"}\n' + b'{"reply":' * 100_000 + b"\n",
     "a bomb of text": gzip.compress(b"550 no " * 2_000_000),
     "half a compressed file": gzip.compress(POSTFIX.encode() * 100)[:200],
+    "a compressed file with a damaged middle": packed(POSTFIX.encode() * 100, 1)[:60] + b"\xff" * 200,
+    "compressed again and again": packed(b"550 5.1.1 User unknown", 400),
     "UTF-16": "550 5.1.1 User unknown".encode("utf-16"),
 }
 
@@ -374,6 +382,14 @@ def test_hostile_input_gets_an_answer(name: str) -> None:
     code, _, err = explain("-f", "jsonl", "-", stdin=HOSTILE[name])
     assert code in {0, 1, 3}
     assert "bug" not in err
+
+
+def test_a_file_that_was_compressed_twice_is_read_and_no_deeper_one() -> None:
+    (twice,) = lines("-", stdin=packed(b"550 5.1.1 User unknown", 2))
+    assert twice["findings"][0]["cause"] == "recipient_unknown"
+    (deeper,) = lines("-", stdin=packed(b"550 5.1.1 User unknown", 3))
+    assert deeper["findings"][0]["id"] == "mail/no-failure"
+    assert "compressed more than 2 times" in deeper["findings"][0]["detail"]
 
 
 def test_a_sentence_that_begins_with_from_ends_no_mail() -> None:

@@ -40,6 +40,7 @@ _CHUNK = 1024 * 1024
 _STAGES = {str(stage): stage for stage in Stage}
 _MAX_PASTED = 1024 * 1024
 _MAX_FILES = 200_000
+_LAYERS = 2  # of compression, one inside the other: each may hold a thousand times what it weighs
 # Who reads what is no reply: much that a reply does not need, imported when it comes.
 _READERS = {
     Kind.MAIL: "_mails",
@@ -121,22 +122,34 @@ def explain_folder(folder: Path, asked: Asked) -> Iterator[Report]:
 
 def explain_stream(stream: BinaryIO, name: str, asked: Asked) -> Iterator[Report]:
     """The reports of whatever `stream` holds, as they come; `name` stands for it where it tells of nobody."""
+    yield from _explained(stream, name, asked, _LAYERS)
+
+
+def _explained(stream: BinaryIO, name: str, asked: Asked, layers: int) -> Iterator[Report]:
+    """`explain_stream`, with so many layers of compression still to be taken off."""
     head = _beginning(stream)
     if head.startswith(b"\x1f\x8b"):
-        import gzip  # noqa: PLC0415 -- few inputs are compressed
-
-        unpacked = cast("BinaryIO", gzip.GzipFile(fileobj=cast("BinaryIO", _Joined(head, stream))))
-        try:
-            yield from explain_stream(unpacked, name, asked)
-        except (OSError, EOFError):
-            asked.note(f"{name}: the compressed file is damaged; what came before was read")
+        if layers:
+            yield from _unpacked(cast("BinaryIO", _Joined(head, stream)), name, asked, layers)
+        else:
+            yield nothing_found(name, f"it is compressed more than {_LAYERS} times")
         return
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):  # UTF-16, as a spreadsheet or an editor saves it
         text = (head + stream.read(_MAX_PASTED)).decode("utf-16", "replace")
-        yield from explain_stream(io.BytesIO(text.encode()), name, asked)
+        yield from _explained(io.BytesIO(text.encode()), name, asked, layers)
         return
     kind, source = kind_of(head), cast("BinaryIO", _Joined(head, stream))
     yield from _reader(kind)(source, name, asked)
+
+
+def _unpacked(packed: BinaryIO, name: str, asked: Asked, layers: int) -> Iterator[Report]:
+    import gzip  # noqa: PLC0415 -- few inputs are compressed
+    import zlib  # noqa: PLC0415
+
+    try:
+        yield from _explained(cast("BinaryIO", gzip.GzipFile(fileobj=packed)), name, asked, layers - 1)
+    except (OSError, EOFError, zlib.error):
+        asked.note(f"{name}: the compressed file is damaged; what came before was read")
 
 
 def _reader(kind: Kind) -> _Reader:
