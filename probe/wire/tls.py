@@ -96,8 +96,13 @@ def tls_facts(tls: ssl.SSLObject, wanted: str) -> Tls:
 @functools.lru_cache(maxsize=256)  # a fleet meets few certificates, and meets them often
 def _described(der: bytes) -> Certificate | None:
     from cryptography import x509  # noqa: PLC0415  # 70 ms that a probe without TLS need not pay
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415
     from cryptography.hazmat.primitives import hashes  # noqa: PLC0415
 
+    unreadable = (
+        ValueError, TypeError, UnsupportedAlgorithm,
+        x509.InvalidVersion, x509.UnsupportedGeneralNameType, x509.DuplicateExtension,
+    )  # fmt: skip
     try:
         leaf = x509.load_der_x509_certificate(der)
         names = _names(leaf)
@@ -111,7 +116,7 @@ def _described(der: bytes) -> Certificate | None:
             key=_key(leaf),
             fingerprint=leaf.fingerprint(hashes.SHA256()).hex(),
         )
-    except (ValueError, TypeError, x509.UnsupportedGeneralNameType, x509.DuplicateExtension):
+    except unreadable:
         return None  # a certificate that cannot be read is described by the handshake's verdict alone
 
 
