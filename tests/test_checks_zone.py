@@ -50,6 +50,29 @@ def test_delegation(case: str) -> None:
     assert not any("@" in question.type for question in found.asked)
 
 
+ONE = NS.replace("198.51.100.1", "203.0.113.2")
+
+
+def test_ipv6_is_asked_only_where_ipv4_is_one_network() -> None:
+    assert {str(question) for question in audit("ns_soa", "example.test", ONE).asked} >= {
+        "ns1.example.test AAAA",
+        "ns2.example.test AAAA",
+    }
+    assert not any(question.type == "AAAA" for question in audit("ns_soa", "example.test", NS).asked)
+
+
+@pytest.mark.parametrize("broken", ["ns2.example.test A", "ns2.example.test AAAA"])
+def test_one_network_is_said_of_known_addresses_only(broken: str) -> None:
+    assert "ns_soa/one-network" not in audit("ns_soa", "example.test", ONE, broken={broken: "timeout"}).ids
+
+
+def test_one_network_is_not_said_of_servers_that_were_not_followed() -> None:
+    many = "".join(
+        f"example.test NS ns{at}.example.test\n ns{at}.example.test A 203.0.113.{at}\n" for at in range(1, 12)
+    )
+    assert audit("ns_soa", "example.test", many).ids == []
+
+
 @pytest.mark.parametrize("broken", ["example.test NS", "ns1.example.test A"])
 def test_a_failed_lookup_is_unknown(broken: str) -> None:
     found = audit("ns_soa", "example.test", NS, broken={broken: "servfail"})

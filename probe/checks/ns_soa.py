@@ -130,10 +130,12 @@ def _direct(domain: Domain, seen: Records) -> list[str]:
 def ask(domain: Domain, seen: Records) -> Iterator[Question]:
     """NS, the addresses of the servers, and with the option the servers themselves."""
     yield Question(domain.name, "NS")
-    for host in _servers(domain, seen)[:_FOLLOWED]:
+    servers = _servers(domain, seen)
+    together = bool(_network(servers, seen))
+    for host in servers[:_FOLLOWED]:
         four, six = address_questions(host)
         yield four
-        if four in seen and not seen.of(host, "A"):
+        if together or (four in seen and not seen.of(host, "A")):
             yield six
     for address in _direct(domain, seen):
         yield from (Question(domain.name, f"{kind}@{address}") for kind in ("SOA", *_COMPARED))
@@ -188,21 +190,28 @@ def _delegation(
             yield Finding(NO_ADDRESS, evidence(asked[0], first), printable(host))
     if failed is not None:
         yield unknown(UNKNOWN, seen, failed)
-    yield from _network(fact, servers, reached, seen)
+    if (network := _network(servers, seen)) and _nowhere_else(servers, seen):
+        yield Finding(ONE_NETWORK, fact, network)
 
 
-def _network(
-    fact: Mapping[str, str], servers: list[str], reached: Mapping[str, list[str]], seen: Records
-) -> Iterator[Finding]:
-    """Several servers whose IPv4 addresses share one /24 and that have nothing else."""
-    if len(servers) < 2 or failures(seen, [address_questions(host)[0] for host in reached]):
-        return
-    found = [address for addresses in reached.values() for address in addresses]
-    if not found or any(":" in address or not routable(address) for address in found):
-        return
-    networks = set(map(_around, found))
-    if len(networks) == 1:
-        yield Finding(ONE_NETWORK, fact, networks.pop())
+def _network(servers: list[str], seen: Records) -> str:
+    """The one /24 that holds the IPv4 addresses of several servers, all of them; empty where none does."""
+    if not 1 < len(servers) <= _FOLLOWED:
+        return ""
+    found = []
+    for host in servers:
+        answer = seen.answers.get(address_questions(host)[0])
+        if answer is None or not answer.known:
+            return ""
+        found += answer.values
+    networks = {_around(address) if routable(address) else "" for address in found}
+    return networks.pop() if len(networks) == 1 else ""
+
+
+def _nowhere_else(servers: list[str], seen: Records) -> bool:
+    """Whether none of the servers has an IPv6 address, which may lie in another network."""
+    asked = [address_questions(host)[1] for host in servers]
+    return not failures(seen, asked) and not any(seen.answers[question].values for question in asked)
 
 
 @functools.lru_cache(maxsize=4096)
