@@ -134,8 +134,13 @@ MECHANISMS: Mapping[str, Mechanism] = {
     "XOAUTH2": _xoauth2,
     "OAUTHBEARER": _oauthbearer,
 }
-PASSWORD = ("PLAIN", "LOGIN", "CRAM-MD5")
-PASSWORD_IN_CLEAR = ("SCRAM-SHA-256", "CRAM-MD5", "PLAIN", "LOGIN")  # without TLS: what hides it first
+PASSWORD: tuple[str, ...] = ("PLAIN", "LOGIN", "CRAM-MD5")
+PASSWORD_IN_CLEAR: tuple[str, ...] = (
+    "SCRAM-SHA-256",
+    "CRAM-MD5",
+    "PLAIN",
+    "LOGIN",
+)  # without TLS: what hides it first
 TOKEN = ("XOAUTH2", "OAUTHBEARER")
 WITH_NONCE = ("SCRAM-SHA-256",)
 
