@@ -73,6 +73,37 @@ def test_a_journal_cut_off_anywhere_can_be_gone_on_with(tmp_path: Path, cut: int
     assert lines[0] == {"journal": 1, "list": "list"}
 
 
+@pytest.mark.parametrize(
+    "stranger", [b"\0" * 40, b"[]", b"no JSON", b'{"end": "eve"', b"[" * 99_999, b"x" * 70_000]
+)
+def test_a_line_in_the_middle_that_is_none_of_ours_hides_nothing_behind_it(
+    tmp_path: Path, stranger: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("probe.wire.journal._LONGEST", 1 << 16)
+    written(tmp_path / "run")
+    first, *rest = (tmp_path / "run").read_bytes().splitlines(keepends=True)
+    (tmp_path / "run").write_bytes(first + stranger + b"\n" + b"".join(rest))
+    journal = opened(tmp_path / "run")
+    journal.close()
+    assert journal.begun == {"ada", "bob"}
+    assert journal.ended == {"ada": {"subject": "ada"}}
+
+
+def test_what_is_found_beyond_all_measure_is_known_to_have_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("probe.wire.journal._LONGEST", 1 << 16)
+    journal = opened(tmp_path / "run")
+    journal.begin("ada")
+    journal.end("ada", {"transcript": "\0" * (1 << 14)})
+    journal.begin("bob")
+    journal.close()
+    again = opened(tmp_path / "run")
+    again.close()
+    assert again.begun == {"ada", "bob"}
+    assert again.ended == {"ada": {}}
+
+
 def test_the_journal_of_another_list_is_refused_and_can_be_begun_anew(tmp_path: Path) -> None:
     written(tmp_path / "run")
     with pytest.raises(JournalError, match="changed since"):
@@ -84,9 +115,11 @@ def test_the_journal_of_another_list_is_refused_and_can_be_begun_anew(tmp_path: 
 
 
 def test_a_file_that_is_no_journal_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "run").write_text('{"journal": 99}\n')
-    with pytest.raises(JournalError, match="no journal of this version"):
-        opened(tmp_path / "run")
+    for text in ('{"journal": 99}\n', "my diary\nof May\n", "x" * (17 << 20)):
+        (tmp_path / "run").write_text(text)
+        with pytest.raises(JournalError, match="no journal of this version"):
+            opened(tmp_path / "run")
+        assert (tmp_path / "run").read_text() == text
 
 
 def test_only_one_process_writes(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 __all__ = ["BusyError", "Journal", "JournalError"]
 
 VERSION = 1
-_LONGEST = 1 << 20  # characters of a line
+_LONGEST = 16 << 20  # bytes of a line: a dozen replies of the greatest size, each told three times
 _DATASYNC = getattr(os, "fdatasync", os.fsync)  # not every system has it
 
 
@@ -71,7 +71,7 @@ class Journal:
         """Begin anew: what an earlier run wrote is gone."""
         os.ftruncate(self._file, 0)
         self.begun, self.ended, self.complete = set(), {}, False
-        self._write({"journal": VERSION, "list": self.digest}, durable=True)
+        self._write(_line({"journal": VERSION, "list": self.digest}))
 
     def close(self) -> None:
         """Let go of the journal."""
@@ -87,58 +87,78 @@ class Journal:
     def begin(self, key: str) -> None:
         """Writes down that a login is about to leave; durable when this returns."""
         self.begun.add(key)
-        self._write({"begin": key}, durable=True)
+        self._write(_line({"begin": key}))
 
     def end(self, key: str, found: Mapping[str, Any]) -> None:
-        """Writes down what was found. What is found is not kept here: nobody asks for it in this run."""
-        self._write({"end": key, "found": found}, durable=True)
+        """Writes down what was found. What is found is not kept here: nobody asks for it in this run.
+
+        Of more than a line can hold only the end is written down: then it is known that it was tried.
+        """
+        line = _line({"end": key, "found": found})
+        self._write(line if len(line) < _LONGEST else _line({"end": key, "found": {}}))
 
     def finish(self) -> None:
         """Writes down that the list has come to its end."""
-        self._write({"finished": True}, durable=True)
+        self._write(_line({"finished": True}))
         self.complete = True
 
     # -- lines ------------------------------------------------------------------------------------
 
-    def _write(self, line: Mapping[str, Any], *, durable: bool) -> None:
-        data = memoryview(json.dumps(line, separators=(",", ":")).encode() + b"\n")
+    def _write(self, line: bytes) -> None:
+        """Puts a line on the disk; where that fails, the file is as it was before."""
+        data = memoryview(line)
         size = os.fstat(self._file).st_size
         try:
             while data:
                 data = data[os.write(self._file, data) :]
-            if durable:
-                _DATASYNC(self._file)
+            _DATASYNC(self._file)
         except OSError as problem:
             self.broken = os.strerror(problem.errno or 0)
             os.ftruncate(self._file, size)  # half a line would spoil the next
             raise
 
     def _read(self) -> None:
-        whole = 0
+        """Takes every line that can be read; only an end that a crash cut off is dropped.
+
+        A line in the middle that is none of ours is passed over: what is behind it says which logins left.
+        """
+        whole = at = 0
+        piece = False  # of a line that is longer than any of ours
         with os.fdopen(os.dup(self._file), "rb") as file:
             file.seek(0)
-            while data := file.readline(_LONGEST + 1):
-                if not data.endswith(b"\n"):
-                    break
-                try:
-                    line = json.loads(data)
-                except ValueError:
-                    break
-                if not isinstance(line, dict):
-                    break
-                self._take(line, first=whole == 0)
-                whole += len(data)
+            while data := file.readline(_LONGEST):
+                ended = data.endswith(b"\n")
+                if at == 0 and (ended or len(data) == _LONGEST):
+                    self._recognise(_parsed(data))
+                elif ended and not piece:
+                    self._take(_parsed(data))
+                at += len(data)
+                whole = at if ended else whole
+                piece = not ended
         os.ftruncate(self._file, whole)
 
-    def _take(self, line: dict[str, Any], *, first: bool) -> None:
-        if first:
-            if line.get("journal") != VERSION:
-                raise JournalError("is no journal of this version")
-            if line.get("list") != self.digest:
-                raise JournalError("is about a list that has changed since")
-        elif isinstance(key := line.get("begin"), str):
+    def _recognise(self, line: Mapping[str, Any]) -> None:
+        if line.get("journal") != VERSION:
+            raise JournalError("is no journal of this version")
+        if line.get("list") != self.digest:
+            raise JournalError("is about a list that has changed since")
+
+    def _take(self, line: Mapping[str, Any]) -> None:
+        if isinstance(key := line.get("begin"), str):
             self.begun.add(key)
         elif isinstance(key := line.get("end"), str) and isinstance(line.get("found"), dict):
             self.ended[key] = line["found"]
         elif line.get("finished"):
             self.complete = True
+
+
+def _line(told: Mapping[str, Any]) -> bytes:
+    return json.dumps(told, separators=(",", ":")).encode() + b"\n"
+
+
+def _parsed(data: bytes) -> Mapping[str, Any]:
+    try:
+        line = json.loads(data)
+    except (ValueError, RecursionError):
+        return {}
+    return line if isinstance(line, dict) else {}
