@@ -313,7 +313,7 @@ def test_what_is_remembered_tells_nobody_the_login(tmp_path: Path) -> None:
     play([inbox("ada@a.example", "zebra-quilt")], own(), refused=Refused(tmp_path))
     kept = (tmp_path / "refused.jsonl").read_text()
     assert "zebra" not in kept
-    assert "ada" not in kept
+    assert "a.example" not in kept  # "ada" may stand in a digest
     assert all(path.stat().st_mode & 0o077 == 0 for path in tmp_path.iterdir())
 
 
