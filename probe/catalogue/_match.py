@@ -33,7 +33,8 @@ _OF_SENDER = re.compile(
 )
 
 _AT_AUTH = frozenset((432, 525, 534, 535, 538))
-_AUTH = frozenset((Stage.AUTH,))
+# Stages whose general words mean something else where the stage is not told.
+_TOLD = (frozenset((Stage.AUTH,)), frozenset((Stage.MAIL,)))
 
 _NOTHING = Rule(
     id="standard/unknown",
@@ -231,10 +232,10 @@ def _ranked(readings: Iterable[Reading]) -> list[Reading]:
 def _possible(entry: Entry, heard: Heard) -> bool:
     """Whether an entry may apply at this stage and for this provider, before its words are searched.
 
-    General words about a login mean something else anywhere but at AUTH.
+    General words about a login, or of MAIL alone, mean something else where the stage is not told.
     """
     stages, provider = entry.stage, entry.provider
-    if stages and heard.stage not in stages and (heard.stage or (stages == _AUTH and not provider)):
+    if stages and heard.stage not in stages and (heard.stage or (stages in _TOLD and not provider)):
         return False
     return not (provider and heard.provider and provider != heard.provider)
 
