@@ -373,6 +373,11 @@ HOSTILE = {
     "half a compressed file": gzip.compress(POSTFIX.encode() * 100)[:200],
     "a compressed file with a damaged middle": packed(POSTFIX.encode() * 100, 1)[:60] + b"\xff" * 200,
     "compressed again and again": packed(b"550 5.1.1 User unknown", 400),
+    "times that no calendar has": b"".join(
+        b'{"reply": "550 x", "at": %s}\n' % at for at in (b"1e999", b"NaN", b"-Infinity", b"9" * 400, b"[]")
+    ),
+    "an event at a time that no calendar has": b'[{"email": "a@b.example", "event": "bounce", "timestamp": 1e999}]',
+    "an event at no number": b'[{"email": "a@b.example", "event": "bounce", "timestamp": NaN}]',
     "UTF-16": "550 5.1.1 User unknown".encode("utf-16"),
 }
 

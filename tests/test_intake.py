@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from probe.facts import Stage
 from probe.grammar import maillog
-from probe.grammar.delivery import Delivery, codes, folded, spoken, stage_of, unrepeated
+from probe.grammar.delivery import Delivery, codes, folded, seconds, spoken, stage_of, unrepeated
 from probe.grammar.intake import Kind, kind_of
 from probe.grammar.maillog import Logged
 from probe.grammar.template import masked, template
@@ -281,6 +281,30 @@ def test_any_value_is_read(value: object) -> None:
 
 
 # -- small readers ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("told", "found"),
+    [
+        (1763719200, 1763719200.0),
+        (1763719200000, 1763719200.0),
+        ("1763719200", 1763719200.0),
+        (" 1763719200000.5", 1763719200.0005),
+        ("2025-11-21T10:00:00Z", 1763719200.0),
+        ("2025-11-21T11:00:00.5+01:00", 1763719200.5),
+        ("0001-01-01", 0.0),
+        ("yesterday", 0.0),
+        (None, 0.0),
+        ([], 0.0),
+        (-5, 0.0),
+        (float("inf"), 0.0),
+        (float("nan"), 0.0),
+        (10**400, 0.0),
+        ("9" * 400, 0.0),
+    ],
+)
+def test_a_time_is_seconds_since_the_epoch_or_unknown(told: object, found: float) -> None:
+    assert seconds(told) == found
 
 
 def test_codes_stand_first() -> None:

@@ -6,14 +6,19 @@ does not say stays empty.
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from dataclasses import dataclass
 
 from probe.facts import Stage
 
-__all__ = ["MAX_REPLY", "Delivery", "codes", "folded", "spoken", "stage_of", "unrepeated"]
+__all__ = ["MAX_REPLY", "Delivery", "codes", "folded", "seconds", "spoken", "stage_of", "unrepeated"]
 
 MAX_REPLY = 4096  # characters of a reply that are kept
+
+_MILLISECONDS = 1e11  # what is more than this counts them: in seconds it would be after the year 5138
+_LAST = 253_402_300_800.0  # the end of the year 9999
+_NUMBER = re.compile(r"[0-9]{9,13}(?:\.[0-9]{1,9})?\Z")
 
 # The code may be glued to what follows ("550-5.1.1", "550:", "(#5.1.1)"), never to a digit or a dot.
 _CODE = re.compile(r"(?<![\w.:/@+-])([2-5][0-57][0-9])(?=[ \-:_,;)\]']|$)")
@@ -109,3 +114,19 @@ def spoken(said: str) -> tuple[str, Stage | None]:
         stage = stage or (Stage.GREETING if "refused to talk" in found[0] else stage_of(found[0]))
         text = text[found.end() :]
     return text, stage
+
+
+def seconds(value: object) -> float:
+    """Seconds since the epoch in a number (of seconds or milliseconds) or an ISO 8601 text.
+
+    0 where it is neither, and where no calendar has such a moment (``1e999``, ``NaN``, 400 digits).
+    """
+    try:
+        if not isinstance(value, (int, float)):
+            text = value[:40].strip() if isinstance(value, str) else ""
+            value = float(text) if _NUMBER.match(text) else dt.datetime.fromisoformat(text).timestamp()
+        at = float(value)
+    except (ValueError, OverflowError):
+        return 0.0
+    at = at / 1000 if at > _MILLISECONDS else at
+    return at if 0 < at < _LAST else 0.0

@@ -8,12 +8,11 @@ read this way.
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import re
 from collections.abc import Iterator, Mapping
 
-from probe.grammar.delivery import Delivery, codes, folded, stage_of
+from probe.grammar.delivery import Delivery, codes, folded, seconds, stage_of
 
 __all__ = ["MAX_EVENTS", "events", "loads"]
 
@@ -204,23 +203,10 @@ def _deliveries(known: Mapping[str, object]) -> Iterator[Delivery]:
             remote_mta=_host(known.get("remote", "")),
             reporting_mta=_host(known.get("reporter", "")),
             source_ip=str(known.get("ip", ""))[:64],
-            at=_seconds(known.get("at")),
+            at=seconds(known.get("at")),
         )
 
 
 def _host(value: object) -> str:
     text = str(value)[:300]
     return text.removeprefix("dns;").strip().split(" ")[0].rstrip(".").lower()
-
-
-def _seconds(value: object) -> float:
-    """Seconds since the epoch in a number or an ISO 8601 text; 0 where it is neither."""
-    if isinstance(value, (int, float)):
-        return float(value) / (1000 if value > 1e11 else 1)
-    text = str(value or "").strip()[:40]
-    if re.fullmatch(r"[0-9]{9,13}(?:\.[0-9]{1,9})?", text):
-        return _seconds(float(text))
-    try:
-        return dt.datetime.fromisoformat(text).timestamp()
-    except ValueError:
-        return 0.0

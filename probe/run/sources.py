@@ -295,21 +295,17 @@ def _line(line: bytes, name: str, asked: Asked) -> Report:
         recipient=said.get("recipient", ""),
         sender=said.get("sender", ""),
     )
-    at = told.get("at", 0)
-    asked.count(report, float(at) if isinstance(at, (int, float)) else _seconds(str(at)))
+    asked.count(report, _when(told["at"]) if "at" in told else 0.0)
     return report
 
 
+def _when(at: object) -> float:
+    from probe.grammar.delivery import seconds  # noqa: PLC0415 -- few lines say when
+
+    return seconds(at)
+
+
 _KEYS = frozenset({"reply", "mx", "stage", "provider", "recipient", "sender"})
-
-
-def _seconds(text: str) -> float:
-    import datetime as dt  # noqa: PLC0415 -- few lines say when
-
-    try:
-        return dt.datetime.fromisoformat(text).timestamp()
-    except ValueError:
-        return 0.0
 
 
 def _empty(_source: BinaryIO, name: str, _asked: Asked) -> Iterator[Report]:
