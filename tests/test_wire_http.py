@@ -122,6 +122,22 @@ def test_registrations_are() -> None:
 
 
 @pytest.mark.parametrize(
+    ("location", "status"),
+    [
+        ("https://[", Status.GARBLED),
+        ("https://rdap.example.test/\x7f", Status.FORMERR),
+        (f"https://rdap.example.test/{'x' * 65_536}", Status.FORMERR),
+        ("https://rdap.example.test:99999/", Status.FORMERR),
+    ],
+    ids=["unclosed", "control", "long", "port"],
+)
+def test_a_redirection_to_what_is_no_url(location: str, status: Status) -> None:
+    start = "https://mta-sts.example.test/domain/x"
+    (answer,), _ = fetch({start: {"status": 302, "location": location}}, start, kind="RDAP")
+    assert (answer.status, answer.detail.endswith("no URL")) == (status, True)
+
+
+@pytest.mark.parametrize(
     "address", ["127.0.0.1", "10.0.0.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "192.0.2.1", "224.0.0.1"]
 )
 def test_no_zone_sends_us_into_our_own_network(address: str) -> None:

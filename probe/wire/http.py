@@ -106,7 +106,10 @@ class Web:
             answer, location = await self._get(client, url, kind)
             if not location or not kind.redirections:
                 return answer
-            url = urljoin(url, location)
+            try:
+                url = urljoin(url, location)
+            except ValueError:
+                return Answer(Status.GARBLED, server=answer.server, detail="redirected to no URL")
         return Answer(Status.GARBLED, server=answer.server, detail="redirected too often")
 
     async def _get(self, client: httpx2.AsyncClient, url: str, kind: _Kind) -> tuple[Answer, str]:
@@ -190,9 +193,12 @@ async def _response(
     """The response to a GET of an address whose certificate must be that of `host`."""
     import httpx2  # noqa: PLC0415 - as in `_client`
 
-    request = client.build_request(
-        "GET", url, headers={"Host": host, "Accept": accept}, extensions={"sni_hostname": host}
-    )
+    try:
+        request = client.build_request(
+            "GET", url, headers={"Host": host, "Accept": accept}, extensions={"sni_hostname": host}
+        )
+    except (httpx2.InvalidURL, ValueError) as problem:  # a redirection may lead to anything
+        raise _FetchError(Status.FORMERR, "no URL") from problem
     try:
         response = await client.send(request, stream=True)
     except httpx2.TimeoutException as problem:
