@@ -109,8 +109,7 @@ class Logins:
         if known is None or self.options.force:
             return None
         minutes = max(1, round((time.time() - known.at) / 60))
-        until = time.strftime("%H:%M", time.localtime(known.until))
-        detail = f"{known.rule}, {minutes} min ago; not tried again before {until}"
+        detail = f"{known.rule}, {minutes} min ago; not tried again before {_clock(known.until)}"
         told = unsent(row, "refused-before", detail)
         return replace(told, outcome=Outcome.BAD_CREDS)
 
@@ -206,6 +205,13 @@ def _descriptors() -> int:
     """How many sessions the file descriptors of this process allow; some are kept for DNS and files."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return 1_000_000 if soft == resource.RLIM_INFINITY else max(1, (soft - 32) // 2)
+
+
+def _clock(moment: float) -> str:
+    """A moment as the clock on the wall shows it, with the date where that is not today's."""
+    told = time.localtime(moment)
+    today = told[:3] == time.localtime()[:3]
+    return time.strftime("%H:%M" if today else "%Y-%m-%d %H:%M", told)
 
 
 def key_of(inbox: Inbox) -> str:
