@@ -1,7 +1,7 @@
 """DNSSEC: whether the zone is signed, and whether a validating resolver believes it.
 
-RFC 4035 section 4.9.3 (AD), RFC 8914 (extended errors), RFC 8624 (algorithms). Validation is the
-resolver's: one that does not validate sets no AD flag, and then nothing is concluded from its absence.
+RFC 4035 section 4.9.3 (AD), RFC 8914 (extended errors), RFC 9905 (SHA-1). Validation is the resolver's: one
+that does not validate sets no AD flag, and then nothing is concluded from its absence.
 """
 
 from __future__ import annotations
@@ -57,9 +57,10 @@ WEAK = problem(
     id="dnssec/weak-algorithm",
     verdict=Verdict.WARN,
     title="The DS record rests on an algorithm that resolvers are giving up",
-    meaning="SHA-1 and older algorithms must not be used any more; resolvers treat such zones as unsigned.",
+    meaning="SHA-1 and older algorithms must not be used any more; resolvers treat a zone that is signed "
+    "with them as unsigned.",
     fix="Move the zone to ECDSA P-256 (13) and publish a DS record with SHA-256 (2).",
-    source=rfc(8624, "3.1"),
+    source=rfc(9905, "2"),
 )
 
 RULES = (UNKNOWN, UNSIGNED, BOGUS, NOT_VALIDATED, WEAK)
@@ -113,7 +114,10 @@ def judge(domain: Domain, seen: Records) -> Judgement:
 
 
 def _weak(question: Question, values: tuple[str, ...], seen: Records) -> Iterator[Finding]:
-    """DS records none of which is made of algorithms that last (RFC 8624 sections 3.1 and 3.3)."""
+    """DS records none of which is made of algorithms that last.
+
+    SHA-1 is deprecated by RFC 9905, GOST by RFC 9906; of the older ones the registries of RFC 9904 say so.
+    """
     reasons = []
     for value in values[:20]:
         fields = value.split(maxsplit=3)
