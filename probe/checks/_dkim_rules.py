@@ -10,7 +10,8 @@ __all__ = ["RULE", "RULES"]
 _KEY = rfc(6376, "3.6.1")
 _DNS = rfc(6376, "3.6.2.2")
 _SIZE = rfc(8301, "3.2")
-_ED25519 = rfc(8463, "4")
+_KEY_TYPES = rfc(8463, "4.2")
+_TRANSITION = rfc(8463, "6")
 _GUIDELINES = Source("https://support.google.com/a/answer/81126", "vendor", READ)
 _MICROSOFT = Source(
     "https://learn.microsoft.com/en-us/defender-office-365/email-authentication-dkim-configure",
@@ -215,7 +216,7 @@ RULES: tuple[Rule, ...] = (
         "The key is of a type nobody verifies",
         "Registered types are rsa and ed25519; verifiers ignore others.",
         "Sign with an RSA key of 2048 bits.",
-        rfc(8463, "2"),
+        _KEY_TYPES,
     ),
     _rule(
         "short-key",
@@ -320,7 +321,7 @@ RULES: tuple[Rule, ...] = (
         "All keys found are ed25519",
         "Large receivers verify RSA only, so such mail counts as unsigned there.",
         "Sign with an RSA key as well, at a selector of its own.",
-        _ED25519,
+        _TRANSITION,
     ),
     _rule(
         "testing",
