@@ -198,7 +198,7 @@ def _network(servers: list[str], seen: Records) -> str:
     """The one /24 that holds the IPv4 addresses of several servers, all of them; empty where none does."""
     if not 1 < len(servers) <= _FOLLOWED:
         return ""
-    found = []
+    found: list[str] = []
     for host in servers:
         answer = seen.answers.get(address_questions(host)[0])
         if answer is None or not answer.known:
