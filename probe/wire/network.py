@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["Network"]
 
 MOST_ADDRESSES = 4  # of one server that are tried before it counts as not answering
-_LOOPBACK = ("127.0.0.1", "::1")  # RFC 6761 section 6.3: localhost is never a question to DNS
+# RFC 6761 section 6.3: localhost is never a question to DNS. What listens here does so on IPv4 first.
+_LOOPBACK = ("127.0.0.1", "::1")
 
 
 class Network:
@@ -114,9 +115,8 @@ class Network:
         """
         if (told := self.hosts.get((host, port))) is not None:
             return (told,)
-        if host == "localhost":
-            return tuple((address, port) for address in _LOOPBACK)
-        found = _literal(host) or _hosts_file().get(host.lower(), ())
+        here = host == "localhost"
+        found = _LOOPBACK if here else _literal(host) or _hosts_file().get(host.lower(), ())
         if not found:
             answers = await self.ask((Question(host, "AAAA"), Question(host, "A")))
             found = tuple(value for answer in answers.values() if answer.known for value in answer.values)
@@ -129,7 +129,7 @@ class Network:
         if self.source:
             ours = ipaddress.ip_address(self.source).version
             found = tuple(one for one in found if ipaddress.ip_address(one).version == ours) or found
-        chosen = _alternating(found)[:MOST_ADDRESSES] if len(found) > 1 else found
+        chosen = found if here or len(found) < 2 else _alternating(found)[:MOST_ADDRESSES]
         return tuple(self.hosts.get((address, port), (address, port)) for address in chosen)
 
     def helo(self, address: str) -> str:
