@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probe.facts import Stage
+from probe.grammar import status
 from probe.grammar.bounce import bounces, pasted_bounce
 from probe.grammar.delivery import Delivery
 from probe.grammar.mime import mail, plain
@@ -435,6 +436,25 @@ def test_recipients_are_bounded() -> None:
     group = "Final-Recipient: rfc822; user{}@corp.example\nAction: failed\nDiagnostic-Code: smtp; 550 no\n\n"
     many = "".join(group.format(at) for at in range(MAX_RECIPIENTS + 5))
     assert len(read(REPORT.format(who="a@corp.example", status=many))) == MAX_RECIPIENTS
+
+
+def test_what_a_report_says_for_all_is_small_however_much_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is looked at again for every recipient."""
+    sizes: list[int] = []
+    real = status._recipient
+
+    def measured(group: dict[str, str], reporter: str) -> Delivery:
+        sizes.append(len(group) + sum(map(len, group.values())))
+        return real(group, reporter)
+
+    monkeypatch.setattr(status, "_recipient", measured)
+    own = "".join(f"X-Own-{at}: {at}\n" + "\n" * (at % 2) for at in range(5000))
+    long = "Remote-MTA: dns; mx.corp.example\n" + f" {'x' * 4000}\n" * 300
+    found = status.status(
+        f"Reporting-MTA: dns; relay.example\n{own}\n{long}\nFinal-Recipient: rfc822; a@b.example\n"
+    )
+    assert [(each.reporting_mta, each.remote_mta) for each in found] == [("relay.example", "mx.corp.example")]
+    assert max(sizes) < 70_000
 
 
 @pytest.mark.parametrize("piece", ["a@b.", "a.", "@", "<style><br ", "=?x?q?", "550 ", "<", "a@b.example "])

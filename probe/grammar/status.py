@@ -20,6 +20,15 @@ _FIELD = re.compile(r"([A-Za-z][A-Za-z0-9-]{1,60})[ \t]*:[ \t]*(.*)")
 _TYPE = re.compile(r"\s*[A-Za-z0-9-]{1,40}\s*;\s*")
 _AT = re.compile(r"<?([^\s<>;,:\"()]{1,250}@[^\s<>;,\"()]{1,250})>?")
 _NAME = re.compile(r"[^\s()<>;]{1,255}")
+# The fields that somebody asks for. Others are passed over: a report may have a million of its own making.
+_READ = frozenset(
+    {"final-recipient", "original-recipient", "diagnostic-code", "status", "action", "remote-mta",
+     "reporting-mta",
+     "feedback-type", "original-rcpt-to", "removal-recipient", "original-mail-from", "source-ip",
+     "authentication-results"}
+)  # fmt: skip
+_MAX_LINES = 200  # of one field
+_MAX_VALUE = 4 * MAX_REPLY  # characters of one field
 _ONCE = frozenset({"final-recipient", "original-recipient"})
 _NO_TEXT = frozenset({"", "smtp", "n/a", "none", "(null)"})
 
@@ -39,29 +48,33 @@ def _untyped(value: str) -> str:
 
 
 def _groups(text: str) -> Iterator[dict[str, str]]:
-    """The groups of fields, names in lower case; the first field of a name counts, further ones are added."""
+    """The groups of fields that are read, names in lower case; fields of one name are one, of several lines.
+
+    A group is small, whatever the report: it is looked at once for every recipient.
+    """
     group: dict[str, list[str]] = {}
-    last: list[str] | None = None
+    last: list[str] = []
     for line in text.splitlines():
         if not line.strip():
             if group:
-                yield {name: "\n".join(value) for name, value in group.items()}
-            group, last = {}, None
-        elif line[0] in " \t":
-            if last is not None and len(last) < 200:
-                last.append(line.strip())
-        elif found := _FIELD.match(line[:MAX_REPLY]):
+                yield _joined(group)
+            group, last = {}, []
+        elif line[0] not in " \t" and (found := _FIELD.match(line[:MAX_REPLY])):
             name = found[1].lower()
             if name in group and name in _ONCE:  # the blank line between two recipients was left out
-                yield {key: "\n".join(value) for key, value in group.items()}
+                yield _joined(group)
                 group = {}
-            last = group.setdefault(name, [])
-            if len(last) < 200:
-                last.append(found[2].strip())
-        elif last is not None and len(last) < 200:  # a broken fold
-            last.append(line.strip())
+            last = group.setdefault(name, []) if name in _READ else []
+            last.append(found[2].strip())
+        else:  # a fold, or a broken one
+            last.append(line[:MAX_REPLY].strip())
+        del last[_MAX_LINES:]
     if group:
-        yield {name: "\n".join(value) for name, value in group.items()}
+        yield _joined(group)
+
+
+def _joined(group: dict[str, list[str]]) -> dict[str, str]:
+    return {name: "\n".join(value)[:_MAX_VALUE] for name, value in group.items()}
 
 
 def status(text: str) -> list[Delivery]:
@@ -124,7 +137,7 @@ def _name(value: str) -> str:
 
 
 def feedback(text: str) -> dict[str, str]:
-    """The fields of an abuse or authentication report, names in lower case, one line each."""
+    """The fields of an abuse or authentication report that are read, names in lower case, one line each."""
     whole: dict[str, str] = {}
     for group in _groups(text[:65536]):
         whole = {**group, **whole}
