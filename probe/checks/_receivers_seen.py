@@ -10,6 +10,7 @@ from probe.checks._dkim_search import domainkey
 from probe.checks._dmarc_alignment import envelope_domain
 from probe.checks._dmarc_discovery import exists
 from probe.checks._evidence import seen_answer
+from probe.checks.mx import null
 from probe.facts import Question, Records, Status
 from probe.rules import State, Verdict
 
@@ -159,8 +160,8 @@ def _takes_mail(domain: Domain, seen: Records) -> Seen:
     if not answer.known:
         return Seen("unknown", asked)
     if answer.status is Status.OK:
-        null = [value for value in answer.values if value.endswith(" .")]
-        return Seen("fail", asked, "a null MX") if null else Seen("pass", asked)
+        refuses = null(domain.name, seen)
+        return Seen("fail", asked, "a null MX") if refuses else Seen("pass", asked)
     if answer.status is Status.NXDOMAIN:
         return Seen("fail", asked, "the domain does not exist")
     addresses = [seen_answer(seen, Question(domain.name, kind)) for kind in ("A", "AAAA")]

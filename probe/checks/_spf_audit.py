@@ -13,6 +13,7 @@ from probe.checks._spf_reach import authorised
 from probe.checks._spf_result import MOST_LOOKUPS, MOST_VOIDS, records_of
 from probe.checks._spf_rules import rule
 from probe.checks._spf_tree import Fate, Tree, survey
+from probe.checks.mx import hosts
 from probe.facts import Question, Records
 from probe.grammar import spf
 from probe.grammar.spf import Term
@@ -110,7 +111,7 @@ class Audit:
         text = fixes.edited(self.record, lambda term: None if _everybody(term) else term.text, end)
         if fixes.authorises(text):
             return self.publish(text)
-        if all(value.endswith(" .") for value in self.seen.of(self.domain.name, "MX")):
+        if not hosts(self.domain.name, self.seen):
             return ""
         return f"If the MX hosts are what sends: {fixes.paste(self.domain.name, spf.joined(('mx', end)))}"
 

@@ -26,6 +26,7 @@ from probe.checks._dmarc_fix import line, meant_tag
 from probe.checks._dmarc_rules import RULE, RULES
 from probe.checks._evidence import evidence, printable, seen_answer, state, unknown
 from probe.checks._once import asked_once, once
+from probe.checks.mx import null
 from probe.facts import Question, Records, Status
 from probe.grammar import dmarc
 from probe.grammar.dmarc import Policy, Psd, Record
@@ -277,7 +278,7 @@ def _reports(facts: _Published) -> Iterator[Finding]:
 def _destination(where: str, facts: _Published) -> Iterator[Finding]:
     mail = Question(where, "MX")
     answer = seen_answer(facts.seen, mail)
-    if answer.status is Status.NXDOMAIN or answer.values == ("0 .",):
+    if answer.status is Status.NXDOMAIN or null(where, facts.seen):
         yield Finding(RULE["report-undeliverable"], evidence(mail, answer, *answer.values[:1]), where)
         return
     asked = _permission(facts.at, where)

@@ -22,6 +22,7 @@ from probe.checks._spf_fixes import merged, misspelt, paste, why_passed_over
 from probe.checks._spf_result import MOST_LOOKUPS, Evaluation, Result, Sender, records_of
 from probe.checks._spf_rules import RULES, rule, state_of
 from probe.checks._spf_tree import survey
+from probe.checks.mx import null
 from probe.facts import Question, Records, Status
 from probe.grammar import spf
 from probe.rules import Finding, State
@@ -227,6 +228,6 @@ def proposal(domain: Domain, seen: Records) -> tuple[str, str]:
         return spf.joined((*own, f"include:{provider.spf[0]}", "~all")), f"For {provider.name}"
     if own:
         return spf.joined((*own, "~all")), "For the addresses given"
-    if answer.status is Status.OK and hosts != ["."]:
+    if hosts and not null(domain.name, seen):
         return spf.joined(("mx", "~all")), "If the MX hosts are what sends"
     return spf.joined(("-all",)), "If it sends no mail"
