@@ -19,6 +19,7 @@ from probe.checks._dkim_keys import Assessment, assess
 from probe.checks._evidence import seen_answer
 from probe.checks._once import once_for_all
 from probe.checks._providers import Provider
+from probe.checks._spf_result import records_of
 from probe.facts import Answer, Question, Records, Status
 from probe.grammar import dkim
 
@@ -249,8 +250,8 @@ def _senders(told: str, exchanges: tuple[str, ...], texts: tuple[str, ...]) -> t
     """The providers in what was told, in MX values and in the SPF records among TXT values."""
     named = _providers.find(told) if told else None
     mailbox = _providers.recognise(value.partition(" ")[2] for value in exchanges[:20])
-    spf = [value[:4096].lower() for value in texts[:100] if value[:6].lower() == "v=spf1"]
-    included = {term.partition(":")[2] for value in spf for term in value.split() if "include:" in term}
+    policies = [record[:4096].lower() for record in records_of(texts)]
+    included = {term.partition(":")[2] for text in policies for term in text.split() if "include:" in term}
     found = (named, mailbox, *_providers.including(included))
     return tuple({one.id: one for one in found if one is not None}.values())[:_MAX_PROVIDERS]
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from probe.checks import Domain
 from probe.checks._dkim_search import ladder_of
 from probe.checks._dmarc_discovery import Discovery, discover
-from probe.facts import Records, Status
+from probe.checks._spf_result import records_of
+from probe.facts import Records
 
 __all__ = ["Alignment", "aligned", "envelope_domain"]
 
@@ -78,8 +79,7 @@ def _spf_published(name: str, seen: Records) -> bool | None:
     answer = seen.asked(name, "TXT")
     if answer is None or not answer.known:
         return None
-    values = answer.values if answer.status is Status.OK else ()
-    return any(value[:6].lower() == "v=spf1" for value in values)
+    return bool(records_of(answer.values))
 
 
 def _signed(domain: Domain, found: Discovery, seen: Records, *, strict: bool) -> bool | None:
