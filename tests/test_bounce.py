@@ -432,6 +432,15 @@ def test_parts_inside_parts_end() -> None:
     assert mail(b'Content-Type: multipart/mixed; boundary="b0"\n\n' + nested).parts
 
 
+@pytest.mark.parametrize(
+    "charset", ["punycode", "punycode-", "PunyCode", "unicode_escape", "idna.", "us-ascii"]
+)
+def test_what_is_no_charset_is_read_as_utf_8(charset: str) -> None:
+    text = "Öl-\\x41"
+    (part,) = mail(f'Content-Type: text/plain; charset="{charset}"\n\n{text}'.encode()).parts
+    assert part.text == text
+
+
 def test_recipients_are_bounded() -> None:
     group = "Final-Recipient: rfc822; user{}@corp.example\nAction: failed\nDiagnostic-Code: smtp; 550 no\n\n"
     many = "".join(group.format(at) for at in range(MAX_RECIPIENTS + 5))

@@ -8,6 +8,7 @@ left out and `cut` says so.
 from __future__ import annotations
 
 import binascii
+import codecs
 import html
 import quopri
 import re
@@ -175,12 +176,17 @@ def _tail(clean: bytes) -> bytes:
     return rest + b"=" * (4 - len(rest)) if len(rest) > 1 else b""
 
 
+# Codecs that a mail may name and that are no charset of one: ASCII is better read as UTF-8, the others are
+# for source code and host names, and some of them take a time that grows with the square of the text.
+_NO_CHARSETS = frozenset({"ascii", "unicode-escape", "raw-unicode-escape", "idna", "punycode", "undefined"})
+
+
 def _decoded(raw: bytes, charset: str) -> str:
     if b"\x1b$" in raw or b"\x1b(" in raw:
         charset = "iso-2022-jp"  # its escapes betray it, whatever was declared
     for name in (charset, "utf-8"):
         try:
-            if name and name.lower() not in {"us-ascii", "unicode-escape", "idna", "punycode", "undefined"}:
+            if name and codecs.lookup(name).name not in _NO_CHARSETS:  # a codec answers to many spellings
                 return raw.decode(name, "strict" if name == "utf-8" else "replace")
         except (LookupError, UnicodeError, ValueError):
             continue
