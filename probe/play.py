@@ -17,10 +17,10 @@ from probe.rules import Report
 from probe.wire.network import Network
 from probe.wire.witness import Codes, codes, comparable, witnessed
 
-__all__ = ["Played", "inbox_of", "network", "play", "surprises"]
+__all__ = ["NOWHERE", "Played", "inbox_of", "network", "play", "surprises"]
 
 
-_NOWHERE = "127.0.0.1:1"  # the resolver of a scenario without DNS: nobody listens
+NOWHERE = "127.0.0.1:1"  # the resolver of a scenario without DNS: nobody listens
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def network(scenario: Scenario, world: World) -> Network:
     return Network(
         limits=Limits(**{**steps, "deadline": ask.deadline, **ask.timeouts}),
         ca_file="" if ask.distrust else world.ca_file,
-        servers=(world.resolver or _NOWHERE,),
+        servers=(world.resolver or NOWHERE,),
         hosts=world.hosts,
         sites=world.sites,
         helo=ask.helo,

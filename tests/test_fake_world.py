@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shlex
 import signal
@@ -15,6 +16,7 @@ from typer.testing import CliRunner, Result
 
 from probe.cli import app
 from probe.fakes.scenario import load
+from probe.play import play
 
 
 def probe(*words: str, given: str = "") -> Result:
@@ -105,3 +107,35 @@ def test_serve_tells_what_to_type_and_what_it_saw(served: subprocess.Popen[str],
     _, errors = served.communicate(timeout=10)
     assert served.returncode == 0
     assert "creds-mail-quota: 1 connection, 1 AUTH (PLAIN), 0 DATA" in errors
+
+
+TYPED = (
+    "creds-auth-535",
+    "creds-mail-432-concurrent",  # the provider is told by the host that is played
+    "creds-resolve-nxdomain",
+    "creds-usable-wildcard",
+    "dns-ptr-helo-mismatch",
+    "joined-alignment-confirmed",
+    "rcpt-unknown-user",
+)
+UNTYPED = ("preflight-brake", "creds-discover-srv", "dns-mta-sts-good")
+
+
+def test_what_serve_says_to_type_asks_what_the_scenario_asks() -> None:
+    command = [sys.executable, "-m", "probe", "serve", *TYPED, *UNTYPED]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as serving:
+        assert serving.stdout is not None
+        try:
+            for name in TYPED:
+                typed = next(line for line in iter(serving.stdout.readline, "") if " probe " in line)
+                said, _, asked = typed.strip().rpartition(" | ")
+                told = probe(
+                    *shlex.split(asked)[1:], "-f", "json", given=shlex.split(said)[-1] if said else ""
+                )
+                found = sorted(finding["id"] for finding in json.loads(told.stdout)["findings"])
+                assert found == sorted(one.rule.id for one in asyncio.run(play(load(name))).report.findings)
+            for name in UNTYPED:
+                said = next(line for line in iter(serving.stdout.readline, "") if " probe " in line)
+                assert said == f"  no one command asks this; probe scenarios run {name} plays it\n"
+        finally:
+            serving.kill()

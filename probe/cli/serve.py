@@ -78,8 +78,11 @@ async def _serve(scenarios: Sequence[Scenario], port: int) -> None:
 
 def _told(world: World) -> Iterator[str]:
     """Where a world listens, and what to type to meet it."""
+    from probe.cli._typed import typed
+    from probe.render import printable
+
     scenario = world.scenario
-    yield f"{scenario.name}: {scenario.about}"
+    yield printable(f"{scenario.name}: {scenario.about}")
     if world.port:
         how = {"starttls": "STARTTLS", "implicit": "TLS", "none": "no TLS"}[scenario.tls]
         assert scenario.smtp is not None
@@ -90,43 +93,7 @@ def _told(world: World) -> Iterator[str]:
     if world.resolver:
         yield f"  DNS   {world.resolver}"
     yield ""
-    yield f"  {_typed(world)}"
-
-
-def _typed(world: World) -> str:
-    """The command that asks what the scenario asks, of this very server."""
-    import shlex
-
-    ask = world.scenario.probe
-    if ask.run == "dns":
-        options = [("--resolver", world.resolver), *(("--only", name) for name in ask.only)]
-        options += [("--dkim-selector", name) for name in ask.selectors]
-        options += [("--sending-ip", address) for address in ask.sending_ips]
-        return shlex.join(["probe", "dns", ask.domain, *(word for pair in options for word in pair)])
-    if ask.run == "rcpt":
-        options = [
-            ("--mx", f"127.0.0.1:{world.port}"),
-            ("--mail-from", ask.mail_from),
-            ("--ca-file", world.ca_file),
-        ]
-        named = [word for name, value in options if value for word in (name, value)]
-        return shlex.join(["probe", "rcpt", ask.rcpt_to or ask.address, *named])
-    tls = ask.tls or world.scenario.tls
-    options = [
-        ("--host", "127.0.0.1"),
-        ("--port", str(world.port)),
-        ("--tls", tls),
-        ("--user", ask.user),
-        ("--provider", ask.provider),
-        ("--auth-mech", "" if ask.mechanism == "auto" else ask.mechanism),
-        ("--mail-from", ask.mail_from),
-        ("--rcpt-to", ask.rcpt_to),
-        ("--ca-file", world.ca_file),
-    ]
-    words = [word for name, value in options if value for word in (name, value)]
-    plain = ["--insecure-plaintext"] if ask.allow_plaintext else []
-    said = shlex.join(["printf", "%s", ask.password])
-    return f"{said} | {shlex.join(['probe', 'creds', ask.address, *words, *plain, '--password-stdin'])}"
+    yield f"  {printable(typed(world))}"
 
 
 def _counted(world: World) -> str:

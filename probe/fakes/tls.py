@@ -137,7 +137,7 @@ def _leaf_file(cert: str, names: tuple[str, ...]) -> str:
     if cert == "wrong-name":
         wanted = ("mail.other.test",)
     elif cert == "wildcard":
-        wanted = tuple({f"*.{name.partition('.')[2]}" for name in names})
+        wanted = (*dict.fromkeys(f"*.{name.partition('.')[2]}" for name in names), *_HERE)
     elif cert == "huge":
         wanted = (*wanted, *(f"host-{number}.customers.example.test" for number in range(2000)))
     subject = _name(_HOSTILE_NAME if cert == "hostile" else wanted[0])
