@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probe.facts import Stage
-from probe.grammar import status
+from probe.grammar import mime, status
 from probe.grammar.bounce import bounces, pasted_bounce
 from probe.grammar.delivery import Delivery
 from probe.grammar.mime import mail, plain
@@ -402,6 +402,36 @@ def test_html_is_read_as_its_words() -> None:
     found = one(text + base64.encodebytes(body.encode()).decode())
     assert (found.recipient, found.reply) == ("bob@corp.example", "550 5.1.1 does not exist")
     assert plain("<p>a &lt;b&gt;<br>c</p>") == "a <b>\nc"
+
+
+class Watched(str):
+    """A text that counts the characters that are looked at to find something in it."""
+
+    __slots__ = ("seen",)
+
+    def lower(self) -> Watched:
+        return self
+
+    def find(self, sub: str, start: int = 0) -> int:  # type: ignore[override] -- as it is called
+        at = super().find(sub, start)
+        self.seen = getattr(self, "seen", 0) + (at if at >= 0 else len(self)) - start + len(sub)
+        return at
+
+
+@pytest.mark.parametrize(
+    ("markup", "words"),
+    [
+        ("<stylex" * 1000 + "</style>", "<stylex" * 1000 + "</style>"),
+        ("<style>a</style>" * 1000, "</style>" * 1000),
+        ("<style>" * 1000, "<style>" * 1000),
+        ("<style" * 1000 + " a</style>", "<style" * 999 + "</style>"),
+        ("a<style", "a<style"),
+    ],
+)
+def test_an_element_is_left_out_in_one_pass(markup: str, words: str) -> None:
+    watched = Watched(markup)
+    assert mime._without(watched, "style") == words
+    assert watched.seen <= 4 * len(markup)
 
 
 def test_an_automatic_answer_is_no_failure() -> None:

@@ -218,11 +218,14 @@ def _without(text: str, name: str) -> str:
         return text
     kept: list[str] = []
     at = 0
-    while (start := lower.find(f"<{name}", at)) >= 0 and (end := lower.find(f"</{name}", start)) >= 0:
-        if lower[start + len(name) + 1 : start + len(name) + 2] not in " >\t\n\r/":
-            kept.append(text[at : start + 1])
-            at = start + 1
+    while (start := lower.find(f"<{name}", at)) >= 0:
+        after = start + len(name) + 1
+        if lower[after : after + 1] not in " >\t\n\r/":  # another name that begins alike; no end is sought
+            kept.append(text[at:after])
+            at = after
             continue
+        if (end := lower.find(f"</{name}", after)) < 0:
+            break
         kept.append(text[at:start])
         at = end
     return "".join([*kept, text[at:]])
