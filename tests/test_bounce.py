@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -412,8 +413,9 @@ class Watched(str):
     def lower(self) -> Watched:
         return self
 
-    def find(self, sub: str, start: int = 0) -> int:  # type: ignore[override] -- as it is called
-        at = super().find(sub, start)
+    def find(self, *wanted: Any) -> int:
+        at = super().find(*wanted)
+        sub, start = wanted
         self.seen = getattr(self, "seen", 0) + (at if at >= 0 else len(self)) - start + len(sub)
         return at
 
