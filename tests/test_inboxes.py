@@ -250,6 +250,12 @@ def test_empty_rows_mean_nothing() -> None:
     assert listed[0].record.line == 4
 
 
+@pytest.mark.parametrize("char", "\u2028\u2029\x85\x0b\x0c\x1c\x1d\x1e")
+def test_only_line_ends_of_files_end_a_line(char: str) -> None:
+    signed = Record(1, f'a@b.example,x{char}y,"l1\r\nl{char}2"\r\n')
+    assert cells(signed, ",") == ["a@b.example", f"x{char}y", f"l1\r\nl{char}2"]
+
+
 def test_quotes_inside_a_password_are_part_of_it() -> None:
     _, (row, other) = read('email,password\na@a.example,pa"ss"wo"rd\nb@a.example,"say ""hi"", now"\n')
     assert said(row)[2] == 'pa"ss"wo"rd'

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import io
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -169,7 +170,8 @@ def _marked_last(pieces: Iterable[str]) -> Iterator[tuple[str, bool]]:
 def cells(record: Record, delimiter: str) -> list[str]:
     """The cells of a record; ValueError where one is longer than any is."""
     text = record.raw.rstrip("\r\n")
-    lines = [text] if "\n" not in text and "\r" not in text else text.splitlines(keepends=True)
+    # As lines of a file, not by splitlines: that cuts at U+2028 and the like, which are characters of a cell.
+    lines = [text] if "\n" not in text and "\r" not in text else io.StringIO(text, newline="")
     try:
         return next(csv.reader(lines, delimiter=delimiter), [])
     except csv.Error as problem:
