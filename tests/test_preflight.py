@@ -24,6 +24,7 @@ from probe.grammar.sheet import Record
 from probe.rules import Finding, Outcome, Report, Verdict
 from probe.run._kept import kept, told_again
 from probe.run._logins import key_of
+from probe.run._signs import not_reached
 from probe.run.creds import check_creds
 from probe.run.domain import areas
 from probe.run.preflight import Options, Preflight, preflight
@@ -583,6 +584,36 @@ def test_host_after_host_that_is_not_reached_is_our_network(hosts: list[str], st
             return run.stopped
 
     assert asyncio.run(all_of()) == stopped
+
+
+def finding_of(id: str, **evidence: str) -> Finding:
+    return Finding(catalogue.rule(id), evidence)
+
+
+@pytest.mark.parametrize(
+    ("finding", "away"),
+    [
+        (AWAY, True),
+        (REACHED, False),
+        (finding_of("network/dns-failed", stage="resolve", ending="dns-failed", status="timeout"), True),
+        (finding_of("network/dns-failed", stage="resolve", ending="dns-failed", status="servfail"), False),
+        (finding_of("doctor/no-network", question="a.example MX", status="unreachable"), True),
+        (finding_of("session/submission-lookup-failed", question="a.example MX", status="refused"), True),
+        (finding_of("session/submission-lookup-failed", question="a.example MX", status="servfail"), False),
+        (
+            finding_of(
+                "network/dns-failed",
+                stage="resolve",
+                ending="dns-failed",
+                status="servfail",
+                detail="x: timeout.example A: servfail",
+            ),
+            False,
+        ),
+    ],
+)
+def test_what_was_not_reached_is_told_by_facts_and_not_by_words(finding: Finding, away: bool) -> None:
+    assert not_reached(Report("creds", "ada@a.example", (finding,))) is away
 
 
 def test_a_line_of_the_journal_that_cannot_be_told_again_is_not_told() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from probe.facts import Certificate, Ending, Fault, Reply, Stage, Tls, Transcript, Turn, escape
+from probe.facts import Certificate, Ending, Fault, Reply, Stage, Status, Tls, Transcript, Turn, escape
 
 words = st.text(max_size=30).map(lambda text: escape(text.encode("utf-8", "replace")))
 replies = st.builds(
@@ -15,7 +15,13 @@ replies = st.builds(
     words,
     st.lists(words, max_size=2),
 )
-faults = st.builds(Fault, st.sampled_from(Ending), words, st.lists(words, max_size=2).map(tuple))
+faults = st.builds(
+    Fault,
+    st.sampled_from(Ending),
+    words,
+    st.lists(words, max_size=2).map(tuple),
+    st.one_of(st.none(), st.sampled_from(Status)),
+)
 said = words.filter(bool)
 plain = st.builds(
     Turn,

@@ -6,6 +6,7 @@ import enum
 import re
 from dataclasses import dataclass, field
 
+from probe.facts.records import Status
 from probe.facts.text import unescape
 
 __all__ = ["Certificate", "Ending", "Fault", "Reply", "Stage", "Tls", "Turn"]
@@ -32,6 +33,7 @@ class Ending(enum.StrEnum):
     """How a step ended when no reply came, or none that can be believed."""
 
     UNRESOLVED = "unresolved"  # the name exists in no DNS answer, or has no address
+    PRIVATE = "private"  # none of its addresses is one of the internet: not dialled
     DNS_FAILED = "dns-failed"  # DNS could not tell (SERVFAIL, timeout, refused)
     REFUSED = "refused"  # the port is closed
     UNREACHABLE = "unreachable"  # no route, from here
@@ -96,12 +98,14 @@ class Fault:
     """No reply, or none that can be believed: how the step ended, and what little was heard.
 
     `detail` is our sentence (an errno's name, the TLS library's reason, the limit that was passed).
-    `lines` are what came before the end, printable as in `Reply.lines`.
+    `lines` are what came before the end, printable as in `Reply.lines`. `status` is that of the lookup
+    that failed, where it is a lookup that did.
     """
 
     ending: Ending
     detail: str = ""
     lines: tuple[str, ...] = ()
+    status: Status | None = None
 
     @property
     def text(self) -> str:

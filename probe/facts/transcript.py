@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from probe.facts.records import Status
 from probe.facts.session import Certificate, Ending, Fault, Reply, Stage, Tls, Turn
 
 __all__ = ["Transcript"]
@@ -95,7 +96,8 @@ def _heard(turns: Iterable[Turn]) -> Iterator[str]:
             yield from (f"S: {line}" for line in turn.heard.lines)
         elif turn.heard is not None:
             yield from (f"S~ {line}" for line in turn.heard.lines)
-            yield _note("fault", ending=turn.heard.ending, detail=turn.heard.detail)
+            fault = turn.heard
+            yield _note("fault", ending=fault.ending, detail=fault.detail, status=fault.status)
         yield from (f"!: {line}" for line in turn.unasked)
 
 
@@ -110,7 +112,7 @@ class _Draft:
     lines: list[str] = field(default_factory=list)
     half: list[str] = field(default_factory=list)
     unasked: list[str] = field(default_factory=list)
-    fault: tuple[Ending, str] | None = None
+    fault: Fault | None = None
 
     @property
     def answered(self) -> bool:
@@ -119,7 +121,7 @@ class _Draft:
     def turn(self) -> Turn:
         heard: Reply | Fault | None = None
         if self.fault is not None:
-            heard = Fault(*self.fault, tuple(self.half))
+            heard = replace(self.fault, lines=tuple(self.half))
         elif self.lines:
             heard = Reply(int(self.lines[-1][:3]), tuple(self.lines))
         unasked = tuple(self.unasked)
@@ -165,7 +167,9 @@ class _Reading:
         elif word == "stopped":
             self.stopped = str(values.get("reason", ""))
         elif word == "fault":
-            self.unanswered().fault = Ending(values["ending"]), str(values.get("detail", ""))
+            status = Status(values["status"]) if "status" in values else None
+            fault = Fault(Ending(values["ending"]), str(values.get("detail", "")), status=status)
+            self.unanswered().fault = fault
         else:
             draft = _Draft(word, bool(values.get("secure")), bool(values.get("pipelined")))
             self.flight = [*self.flight, draft] if draft.pipelined else [draft]

@@ -73,6 +73,8 @@ def evidence_of(turn: Turn | None) -> dict[str, str]:
         evidence["detail"] = turn.heard.detail
         if turn.heard.lines:
             evidence["reply"] = "\n".join(turn.heard.lines)
+        if turn.heard.status is not None:
+            evidence["status"] = str(turn.heard.status)
     if turn.unasked:
         evidence["unasked"] = "\n".join(turn.unasked)
     return evidence

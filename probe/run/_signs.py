@@ -9,6 +9,7 @@ from probe.rules import Outcome, Report
 __all__ = ["Sign", "not_reached", "sign_of"]
 
 _AWAY = ("unreachable", "local", "timeout")
+_LOOKED_UP = ("session/submission-lookup-failed", "doctor/no-network")
 _MUTE = ("timeout", "unreachable", "refused")
 
 
@@ -46,8 +47,7 @@ def not_reached(report: Report) -> bool:
         stage, ending = finding.evidence.get("stage", ""), finding.evidence.get("ending", "")
         if stage == Stage.CONNECT and ending in _AWAY:
             return True
-        if finding.rule.id == "session/submission-lookup-failed" and finding.evidence.get("status") in _MUTE:
+        looked_up = stage == Stage.RESOLVE or finding.rule.id in _LOOKED_UP
+        if looked_up and finding.evidence.get("status") in _MUTE:
             return True
-        if stage == Stage.RESOLVE and ending == "dns-failed":
-            return any(f": {word}" in finding.evidence.get("detail", "") for word in _MUTE)
     return False

@@ -50,7 +50,7 @@ async def check_creds(
         turn = Turn(Stage.RESOLVE, "", addresses, took=looked_up)
         session = Transcript((turn,), server=server.host, peer=f"{server.host}:{server.port}")
         report = _report(inbox, server, session)
-        if addresses.ending is Ending.DNS_FAILED and str(Status.UNREACHABLE) in addresses.detail:
+        if addresses.status is Status.UNREACHABLE:  # then it is us
             offline = Finding(catalogue.rule("doctor/no-network"), judge.evidence_of(turn), addresses.detail)
             return replace(report, findings=(offline,))
         return report

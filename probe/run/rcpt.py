@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from probe import catalogue, judge
-from probe.facts import Ending, Fault, Reply, Secret, Stage, Tls, Transcript, Turn
+from probe.facts import Ending, Fault, Reply, Secret, Stage, Status, Tls, Transcript, Turn
 from probe.grammar.address import address
 from probe.grammar.pasted import extracts
 from probe.grammar.redaction import Redaction
@@ -303,19 +303,18 @@ def _passed_over(visit: Visit) -> Finding:
 
 
 def _nowhere(sessions: list[Transcript]) -> Finding:
-    faults = [turn.heard for session in sessions for turn in session if isinstance(turn.heard, Fault)]
+    turns = [turn for session in sessions for turn in session]
     for test, rule in _NOWHERE:
-        for fault in faults:
-            if test(fault):
-                evidence = {"stage": "resolve", "ending": str(fault.ending), "detail": fault.detail}
-                return Finding(catalogue.rule(rule), evidence, fault.detail)
+        for turn in turns:
+            if isinstance(turn.heard, Fault) and test(turn.heard):
+                return Finding(catalogue.rule(rule), judge.evidence_of(turn), turn.heard.detail)
     raise AssertionError("a server without an address has a reason")
 
 
 _NOWHERE: tuple[tuple[Callable[[Fault], bool], str], ...] = (
-    (lambda fault: "unreachable" in fault.detail, "rcpt/no-network"),
+    (lambda fault: fault.status is Status.UNREACHABLE, "rcpt/no-network"),
     (lambda fault: fault.ending is Ending.DNS_FAILED, "rcpt/dns-failed"),
-    (lambda fault: "private" in fault.detail, "rcpt/private-address"),
+    (lambda fault: fault.ending is Ending.PRIVATE, "rcpt/private-address"),
     (lambda _: True, "rcpt/no-address"),
 )
 

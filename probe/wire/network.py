@@ -125,7 +125,7 @@ class Network:
         if allowed is not None:
             refused, found = found[0], tuple(filter(allowed, found))
             if not found:
-                return Fault(Ending.UNRESOLVED, f"{host} has private addresses only: {refused}")
+                return Fault(Ending.PRIVATE, f"{host} has private addresses only: {refused}")
         if self.source:
             ours = ipaddress.ip_address(self.source).version
             found = tuple(one for one in found if ipaddress.ip_address(one).version == ours) or found
@@ -164,8 +164,8 @@ def _hosts_file(path: str = "/etc/hosts") -> Mapping[str, tuple[str, ...]]:
 def _unresolved(host: str, answers: Mapping[Question, Answer]) -> Fault:
     for question, answer in answers.items():
         if not answer.known:
-            words = f"{question}: {answer.status}"
-            return Fault(Ending.DNS_FAILED, f"{words} from {answer.server}" if answer.server else words)
+            words = f"{question}: {answer.status}" + (f" from {answer.server}" if answer.server else "")
+            return Fault(Ending.DNS_FAILED, words, status=answer.status)
     worst = "does not exist" if any(a.status == "nxdomain" for a in answers.values()) else "has no address"
     return Fault(Ending.UNRESOLVED, f"{host} {worst}")
 
