@@ -6,6 +6,7 @@ import hashlib
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from probe import catalogue, judge
 from probe.facts import Ending, Fault, Reply, Secret, Stage, Status, Tls, Transcript, Turn
@@ -256,7 +257,7 @@ def _about_a_certificate(fault: Fault) -> bool:
 
 
 def _report(asked: Asked, way: Route, visits: Sequence[Visit], before: Sequence[Transcript] = ()) -> Report:
-    chosen = next((one for one in reversed(visits) if _spoke(one.session) and not one.unmet), visits[-1])
+    chosen = _chosen(visits)
     last = chosen.session
     known = catalogue.provider_of_mx([last.server])
     delivered = judge_delivery(last, provider=known.id if known else "", demand=chosen.demand)
@@ -282,6 +283,13 @@ def _report(asked: Asked, way: Route, visits: Sequence[Visit], before: Sequence[
         records=way.seen,
         timings={str(turn.stage): turn.took for turn in last},
     )
+
+
+def _chosen(visits: Sequence[Visit]) -> Visit:
+    """The visit that tells most: the last that spoke and provides what is demanded, else that was dialled."""
+    spoke = (one for one in reversed(visits) if _spoke(one.session) and not one.unmet)
+    dialled = (one for one in reversed(visits) if not one.session.last(Stage.RESOLVE))
+    return next(chain(spoke, dialled, reversed(visits)))
 
 
 def _spoke(session: Transcript) -> bool:
