@@ -145,6 +145,13 @@ def test_encodings_with_a_mark_are_recognised(encoding: str) -> None:
     assert form.mark + b"".join(rewritten(one, form) for one in records(data, form)) == data
 
 
+@pytest.mark.parametrize(("told", "encoding"), [("utf-8-sig", "utf-8"), ("UTF-16", "utf-16-le")])
+def test_a_file_that_lacks_the_mark_of_its_encoding_gets_none(told: str, encoding: str) -> None:
+    data = "email,password\nada@a.example,pâss\n".encode(encoding)
+    form = form_of(data, told)
+    assert b"".join(rewritten(one, form) for one in records(data, form)) == data
+
+
 def test_other_encodings_are_told_or_refused_with_the_place() -> None:
     data = b"email,password\nada@a.example,p\xe9ss\n"
     with pytest.raises(ValueError, match="byte 0xe9 in line 2, byte 16") as problem:

@@ -25,6 +25,8 @@ _MAGIC = (
     (b"SQLite format 3", "a database; export the table as CSV"),
 )
 _MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
+# Codecs that put a mark before every text; of a file without one: the same without.
+_MARKED = {"utf-8-sig": "utf-8", "utf-16": "utf-16-le"}
 _NAMED = re.compile(r"(?:utf-?(?:8|16)|cp|windows-|iso-?8859-|latin-?|mac|koi8)[a-z0-9_-]{0,12}\Z")
 
 
@@ -72,7 +74,8 @@ def form_of(data: bytes, encoding: str = "") -> Form:
 def _known(name: str) -> str:
     try:
         if _NAMED.match(name.lower()):
-            return codecs.lookup(name).name
+            found = codecs.lookup(name).name
+            return _MARKED.get(found, found)
     except LookupError:
         pass
     raise ValueError(f"cannot be read as {name[:20]!a}: name an encoding such as utf-8, utf-16 or cp1252")
