@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from probe.grammar.hostname import hostname
+from probe.grammar.hostname import askable, hostname
 
 SHARED = Path(__file__).parents[2] / "shared" / "data" / "hostile" / "input_faults.jsonl"
 
@@ -98,6 +98,26 @@ def test_any_text_is_a_name_or_a_sentence(typed: str) -> None:
         assert hostname(read.name).name == read.name
         assert read.name.isascii()
         assert len(read.name) <= 253
+
+
+@pytest.mark.parametrize(
+    ("name", "fits"),
+    [
+        ("test", True),
+        ("_dmarc.example.test", True),
+        ("a" * 63 + ".test", True),
+        ("a" * 64 + ".test", False),
+        (".".join(["a" * 49] * 5 + ["abc"]), True),
+        (".".join(["a" * 49] * 5 + ["abcd"]), False),
+        ("a..test", False),
+        (".test", False),
+        ("test.", False),
+        ("", False),
+        ("b\xfccher.test", False),
+    ],
+)
+def test_a_name_fits_into_a_question(name: str, *, fits: bool) -> None:
+    assert askable(name) is fits
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="the shared hostile inputs are not here")

@@ -22,6 +22,7 @@ from probe.checks._providers import Provider
 from probe.checks._spf_result import records_of
 from probe.facts import Answer, Question, Records, Status
 from probe.grammar import dkim
+from probe.grammar.hostname import askable
 
 __all__ = ["Ladder", "Places", "Selector", "domainkey", "ladder_of", "places"]
 
@@ -32,7 +33,6 @@ COMMON = (
     "turbo-smtp", "mail1", "mail2", "api", "s1024", "s2048", "mailchannels", "dkim1", "dkim2", "sig1",
     "key", "main", "m1", "zmail", "zoho", "pm", "mandrill", "mailjet", "resend", "fm1", "protonmail",
 )  # fmt: skip
-_LONGEST_NAME = 253
 _MAX_GIVEN = 20
 _MAX_PROVIDERS = 6
 _IN_FLIGHT = 1024  # domains whose names are kept at hand: more than are audited at a time
@@ -81,7 +81,7 @@ def places(domain: Domain) -> Places:
     first = [control, above, *given.values(), Question(name, "MX"), Question(name, "TXT")]
     if parent is not None:
         first.append(parent)
-    return Places(control, above, parent, given, tuple([asked for asked in first if _askable(asked)]))
+    return Places(control, above, parent, given, tuple([asked for asked in first if askable(asked.name)]))
 
 
 def _above(name: str) -> Question:
@@ -98,12 +98,8 @@ def _keys(selectors: Iterable[str], name: str) -> dict[str, Question]:
     return {
         selector: asked
         for selector in selectors
-        if _askable(asked := Question(dkim.key_name(selector, name), "TXT"))
+        if askable((asked := Question(dkim.key_name(selector, name), "TXT")).name)
     }
-
-
-def _askable(asked: Question) -> bool:
-    return len(asked.name) <= _LONGEST_NAME
 
 
 class Ladder:

@@ -16,11 +16,11 @@ from probe.checks._once import once, once_for_all
 from probe.facts import Question, Records
 from probe.grammar import dmarc
 from probe.grammar.dmarc import Policy, Psd, Record
+from probe.grammar.hostname import askable
 
 __all__ = [
     "Discovery",
     "Older",
-    "askable",
     "discover",
     "discover_7489",
     "exists",
@@ -28,8 +28,6 @@ __all__ = [
     "question",
     "walk",
 ]
-
-_LONGEST_NAME = 253
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +68,6 @@ class Older:
 def question(name: str) -> Question:
     """The question for the DMARC record of a name."""
     return Question(f"_dmarc.{name}", "TXT")
-
-
-@functools.lru_cache(maxsize=1024)
-def askable(name: str) -> bool:
-    """Whether a name can stand in a question: 253 bytes, labels of 1 to 63 (RFC 1035 section 2.3.4)."""
-    lengths = [*map(len, name.split("."))]
-    return len(name) <= _LONGEST_NAME and min(lengths) >= 1 and max(lengths) <= 63
 
 
 @functools.lru_cache(maxsize=1024)

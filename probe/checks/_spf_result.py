@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from probe.checks._spf_networks import Address
 from probe.facts import Question
 from probe.grammar import spf
+from probe.grammar.hostname import LONGEST_NAME, askable
 
 __all__ = [
     "MOST_HOSTS",
@@ -28,7 +29,6 @@ __all__ = [
 MOST_LOOKUPS = 10  # section 4.6.4
 MOST_VOIDS = 2
 MOST_HOSTS = 10  # MX or PTR names in one answer
-_LONGEST_NAME = 253
 
 
 class Result(enum.StrEnum):
@@ -108,20 +108,18 @@ def sends_nothing(values: tuple[str, ...]) -> bool:
 def queryable(name: str) -> str | None:
     """A name as a question asks it, None where no question can be asked (an empty or long label)."""
     # Other people's records hold names of any length: only what may be a name is kept in mind.
-    return _queryable(name) if len(name) <= _LONGEST_NAME + 1 else None
+    return _queryable(name) if len(name) <= LONGEST_NAME + 1 else None
 
 
 @functools.lru_cache(maxsize=4096)
 def _queryable(name: str) -> str | None:
-    name = name.removesuffix(".").lower()
-    if not name.isascii() or len(name) > _LONGEST_NAME:
-        return None
-    return name if all(0 < len(label) <= 63 for label in name.split(".")) else None
+    plain = name.removesuffix(".").lower()
+    return plain if askable(plain) else None
 
 
 def asked_about(name: str, kind: str) -> Question | None:
     """The question about a name as a record writes it, None where no question can be asked."""
-    return _asked_about(name, kind) if len(name) <= _LONGEST_NAME + 1 else None
+    return _asked_about(name, kind) if len(name) <= LONGEST_NAME + 1 else None
 
 
 @functools.lru_cache(maxsize=4096)
@@ -132,6 +130,6 @@ def _asked_about(name: str, kind: str) -> Question | None:
 
 def shortened(name: str) -> str:
     """An expanded name of at most 253 characters: labels are taken away on the left (section 7.3)."""
-    while len(name) > _LONGEST_NAME and "." in name:
-        name = name.partition(".")[2] if len(name) < 2 * _LONGEST_NAME else name[-2 * _LONGEST_NAME + 1 :]
+    while len(name) > LONGEST_NAME and "." in name:
+        name = name.partition(".")[2] if len(name) < 2 * LONGEST_NAME else name[-2 * LONGEST_NAME + 1 :]
     return name

@@ -14,7 +14,6 @@ from probe.checks._dmarc_alignment import Alignment, aligned, envelope_domain
 from probe.checks._dmarc_discovery import (
     Discovery,
     Older,
-    askable,
     discover,
     discover_7489,
     exists,
@@ -30,6 +29,7 @@ from probe.checks.mx import null
 from probe.facts import Question, Records, Status
 from probe.grammar import dmarc
 from probe.grammar.dmarc import Policy, Psd, Record
+from probe.grammar.hostname import askable
 from probe.rules import Finding, State
 
 __all__ = ["RULES", "ask", "judge"]

@@ -15,9 +15,11 @@ import idna
 
 from probe.facts import escape
 
-__all__ = ["Hostname", "hostname"]
+__all__ = ["LONGEST_NAME", "Hostname", "askable", "hostname"]
 
-_LONGEST = 2000  # characters that are looked at; a name has 253
+LONGEST_NAME = 253  # characters, without the final dot (RFC 1035 section 2.3.4)
+_LONGEST_LABEL = 63
+_LONGEST = 2000  # characters that are looked at
 _SCHEME = re.compile(r"(?:[a-z][a-z0-9+.-]{0,20}://|mailto:)", re.IGNORECASE)
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\Z")
 _ANGLES = re.compile(r"[^<>]*<([^<>]+)>\Z")
@@ -37,6 +39,14 @@ class Hostname:
     notes: tuple[str, ...] = ()
 
 
+def askable(name: str) -> bool:
+    """Whether a name, without its final dot, can stand in a question (RFC 1035 section 2.3.4)."""
+    lengths = [*map(len, name.split("."))]
+    return (
+        name.isascii() and len(name) <= LONGEST_NAME and min(lengths) > 0 and max(lengths) <= _LONGEST_LABEL
+    )
+
+
 def hostname(text: str) -> Hostname:
     """The domain in `text`; ValueError with a sentence that names what is wrong with it."""
     notes: list[str] = []
@@ -45,7 +55,9 @@ def hostname(text: str) -> Hostname:
     if not typed:
         raise ValueError("a domain is empty")
     if len(typed) > _LONGEST:
-        raise ValueError(f"{quoted} is no domain name: it has {len(typed)} characters, a name at most 253")
+        raise ValueError(
+            f"{quoted} is no domain name: it has {len(typed)} characters, a name at most {LONGEST_NAME}"
+        )
     _visible(typed, quoted)
     if len(pieces := re.split(r"[ ,;|]+", typed)) > 1 and all("." in piece.strip(".") for piece in pieces):
         raise ValueError(f"{quoted} is more than one name: give each as a word of its own")
@@ -57,9 +69,10 @@ def hostname(text: str) -> Hostname:
         raise ValueError(f"{quoted} is no domain name: there is nothing before, between or after its dots")
     labels = [_label(label, quoted) for label in host.split(".")]
     name = ".".join(labels)
-    if len(name) > 253:
+    if len(name) > LONGEST_NAME:
         raise ValueError(
-            f"{quoted} is no domain name: it is {len(name)} characters long, at most 253 are allowed"
+            f"{quoted} is no domain name: it is {len(name)} characters long, at most {LONGEST_NAME} are"
+            " allowed"
         )
     shown = _unicode(name)
     if shown != name:
@@ -129,9 +142,10 @@ def _label(label: str, quoted: str) -> str:
             raise ValueError(f"{quoted} is no domain name: {reason[0].lower()}{reason[1:]}") from None
         if "." in lower:
             raise ValueError(f"{quoted} is no domain name: a character in it stands for a dot")
-    if len(lower) > 63:
+    if len(lower) > _LONGEST_LABEL:
         raise ValueError(
-            f"{quoted} is no domain name: a label has {len(lower)} characters, at most 63 are allowed"
+            f"{quoted} is no domain name: a label has {len(lower)} characters, at most {_LONGEST_LABEL} are"
+            " allowed"
         )
     if not _LABEL.match(lower):
         odd = next((char for char in lower if not re.match(r"[a-z0-9_-]", char)), "-")
