@@ -6,9 +6,10 @@ import random
 
 import pytest
 
-from probe.catalogue import _patterns
+from probe import catalogue
+from probe.catalogue import Entry, _patterns
 from probe.facts import escape
-from probe.rules import Confidence, Family
+from probe.rules import Cause, Confidence, Family
 from probe.run.explain import explain_reply
 
 # Whose fault the same words tell depends on the noun before them.
@@ -56,6 +57,28 @@ MEANINGS = [
     ("550 noreply mailbox: this address cannot receive replies", "recipient_policy"),
     ("550 5.7.1 This mailbox accepts mail from internal senders only", "recipient_policy"),
     ("554 5.7.1 No SMTP service here", "policy"),
+    # What the sending service did not even try.
+    ("Dropped: Invalid", "recipient_unknown"),
+    ("Dropped: Bounced Address", "recipient_inactive"),
+    ("Dropped: Unsubscribed Address", "recipient_policy"),
+    ("Dropped: Recipient List over Package Quota", "sender_quota"),
+    ("550 Invalid", "policy"),
+    # Our own account, not the recipient's.
+    ("502 5.7.0 Your SMTP account is not yet activated", "sender_suspended"),
+    ("452 4.5.3 Your account has sent messages to too many recipients today", "sender_quota"),
+    ("550 The example.com domain is not verified. Please verify your domain", "relay"),
+    # Who is spoken of decides.
+    ("553 mail.example.net does not exist (in reply to MAIL FROM command)", "sender_dns"),
+    ("550 recipient domain must exist", "recipient_domain"),
+    ("550 backscatter protection detected an invalid or expired email address", "sender_dns"),
+    ("550-Postmaster verification failed while checking <ada@example.org>", "sender_dns"),
+    ("550 5.7.1 unusual number of invalid recipients", "reputation"),
+    ("550 the mail domain mentioned in email address is unknown", "recipient_domain"),
+    ("550 isn't in my list of allowed recipients", "recipient_unknown"),
+    ("421 too many messages from your IP, please try later", "rate_limit"),
+    ("451 4.3.0 Our virus scanner is down, please retry", "receiver_unavailable"),
+    ("DNS soft error looking up example.com: unable to reach nameserver", "receiver_unavailable"),
+    ("421 DF:IDL 163 mx9, see http://mail.163.com/help/help_spam_16.htm", "greylist"),
 ]
 
 
@@ -66,6 +89,15 @@ def cause_of(reply: str) -> str:
 @pytest.mark.parametrize(("reply", "cause"), MEANINGS)
 def test_a_reply_is_read_by_what_it_means(reply: str, cause: str) -> None:
     assert cause_of(reply) == cause
+
+
+@pytest.mark.parametrize("entry", [one for one in catalogue.entries() if one.rule.cause is Cause.SUCCESS])
+def test_a_refusal_is_never_read_as_a_success(entry: Entry) -> None:
+    for sample in entry.samples:
+        words = sample.removeprefix(sample[:3] if sample[:3].isdigit() else "")
+        for code in (450, 550):
+            assert catalogue.read_words(words, code=code).cause is not Cause.SUCCESS
+    assert cause_of("554 5.7.1 SMTP service suspended: abuse reports received for this customer") != "success"
 
 
 def test_no_service_is_a_refusal_not_a_wait() -> None:
