@@ -52,6 +52,16 @@ class Commands(TyperGroup):
         """The command of one name, imported now."""
         return _command(cmd_name) if cmd_name in _names() else None
 
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        """Runs a command; what typer would end in silence, or with the code of a failure, ends here."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            _end("interrupted", 130)
+        except BrokenPipeError:
+            _discard_output()  # whoever read our output has seen enough
+            sys.exit(141)
+
 
 @functools.cache
 def _command(name: str) -> TyperCommand | TyperGroup:
@@ -121,11 +131,6 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     signal.signal(signal.SIGTERM, _terminated)
     try:
         app(args=_as_typed(sys.argv[1:] if arguments is None else arguments), prog_name="probe")
-    except KeyboardInterrupt:
-        _end("interrupted", 130)
-    except BrokenPipeError:
-        _discard_output()  # whoever read our output has seen enough
-        sys.exit(141)
     except Exception as problem:
         if os.environ.get("PROBE_DEBUG"):
             raise
