@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import stat
 import subprocess
@@ -159,6 +160,24 @@ def test_a_password_for_each_address(closed_port: int) -> None:
     ]
 
 
+def test_what_was_told_before_an_interruption_stands() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = str(server.getsockname()[1])
+        with subprocess.Popen(
+            [sys.executable, "-m", "probe", "creds", "ada@example.test", "bob@example.test", "-f", "jsonl",
+             "--host", "127.0.0.1", "--port", port, "--password-env", "PW"],
+            env={**os.environ, "PW": SECRET}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        ) as running:  # fmt: skip
+            assert running.stdout is not None
+            with server.accept()[0] as first:
+                first.sendall(b"554 5.7.1 not today\r\n")
+            told = json.loads(running.stdout.readline())
+            with server.accept()[0]:  # and says nothing
+                running.send_signal(signal.SIGINT)
+                _, errors = running.communicate(timeout=30)
+    assert (told["subject"], running.returncode, errors) == ("ada@example.test", 130, b"probe: interrupted\n")
+
+
 def test_a_report_file_appears_whole_and_private(closed_port: int, tmp_path: Path) -> None:
     target = tmp_path / "report.json"
     target.write_text("old")
@@ -210,6 +229,16 @@ def test_a_machine_without_free_descriptors_is_no_bug(closed_port: int) -> None:
     assert (ran.returncode, ran.stdout) == (3, "")
     assert "Traceback" not in ran.stderr
     assert "run out of something: Too many open files" in ran.stderr
+
+
+def test_a_reader_that_leaves_is_no_failure_of_what_was_probed() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "probe", "catalogue", "export"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as running:
+        assert running.stdout is not None
+        running.stdout.close()
+        assert running.stderr is not None
+        assert (running.stderr.read(), running.wait(timeout=30)) == (b"", 141)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")

@@ -10,9 +10,11 @@ import typer
 from probe.cli._output import refuse
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+    from typing import Any
 
     from probe.facts import Limits
+    from probe.rules import Report
     from probe.wire.network import Network
 
 __all__ = [
@@ -28,6 +30,7 @@ __all__ = [
     "host_of",
     "limits_of",
     "network_of",
+    "one_by_one",
     "port_of",
 ]
 
@@ -107,6 +110,21 @@ def network_of(
         except OSError as problem:
             refuse(f"--ca-file {ca_file}: {problem.strerror}")
     return network
+
+
+def one_by_one(
+    network: Network, checks: Iterable[Callable[[], Coroutine[Any, Any, Report]]]
+) -> Iterator[Report]:
+    """The report of each check, told before the next begins: an interruption takes only what is to come."""
+    import asyncio
+
+    with asyncio.Runner() as runner:
+        runner.run(network.__aenter__())
+        try:
+            for check in checks:
+                yield runner.run(check())
+        finally:
+            runner.run(network.__aexit__(None, None, None))
 
 
 def address_of(name: str, text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
@@ -20,13 +21,12 @@ from probe.cli._network import (
     host_of,
     limits_of,
     network_of,
+    one_by_one,
     port_of,
 )
 from probe.cli._output import BASELINE, FAIL_ON, FORMAT, OUTPUT, VERBOSE, Output, refuse
 
 if TYPE_CHECKING:
-    from probe.facts import Inbox
-    from probe.rules import Report
     from probe.wire.network import Network
 
 EPILOG = """\b
@@ -114,10 +114,9 @@ def command(  # typer reads options from parameters
     Connects, reads every reply, proves the certificate, logs in once, offers the envelope and leaves:
     MAIL, RCPT to itself, RSET, QUIT, and never DATA.
     """
-    import asyncio
-
     from probe.cli._secret import Asked, secrets_for
     from probe.facts import Inbox, Secret, TlsMode
+    from probe.run.creds import check_creds
 
     out = Output(format, output, fail_on, verbose, baseline)
     network = network_of(
@@ -166,7 +165,8 @@ def command(  # typer reads options from parameters
         )
         for address, secret in zip(addresses, secrets_for(addresses, asked), strict=True)
     ]
-    out.finish(asyncio.run(_all(inboxes, network)))
+    # One after the other: addresses given together share a server, and one bad login slows the next.
+    out.finish(one_by_one(network, [partial(check_creds, inbox, network) for inbox in inboxes]))
 
 
 def _listed(
@@ -193,14 +193,6 @@ def _listed(
         revealer(allow_commands=False),
     )
     probed(whole, network, asked)
-
-
-async def _all(inboxes: list[Inbox], network: Network) -> list[Report]:
-    from probe.run.creds import check_creds
-
-    # One after the other: addresses given together share a server, and one bad login slows the next.
-    async with network:
-        return [await check_creds(inbox, network) for inbox in inboxes]
 
 
 def _check_login(user: str, provider: str) -> None:

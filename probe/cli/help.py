@@ -38,7 +38,8 @@ unknown is never fail, and never ok. A login probe has an outcome besides:
   2         usage, configuration or input file: nothing was sent
   3         could not tell: wait or unknown only
   4         stopped by a safety brake, or what was found could not be written down
-  130, 143  interrupted (Ctrl-C, SIGTERM); what was found so far is saved
+  130, 143  interrupted (Ctrl-C, SIGTERM); what was told so far stands, and a list goes on with --resume
+  141       whoever read the output stopped reading
 """,
     "secrets": """\
 A password or token comes from one of

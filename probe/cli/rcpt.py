@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from functools import partial
+from typing import Annotated
 
 import typer
 
@@ -19,14 +20,10 @@ from probe.cli._network import (
     host_of,
     limits_of,
     network_of,
+    one_by_one,
     port_of,
 )
 from probe.cli._output import BASELINE, FAIL_ON, FORMAT, OUTPUT, VERBOSE, Output, refuse, say
-
-if TYPE_CHECKING:
-    from probe.rules import Report
-    from probe.run.rcpt import Asked
-    from probe.wire.network import Network
 
 EPILOG = """\b
 Examples:
@@ -85,10 +82,9 @@ def command(
     Connects to the domain's mail server, offers the envelope and leaves: MAIL, RCPT, a made-up RCPT to
     compare with, RSET, QUIT. Never DATA, VRFY or EXPN.
     """
-    import asyncio
-
     from probe.grammar.address import address
-    from probe.run.rcpt import Asked
+    from probe.run.pace import Pace
+    from probe.run.rcpt import Asked, check_rcpt
     from probe.run.told import sender
 
     out = Output(format, output, fail_on, verbose, baseline)
@@ -120,7 +116,9 @@ def command(
         )
         for one in recipients
     ]
-    out.finish(asyncio.run(_all(asked, network)))
+    pace = Pace(pause=_counted)
+    # One session after the other: nobody's server is asked in parallel.
+    out.finish(one_by_one(network, [partial(check_rcpt, one, network, pace=pace) for one in asked]))
 
 
 def _server(text: str) -> tuple[str, int]:
@@ -131,16 +129,6 @@ def _server(text: str) -> tuple[str, int]:
     if not port.isascii() or not port.isdigit():
         refuse(f"--mx {text!r}: {port!r} is no port")
     return host_of("--mx", host.strip("[]")), port_of("--mx", int(port))
-
-
-async def _all(asked: list[Asked], network: Network) -> list[Report]:
-    from probe.run.pace import Pace
-    from probe.run.rcpt import check_rcpt
-
-    # One session after the other: nobody's server is asked in parallel.
-    pace = Pace(pause=_counted)
-    async with network:
-        return [await check_rcpt(one, network, pace=pace) for one in asked]
 
 
 async def _counted(seconds: float, why: str) -> None:
