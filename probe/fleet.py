@@ -199,6 +199,11 @@ def _best_window(series: Mapping[int, int]) -> tuple[int, int]:
     return best_start, best
 
 
+def _span(start: int) -> str:
+    """The time in which it was; nothing where nobody told the hours: all such replies share the hour 0."""
+    return " in 24 hours" if start else ""
+
+
 def _receivers(fleet: Fleet, when: Thresholds) -> Iterator[Finding]:
     """One receiver refuses for a cause that others hardly show."""
     series: defaultdict[tuple[str, Cause], Counter[int]] = defaultdict(Counter)
@@ -225,7 +230,7 @@ def _receivers(fleet: Fleet, when: Thresholds) -> Iterator[Finding]:
             and share_elsewhere < when.receiver_elsewhere
         ):
             detail = (
-                f"{receiver}: {hits} of {here} replies in 24 hours are {_said(cause)}; "
+                f"{receiver}: {hits} of {here} replies{_span(start)} are {_said(cause)}; "
                 f"elsewhere {share_elsewhere:.0%} of {elsewhere}."
             )
             yield _finding(
@@ -260,7 +265,7 @@ def _senders(fleet: Fleet, when: Thresholds) -> Iterator[Finding]:
             continue
         scope, name, covered = _scope(inside, total, when.sender_covers)
         who = f"{scope} {name} has {covered} of them" if name else "many senders have them alike"
-        detail = f"{total} replies are {_said(cause)} at {len(receivers)} receivers in 24 hours; {who}."
+        detail = f"{total} replies are {_said(cause)} at {len(receivers)} receivers{_span(start)}; {who}."
         yield _finding(
             "sender-everywhere",
             cause,

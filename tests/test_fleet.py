@@ -73,6 +73,19 @@ def test_the_same_refusal_everywhere_names_the_smallest_scope() -> None:
     ]
 
 
+@pytest.mark.parametrize(("hour", "span"), [(0, ""), (500_000, " in 24 hours")])
+def test_a_span_of_time_is_told_where_times_are_known(hour: int, span: str) -> None:
+    """A pile of bounce mails says when nothing was."""
+    one = fleet((Cause.RATE_LIMIT, "google", "", hour, 10), (OK, "microsoft", "", hour, 10))
+    everywhere = fleet(
+        *((Cause.BLOCKLIST, host, "", hour, 5) for host in ("google", "microsoft", "x.example"))
+    )
+    assert [found(one)["one-receiver"].detail, found(everywhere)["sender-everywhere"].detail] == [
+        f"google: 10 of 10 replies{span} are rate limit; elsewhere 0% of 10.",
+        f"15 replies are blocklist at 3 receivers{span}; many senders have them alike.",
+    ]
+
+
 def test_two_receivers_or_two_days_are_not_everywhere() -> None:
     two = fleet(*((Cause.BLOCKLIST, host, "ada@a.example", 5, 10) for host in ("google", "microsoft")))
     days = fleet(
