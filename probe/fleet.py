@@ -15,13 +15,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from probe import catalogue
+from probe.checks._suffixes import organizational
 from probe.rules import Cause, Confidence, Family, Finding, Rule
 
 __all__ = ["PRESETS", "Bad", "Fleet", "Thresholds", "wilson"]
 
 DAY = 24  # hours
 OTHERS = "(others)"
-MAX_KEYS = 60_000  # (hour, receiver, sender, cause) that are kept apart
+MAX_KEYS = 60_000  # (hour, receiver, sender, cause) that are kept apart; inboxes their own provider refused
 MAX_BAD = 250_000  # addresses to suppress that are kept
 MAX_DOMAINS = 50_000
 
@@ -30,7 +31,9 @@ _SENDER = frozenset(
     {Cause.EMAIL_AUTH, Cause.SENDER_DNS, Cause.BLOCKLIST, Cause.REPUTATION, Cause.CONTENT, Cause.POLICY,
      Cause.PROTOCOL, Cause.RATE_LIMIT}
 )  # fmt: skip
-_OWN = frozenset({Cause.SENDER_QUOTA, Cause.CREDENTIALS, Cause.SENDER_SUSPENDED})
+_OWN = frozenset(
+    {Cause.CREDENTIALS, Cause.SENDER_SUSPENDED}
+)  # a quota is an inbox's, unless its rule says else
 _DEAD = frozenset({Cause.RECIPIENT_UNKNOWN, Cause.RECIPIENT_DOMAIN})
 _LASTING = frozenset(
     {Cause.RATE_LIMIT, Cause.GREYLIST, Cause.REPUTATION, Cause.BLOCKLIST, Cause.RECEIVER_UNAVAILABLE}
@@ -96,7 +99,7 @@ class Fleet:
         self.counts: Counter[tuple[int, str, str, Cause]] = Counter()
         self.bad: dict[str, Bad] = {}
         self.accepted: Counter[str] = Counter()
-        self.own: defaultdict[tuple[str, str, int], set[str]] = defaultdict(set)
+        self.own: set[tuple[str, int, str]] = set()
         self.complaints = 0
         self.left_out = 0
 
@@ -106,23 +109,22 @@ class Fleet:
         *,
         receiver: str = "",
         sender: str = "",
-        tenant: str = "",
         rule: str = "",
         hour: int = 0,
-        count: int = 1,
     ) -> None:
         """Counts a reply.
 
-        `receiver` is who runs the MX, `sender` the inbox, `hour` counts from the epoch (0: unknown).
+        `receiver` is who runs the MX, `sender` the inbox, `rule` what it was read as, `hour` counts from the
+        epoch (0: unknown).
         """
         key = (hour, receiver, sender, cause)
         if key not in self.counts and len(self.counts) >= MAX_KEYS:
             key = (hour // DAY * DAY, receiver, sender.rpartition("@")[2], cause)
             if key not in self.counts and len(self.counts) >= 2 * MAX_KEYS:
                 key = (0, OTHERS, "", cause)
-        self.counts[key] += count
-        if tenant and cause in _OWN and len(self.own) < MAX_KEYS:
-            self.own[tenant, rule, hour].add(sender)
+        self.counts[key] += 1
+        if hour and sender and (cause in _OWN or "tenant" in rule) and len(self.own) < MAX_KEYS:
+            self.own.add((rule, hour, sender.lower()))
 
     def accept(self, domain: str) -> None:
         """Counts an accepted recipient at a recipient domain."""
@@ -295,19 +297,29 @@ def _scope(inside: Mapping[tuple[int, str, str], int], total: int, covers: float
 
 def _tenants(fleet: Fleet, when: Thresholds) -> Iterator[Finding]:
     """Several inboxes of one tenant with one refusal within an hour."""
-    for (tenant, rule, _), inboxes in sorted(fleet.own.items()):
-        if len(inboxes) >= when.tenant_inboxes:
-            cause = catalogue.rule(rule).cause if rule else None
-            detail = f"{len(inboxes)} inboxes of {tenant} got {rule or 'the same refusal'} within an hour."
-            yield _finding(
-                "tenant",
-                cause,
-                detail,
-                tenant=tenant,
-                rule=rule,
-                count=len(inboxes),
-                inboxes=", ".join(sorted(inboxes)[:8]),
-            )
+    inboxes: defaultdict[tuple[str, str, int], list[str]] = defaultdict(list)
+    for rule, hour, sender in fleet.own:
+        if tenant := _tenant(sender.rpartition("@")[2]):
+            inboxes[tenant, rule, hour].append(sender)
+    worst: dict[tuple[str, str], list[str]] = {}
+    for (tenant, rule, _), together in sorted(inboxes.items()):
+        if len(together) >= max(when.tenant_inboxes, 1 + len(worst.get((tenant, rule), ()))):
+            worst[tenant, rule] = sorted(together)
+    for (tenant, rule), together in worst.items():
+        yield _finding(
+            "tenant",
+            catalogue.rule(rule).cause,
+            f"{len(together)} inboxes of {tenant} got {rule} within an hour.",
+            tenant=tenant,
+            rule=rule,
+            count=len(together),
+            inboxes=", ".join(together[:8]),
+        )
+
+
+def _tenant(domain: str) -> str:
+    """The organization a domain belongs to; none where everybody can have an inbox at it."""
+    return "" if catalogue.provider_of_domain(domain) else organizational(domain)
 
 
 def _list(fleet: Fleet, when: Thresholds) -> Iterator[Finding]:

@@ -240,6 +240,20 @@ def test_a_log_becomes_patterns_counts_and_a_list_of_the_dead(tmp_path: Path) ->
     assert "30 addresses" in err
 
 
+def test_inboxes_of_one_tenant_in_a_log_are_the_tenants() -> None:
+    """What the own provider refuses to three inboxes in an hour is mended once."""
+    text = "".join(
+        f"Nov 21 09:00:0{at} mx postfix/qmgr[1]: 4Fz1a{at}: from=<{at}@t.example>, size=1, nrcpt=1 (queue active)\n"
+        f"Nov 21 09:10:0{at} mx postfix/smtp[1]: 4Fz1a{at}: to=<u@corp.example>, relay=smtp.office365.com[192.0.2.7]:587, "
+        "delay=1, delays=1, dsn=5.7.708, status=bounced (host smtp.office365.com[192.0.2.7] said: "
+        "550 5.7.708 Service unavailable. Access denied, traffic not accepted from this IP. (in reply to end of DATA))\n"
+        for at in range(3)
+    )
+    *_, pile = lines("-", stdin=text)
+    (told,) = [each for each in pile["findings"] if each["id"] == "fleet/tenant"]
+    assert (told["evidence"]["tenant"], told["evidence"]["count"]) == ("t.example", "3")
+
+
 def test_the_preset_chooses_the_threshold() -> None:
     text = log(
         ("mx.corp.example", 97, "sent", "250 ok"),

@@ -14,7 +14,8 @@ def fleet(*rows: tuple[Cause, str, str, int, int]) -> Fleet:
     """Rows of cause, receiver, sender, hour, count."""
     made = Fleet()
     for cause, receiver, sender, hour, count in rows:
-        made.add(cause, receiver=receiver, sender=sender, hour=hour, count=count)
+        for _ in range(count):
+            made.add(cause, receiver=receiver, sender=sender, hour=hour)
     return made
 
 
@@ -98,17 +99,41 @@ def test_two_receivers_or_two_days_are_not_everywhere() -> None:
     assert "sender-everywhere" not in found(days)
 
 
-def test_inboxes_of_one_tenant_fail_together() -> None:
+BLOCKED = Cause.SENDER_SUSPENDED, "microsoft_codes/tenant-blocked"
+
+
+@pytest.mark.parametrize(
+    ("refusal", "senders", "hours", "expected"),
+    [
+        (BLOCKED, ("a@t.example", "b@mail.t.example", "C@t.example"), (7, 7, 7), "t.example"),
+        ((Cause.SENDER_QUOTA, "microsoft/tenant-external-limit"), ("a@t.example", "b@t.example", "c@t.example"), (7, 7, 7), "t.example"),
+        ((Cause.SENDER_QUOTA, "google/daily-limit"), ("a@t.example", "b@t.example", "c@t.example"), (7, 7, 7), ""),
+        (BLOCKED, ("a@t.example", "b@t.example", "a@t.example"), (7, 7, 7), ""),  # two inboxes
+        (BLOCKED, ("a@t.example", "b@t.example", "c@t.example"), (7, 7, 9), ""),  # not together
+        (BLOCKED, ("a@t.example", "b@t.example", "c@t.example"), (0, 0, 0), ""),  # nobody knows
+        (BLOCKED, ("a@gmail.com", "b@gmail.com", "c@gmail.com"), (7, 7, 7), ""),  # nobody's tenant
+        (BLOCKED, ("", "", ""), (7, 7, 7), ""),
+    ],
+)  # fmt: skip
+def test_inboxes_of_one_tenant_fail_together(
+    refusal: tuple[Cause, str], senders: tuple[str, ...], hours: tuple[int, ...], expected: str
+) -> None:
     made = Fleet()
-    for inbox in ("a", "b", "c"):
-        made.add(
-            Cause.CREDENTIALS,
-            sender=f"{inbox}@t.example",
-            tenant="t",
-            rule="session/auth-not-offered",
-            hour=7,
-        )
-    assert found(made)["tenant"].evidence["count"] == "3"
+    for sender, hour in zip(senders, hours, strict=True):
+        made.add(refusal[0], receiver="microsoft", sender=sender, rule=refusal[1], hour=hour)
+    told = found(made).get("tenant")
+    assert (told.evidence["tenant"] if told else "") == expected
+    if told:
+        assert (told.evidence["count"], told.rule.cause) == ("3", refusal[0])
+
+
+def test_a_tenant_that_is_refused_for_hours_is_told_once() -> None:
+    made = Fleet()
+    for hour in range(10, 20):
+        for at in range(hour - 6):
+            made.add(BLOCKED[0], sender=f"{at}@t.example", rule=BLOCKED[1], hour=hour)
+    (told,) = made.findings()
+    assert told.evidence["count"] == "13"
 
 
 @pytest.mark.parametrize(
