@@ -259,6 +259,23 @@ def test_one_server_can_be_asked_directly() -> None:
     asyncio.run(run())
 
 
+def test_servers_that_are_asked_directly_are_not_kept_open_for_ever() -> None:
+    async def run() -> None:
+        servers = [f"192.0.{at // 250}.{at % 250}" for at in range(1000)]
+        async with FakeDns(ZONE) as fake:
+            routes = dict.fromkeys(servers, ("127.0.0.1", fake.port))
+            async with Resolver([fake.address], routes=routes, window=20) as resolver:
+                asked = [Question("example.com", f"SOA@{one}") for one in servers for _ in range(2)]
+                most = 0
+                for answers in [await resolver.ask(asked), await resolver.ask(asked[:8])]:
+                    assert all(answer.status is Status.OK for answer in answers.values())
+                    open_ = sum(len(way.udp._sockets) for way in resolver._direct.values() if way.udp)
+                    most = max(most, open_)
+                assert 90 < most <= 120
+
+    asyncio.run(run())
+
+
 def test_a_closed_port_is_unreachable_and_the_next_server_answers() -> None:
     async def run() -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:

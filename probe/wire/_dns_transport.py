@@ -23,7 +23,6 @@ from urllib.parse import urlsplit
 __all__ = ["Https", "Place", "Server", "Stream", "Udp", "forget", "server", "system"]
 
 _BATCH = 64  # datagrams read before the event loop gets its turn
-_POOL = 8
 _IDS = 65536
 _MESSAGE = 65535
 _WAYS = (
@@ -104,16 +103,22 @@ def _numbers() -> Iterator[int]:
 
 
 class Udp:
-    """Connected sockets on random ports to one server; ids are random and unique on their socket.
+    """Up to `pool` connected sockets on random ports to one server; ids are random, and unique on theirs.
 
     `heard(token, data)` gets every datagram whose id is awaited; it must `forget` what is settled.
     `broken(token, error)` says that the network refused what was sent.
     """
 
     def __init__(
-        self, to: Server, heard: Callable[[Any, bytes], None], broken: Callable[[Any, OSError], None]
+        self,
+        to: Server,
+        heard: Callable[[Any, bytes], None],
+        broken: Callable[[Any, OSError], None],
+        *,
+        pool: int,
     ) -> None:
         self._to = to
+        self._pool = pool
         self._heard = heard
         self._broken = broken
         self._loop = asyncio.get_running_loop()
@@ -124,7 +129,7 @@ class Udp:
     def send(self, token: Any, body: bytes) -> Place:
         """Sends a query under a new id; the place to `forget` it by. Raises OSError."""
         place = self._next
-        self._next = (place + 1) % _POOL
+        self._next = (place + 1) % self._pool
         if place >= len(self._sockets):
             place = len(self._sockets)
             self._open()
@@ -136,6 +141,11 @@ class Udp:
         sock.send(number.to_bytes(2, "big") + body)
         awaited[number] = token
         return awaited, number
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is awaited."""
+        return not any(awaited for _, awaited in self._sockets)
 
     def close(self) -> None:
         """Closes the sockets."""

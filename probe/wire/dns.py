@@ -28,7 +28,9 @@ _FAILED_FOR = 30.0  # seconds a failure is kept (RFC 9520 section 3.2: at least 
 _KEPT = 500_000  # answers; beyond, the oldest go
 _CHASED = 8  # aliases followed by questions of our own
 _PERHAPS_EDNS = frozenset({Status.TIMEOUT, Status.FORMERR, Status.NOTIMP, Status.GARBLED})
+_POOL = 8  # sockets, and so ports, from which one resolver is asked
 _STREAMS = 32  # TCP connections at once
+_DIRECT = 100  # servers asked directly whose socket is kept open; beyond, the one not asked for longest goes
 _LATE = Answer(Status.SKIPPED, detail="no answer in the time allowed")
 
 
@@ -168,7 +170,7 @@ class Resolver:
             return None
         if at:
             try:
-                asking.to = self._direct_way(host)
+                self._direct_way(host)  # looked up again when it is sent: it may wait long for that
             except ValueError as problem:
                 self._keep(question, Answer(Status.UNREACHABLE, server=host, detail=str(problem)))
                 return None
@@ -178,10 +180,10 @@ class Resolver:
 
     # -- ways -------------------------------------------------------------------------------------
 
-    def _way(self, to: Server) -> Way:
+    def _way(self, to: Server, *, pool: int = _POOL) -> Way:
         way = Way(to)
         if to.way == "udp":
-            way.udp = Udp(to, partial(self._heard, way), partial(self._broken, way))
+            way.udp = Udp(to, partial(self._heard, way), partial(self._broken, way), pool=pool)
         elif to.way == "tls":
             way.stream = Stream(to, self._context or ssl.create_default_context())
         else:
@@ -189,16 +191,30 @@ class Resolver:
         return way
 
     def _direct_way(self, host: str) -> Way:
-        if host not in self._direct:
+        """The way to one server, made where there is none: with one socket, as a list leads to thousands."""
+        way = self._direct.pop(host, None)
+        if way is None:
             where, port = self._routes.get(host, (host, 53))
             if host not in self._routes and not ipaddress.ip_address(host).is_global:
                 raise ValueError("an address that is not global is not asked")
-            self._direct[host] = self._way(Server("udp", where, port, host))
-        return self._direct[host]
+            if len(self._direct) >= _DIRECT:
+                self._close_oldest()
+            way = self._way(Server("udp", where, port, host), pool=1)
+        self._direct[host] = way  # what was asked last stands last
+        return way
+
+    def _close_oldest(self) -> None:
+        """Of the direct ways on which nothing is awaited, closes the one that was not asked for longest."""
+        for host, way in self._direct.items():
+            if way.udp is not None and way.udp.idle:
+                way.udp.close()
+                del self._direct[host]
+                return
 
     def _choose(self, asking: Asking) -> Way:
-        if "@" in asking.question.type and asking.to is not None:
-            return asking.to
+        _, at, host = asking.question.type.partition("@")
+        if at:
+            return self._direct_way(host)
         if len(self._ways) == 1:
             return self._ways[0]
         fresh = [way for way in self._ways if way not in asking.tried] or self._ways
