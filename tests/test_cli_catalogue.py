@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import tomllib
 from pathlib import Path
+from typing import Any
 
+import jsonschema
 import pytest
 from typer.testing import CliRunner
 
 from probe import catalogue
 from probe.cli import app
+from probe.render.json import schema
 from probe.run.rules import known
 
 SCENARIOS = Path(__file__).parents[1] / "scenarios"
@@ -40,6 +43,16 @@ def test_show_prints_the_page_of_a_rule() -> None:
     for part in (rule.title, rule.meaning, rule.fix, rule.source.url, rule.id, "credentials"):
         assert part in out
     assert json.loads(run("catalogue", "show", rule.id, "-f", "json")[1])["id"] == rule.id
+
+
+def test_the_catalogue_answers_in_the_words_of_the_reports() -> None:
+    contract: Any = schema()
+    shape = {"$defs": contract["$defs"], "properties": contract["$defs"]["finding"]["properties"]}
+    validator = jsonschema.Draft202012Validator(shape)
+    told = [json.loads(line) for line in run("catalogue", "list", "-f", "jsonl")[1].splitlines()]
+    assert {each["retry"] for each in told} >= {"no", "after_fix"}
+    for each in told:
+        validator.validate(each)
 
 
 @pytest.mark.parametrize("id", ["spf/too-many-lookups", "mx/null", "dns/resolver-silent", "probe/bug"])

@@ -145,7 +145,8 @@ def _format(word: str, *known: str) -> str:
 
 
 def _as_json(rule: Rule) -> dict[str, object]:
-    answers = ("permanent", "recipient_bad", "sender_must_act", "retry", "retry_after", "priority")
+    from probe.render.json import answers
+
     return {
         "id": rule.id,
         "verdict": str(rule.verdict),
@@ -153,7 +154,7 @@ def _as_json(rule: Rule) -> dict[str, object]:
         "family": str(rule.cause.family),
         "acts": rule.cause.answers.acts,
         "outcome": str(rule.outcome) if rule.outcome is not None else None,
-        **{name: rule.answer(name) for name in answers},
+        **answers(rule),
         "title": rule.title,
         "meaning": rule.meaning,
         "fix": rule.fix,

@@ -11,10 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from probe.render import Style
-from probe.rules import Finding, Report
+from probe.rules import Finding, Report, Rule
 
 EXTENSIONS = (".json",)
 SCHEMA_VERSION = 1
+_ANSWERS = ("priority", "permanent", "recipient_bad", "sender_must_act", "retry", "retry_after")
 
 
 def render(reports: Iterable[Report], _style: Style) -> Iterator[str]:
@@ -57,12 +58,7 @@ def finding_as_json(finding: Finding) -> dict[str, object]:
         "cause": rule.cause.value,
         "family": str(usual.family),
         "acts": usual.acts,
-        "priority": str(rule.priority or usual.priority),
-        "permanent": usual.permanent if rule.permanent is None else rule.permanent,
-        "recipient_bad": usual.recipient_bad if rule.recipient_bad is None else rule.recipient_bad,
-        "sender_must_act": usual.sender_must_act if rule.sender_must_act is None else rule.sender_must_act,
-        "retry": str(rule.retry or usual.retry).replace(" ", "_"),
-        "retry_after": usual.retry_after if rule.retry_after is None else rule.retry_after,
+        **answers(rule),
         "confidence": str(finding.confidence),
         "title": rule.title,
         "meaning": rule.meaning,
@@ -75,6 +71,12 @@ def finding_as_json(finding: Finding) -> dict[str, object]:
         "evidence": dict(finding.evidence),
         "source": {"url": rule.source.url, "kind": rule.source.kind, "read": rule.source.read},
     }
+
+
+def answers(rule: Rule) -> dict[str, object]:
+    """What to do about a rule, in the words of the contract (``after_fix``): its own, else its cause's."""
+    told = {name: rule.answer(name) for name in _ANSWERS}
+    return {**told, "priority": str(told["priority"]), "retry": str(told["retry"]).replace(" ", "_")}
 
 
 def schema() -> Mapping[str, object]:
