@@ -6,7 +6,7 @@ import asyncio
 import socket
 import ssl
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
@@ -209,6 +209,27 @@ def test_negative_answers_and_failures_are_kept_too() -> None:
         assert fake.asked == {"none.example.com A": 1, "example.com TXT": 2}  # a failure is tried twice
 
     in_zone(twice, {"example.com TXT": "SERVFAIL"})
+
+
+def test_the_oldest_answers_and_failures_go_and_go_many_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Counted(dict[Question, Answer]):
+        looks = 0
+
+        def __iter__(self) -> Iterator[Question]:
+            self.looks += 1
+            return super().__iter__()
+
+    async def run(resolver: Resolver, _: FakeDns) -> None:
+        kept = resolver._kept = Counted()
+        for at in range(200):
+            await resolver.ask_one(f"a..{at}.example.com", "A")
+        assert 56 <= len(kept) <= 64
+        assert resolver._failed.keys() == kept.keys()
+        assert Question("a..199.example.com", "A") in kept
+        assert kept.looks <= (200 - 64) / 8 + 1
+
+    monkeypatch.setattr("probe.wire.dns._KEPT", 64)
+    in_zone(run)
 
 
 def test_who_cannot_wait_is_told_so_and_the_others_get_the_answer() -> None:

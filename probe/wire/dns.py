@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from types import TracebackType
 from typing import Self
 
@@ -371,7 +372,10 @@ class Resolver:
 
     def _keep(self, question: Question, answer: Answer) -> None:
         if len(self._kept) >= _KEPT:
-            del self._kept[next(iter(self._kept))]
+            # Many at once: the first of a dictionary is found behind the gaps of all that went before it.
+            for oldest in tuple(islice(self._kept, _KEPT // 8)):
+                del self._kept[oldest]
+                self._failed.pop(oldest, None)
         self._kept[question] = answer
         if not answer.known:
             self._failed[question] = self._loop.time()
