@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from probe.checks import Domain, Judgement, _providers
 from probe.checks import spf as check
-from probe.checks._spf_fixes import paste
+from probe.checks._evidence import zone_line
 from probe.facts import Answer, Question, Records, Status
 from probe.grammar import spf
 from probe.rules import Finding, State, Verdict
@@ -311,7 +311,7 @@ def test_strings_may_be_cut_anywhere(strings: tuple[str, ...]) -> None:
 
 def test_long_records_are_cut_at_spaces_into_strings_of_255_bytes() -> None:
     text = "v=spf1 " + " ".join(f"ip4:192.0.2.{k}" for k in range(60)) + " -all"
-    strings = re.findall(r'"([^"]*)"', paste(NAME, text))
+    strings = re.findall(r'"([^"]*)"', zone_line(NAME, "TXT", text))
     assert "".join(strings) == text
     assert all(len(part) <= 255 for part in strings)
     assert all(part.endswith(" ") for part in strings[:-1])

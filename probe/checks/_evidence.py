@@ -14,11 +14,13 @@ from probe.facts import Answer, Question, Records, Status, escape
 from probe.rules import Cause, Finding, Priority, Rule, Source, State, Verdict, worst
 
 __all__ = [
+    "LONGEST_FIX",
     "READ",
     "address_questions",
     "addresses",
     "evidence",
     "failures",
+    "keep",
     "nonexistent",
     "printable",
     "problem",
@@ -33,7 +35,14 @@ __all__ = [
 
 READ = "2026-11-21"
 
+LONGEST_FIX = 4096  # bytes of a record to paste; nobody pastes more, so the rule's own words remain
 _LONGEST = 2000
+_STRING = 255  # bytes of a string in a TXT record
+# What may not stand in a quoted string as it is: quotes, backslashes, and bytes that nobody can see.
+_ESCAPED = {
+    **{byte: f"\\{byte:03d}" for byte in range(256) if not 0x20 <= byte < 0x7F},
+    **{ord(char): f"\\{char}" for char in '"\\'},
+}
 _CAUSES = {Verdict.NOTE: Cause.SUCCESS, Verdict.UNKNOWN: Cause.UNKNOWN}
 _NOT_ASKED = Answer(Status.SKIPPED, detail="the budget of questions or time was spent")
 _STATES = {Verdict.FAIL: State.INVALID, Verdict.UNKNOWN: State.UNKNOWN, Verdict.WARN: State.WARN}
@@ -178,8 +187,28 @@ def routable(address: str) -> bool:
 
 
 def zone_line(name: str, kind: str, value: str) -> str:
-    """A record as a line of a zone file, ready to paste; text is quoted and cut at 255 bytes (RFC 1035)."""
+    """A record as a line of a zone file, ready to paste and safe to print (RFC 1035 section 5.1)."""
     if kind == "TXT":
-        strings = (value[at : at + 255] for at in range(0, max(len(value), 1), 255))
-        value = " ".join('"' + each.replace("\\", "\\\\").replace('"', '\\"') + '"' for each in strings)
-    return f"{name}. IN {kind} {value}"
+        return f"{name}. IN TXT {_strings(value)}"
+    return printable(f"{name}. IN {kind} {value}")
+
+
+def keep(name: str, text: str) -> str:
+    """The fix for several TXT records where one may stand: which to keep; empty where it is too long."""
+    if len(text) > LONGEST_FIX:
+        return ""
+    return f"Keep this one and remove the others:\n{zone_line(name, 'TXT', text)}"
+
+
+def _strings(text: str) -> str:
+    """Text, one character a byte, in quoted strings of at most 255 bytes.
+
+    A string ends with a space of its second half, if there is one: terms stay whole, and so does what
+    holds no space, like a key.
+    """
+    strings = []
+    while len(text) > _STRING:
+        cut = text.rfind(" ", _STRING // 2, _STRING) + 1 or _STRING
+        strings.append(text[:cut])
+        text = text[cut:]
+    return " ".join(f'"{each.translate(_ESCAPED)}"' for each in (*strings, text))

@@ -6,7 +6,7 @@ from functools import cached_property
 
 from probe.checks import Domain
 from probe.checks import _spf_fixes as fixes
-from probe.checks._evidence import evidence, printable, seen_answer
+from probe.checks._evidence import evidence, printable, seen_answer, zone_line
 from probe.checks._once import once
 from probe.checks._spf_networks import Span, size
 from probe.checks._spf_reach import authorised
@@ -22,7 +22,6 @@ from probe.rules import Confidence, Finding
 __all__ = ["BROKEN", "MOST_ALIKE", "Audit", "again", "audited"]
 
 MOST_ALIKE = 5  # findings of one rule
-_LONGEST_FIX = 4096  # nobody pastes more; the rule's own words remain
 
 # What makes the whole policy a permerror at the far end of a lookup.
 BROKEN = {
@@ -87,9 +86,7 @@ class Audit:
 
     def publish(self, text: str) -> str:
         """The fix that is another record, ready to paste; empty where it is too long for that."""
-        if len(text) > _LONGEST_FIX:
-            return ""
-        return f"Publish: {fixes.paste(self.domain.name, text)}"
+        return fixes.publish(self.domain.name, text)
 
     def without(self, *dropped: Term) -> str:
         """The fix that is this record without some terms; where a redirect was its end it gets another.
@@ -113,7 +110,9 @@ class Audit:
             return self.publish(text)
         if not hosts(self.domain.name, self.seen):
             return ""
-        return f"If the MX hosts are what sends: {fixes.paste(self.domain.name, spf.joined(('mx', end)))}"
+        return (
+            f"If the MX hosts are what sends: {zone_line(self.domain.name, 'TXT', spf.joined(('mx', end)))}"
+        )
 
 
 def _everybody(term: Term) -> bool:

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from probe.checks._evidence import LONGEST_FIX, zone_line
 from probe.checks._slips import meant_word
 from probe.checks._spf_tree import Cost
 from probe.grammar import spf
@@ -18,8 +19,8 @@ __all__ = [
     "meant",
     "merged",
     "misspelt",
-    "paste",
     "plain",
+    "publish",
     "strange",
     "to_drop",
     "unglued",
@@ -27,7 +28,6 @@ __all__ = [
     "with_terms",
 ]
 
-_CHUNK = 255
 _SOFT = "~all"
 # Where a string of the record ends and the next one begins with what can only be a term of its own.
 _BEGINS_TERM = re.compile(
@@ -55,15 +55,9 @@ _PLAIN = {
 }
 
 
-def paste(name: str, text: str) -> str:
-    """A TXT record as a zone file takes it: quoted strings of at most 255 bytes, cut after a space."""
-    strings = []
-    while len(text) > _CHUNK:
-        cut = text.rfind(" ", 0, _CHUNK) + 1 or _CHUNK
-        strings.append(text[:cut])
-        text = text[cut:]
-    quoted = ('"' + part.replace("\\", "\\\\").replace('"', '\\"') + '"' for part in (*strings, text))
-    return f"{name}. IN TXT {' '.join(quoted)}"
+def publish(name: str, text: str) -> str:
+    """The fix that is this record, ready to paste; empty where it is too long for that."""
+    return f"Publish: {zone_line(name, 'TXT', text)}" if len(text) <= LONGEST_FIX else ""
 
 
 def edited(record: Record, change: Callable[[Term], str | None], end: str = "") -> str:

@@ -11,6 +11,7 @@ from probe.checks import Domain, Judgement
 from probe.checks._evidence import (
     READ,
     evidence,
+    keep,
     printable,
     problem,
     seen_answer,
@@ -133,9 +134,7 @@ def _judged(place: str, records: list[str], seen: Records) -> Judgement:
     question = _question(place)
     fact = evidence(question, seen_answer(seen, question), "; ".join(records[:4]))
     if len(records) > 1:
-        fix = (
-            f"Keep this one and remove the others:\n{zone_line(question.name, 'TXT', printable(records[0]))}"
-        )
+        fix = keep(question.name, records[0])
         return Judgement(State.INVALID, (Finding(SEVERAL, fact, f"{len(records)} records", fix),))
     record = bimi.record(records[0])
     told = {"location": printable(record.location), "authority": printable(record.authority)}

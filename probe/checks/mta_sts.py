@@ -14,6 +14,7 @@ from probe.checks import Domain, Judgement
 from probe.checks._evidence import (
     evidence,
     failures,
+    keep,
     printable,
     problem,
     rfc,
@@ -204,9 +205,7 @@ def judge(domain: Domain, seen: Records) -> Judgement:
     if not records:
         return Judgement(State.MISSING, (Finding(NONE, fact, fix=_advice(domain, seen)),))
     if len(records) > 1:
-        fix = (
-            f"Keep this one and remove the others:\n{zone_line(question.name, 'TXT', printable(records[0]))}"
-        )
+        fix = keep(question.name, records[0])
         return Judgement(State.INVALID, (Finding(SEVERAL, fact, f"{len(records)} records", fix),))
     record = mtasts.record(records[0])
     if record.problems:

@@ -252,7 +252,7 @@ def _host(domain: str, exchange: Exchange, found: Sequence[str], seen: Records) 
         question = Question(domain, "MX")
         yield Finding(rules.BAD_NAME, evidence(question, seen_answer(seen, question), host), printable(host))
     if aliases := first.aliases or second.aliases:
-        fix = zone_line(domain, "MX", f"{exchange.preference} {printable(aliases[-1])}.")
+        fix = zone_line(domain, "MX", f"{exchange.preference} {aliases[-1]}.")
         detail = f"{printable(host)} is an alias of {printable(aliases[-1])}"
         yield Finding(rules.CNAME, evidence(asked[0], first, aliases[-1]), detail, fix)
     if found:

@@ -14,11 +14,11 @@ from dataclasses import replace
 
 from probe.checks import Domain, Judgement, _spf_policy, _spf_provider, _spf_written
 from probe.checks import _providers as providers
-from probe.checks._evidence import evidence, nonexistent, printable, seen_answer, unknown
+from probe.checks._evidence import evidence, nonexistent, printable, seen_answer, unknown, zone_line
 from probe.checks._once import asked_once, once
 from probe.checks._spf_audit import Audit, audited
 from probe.checks._spf_evaluate import evaluate
-from probe.checks._spf_fixes import merged, misspelt, paste, why_passed_over
+from probe.checks._spf_fixes import merged, misspelt, publish, why_passed_over
 from probe.checks._spf_result import MOST_LOOKUPS, Evaluation, Result, Sender, records_of
 from probe.checks._spf_rules import RULES, rule, state_of
 from probe.checks._spf_tree import survey
@@ -176,7 +176,7 @@ def _several(domain: Domain, seen: Records, records: tuple[str, ...]) -> Finding
     answer = seen_answer(seen, Question(domain.name, "TXT"))
     one = merged([spf.parse(record) for record in records])
     affordable = len(spf.parse(one).lookups) <= MOST_LOOKUPS
-    fixed = f"Delete them and publish: {paste(domain.name, one)}" if affordable else ""
+    fixed = f"Delete them and publish: {zone_line(domain.name, 'TXT', one)}" if affordable else ""
     shown = " | ".join(printable(record) for record in records[:5])
     return Finding(
         rule("several"),
@@ -199,7 +199,7 @@ def _nothing(domain: Domain, seen: Records) -> Finding:
                 rule("misspelt"),
                 evidence(question, answer, value),
                 why_passed_over(value),
-                f"Publish: {paste(domain.name, meant)}" if meant else "",
+                publish(domain.name, meant) if meant else "",
             )
     old = Question(domain.name, "SPF")
     retired = [value for value in seen.of(domain.name, "SPF") if spf.is_record(value)]
@@ -208,13 +208,16 @@ def _nothing(domain: Domain, seen: Records) -> Finding:
             rule("obsolete-type"),
             evidence(old, seen_answer(seen, old), retired[0]),
             "",
-            f"Publish: {paste(domain.name, retired[0])}",
+            publish(domain.name, retired[0]),
         )
     proposed, because = proposal(domain, seen)
     denied = "nxdomain for TXT, though the name has other records: its servers contradict themselves"
     detail = denied if answer.status is Status.NXDOMAIN else ""
     return Finding(
-        rule("none"), evidence(question, answer), detail, f"{because}: {paste(domain.name, proposed)}"
+        rule("none"),
+        evidence(question, answer),
+        detail,
+        f"{because}: {zone_line(domain.name, 'TXT', proposed)}",
     )
 
 

@@ -85,7 +85,7 @@ def judge(domain: Domain, seen: Records) -> Judgement:
     if not records:
         nearly = [value for value in values[:10] if tlsrpt.resembles(value)]
         if nearly:
-            rua = ",".join(map(printable, tlsrpt.addresses(nearly[0]))) or f"mailto:tls-reports@{domain.name}"
+            rua = ",".join(tlsrpt.addresses(nearly[0])) or f"mailto:tls-reports@{domain.name}"
             fix = zone_line(question.name, "TXT", f"v=TLSRPTv1; rua={rua}")
             misspelt = Finding(
                 MISSPELT, evidence(question, answer, nearly[0]), printable(nearly[0])[:200], fix
@@ -96,7 +96,7 @@ def judge(domain: Domain, seen: Records) -> Judgement:
     read = [tlsrpt.record(value) for value in records[:10]]
     good = list(dict.fromkeys(target for each in read for target in each.rua if not each.problems))
     told = {"rua": [printable(target) for target in good]}
-    rua = ",".join(map(printable, good)) or f"mailto:tls-reports@{domain.name}"
+    rua = ",".join(good) or f"mailto:tls-reports@{domain.name}"
     fix = zone_line(question.name, "TXT", f"v=TLSRPTv1; rua={rua}")
     if len(records) > 1:
         return Judgement(State.INVALID, (Finding(SEVERAL, fact, f"{len(records)} records", fix),), told)

@@ -1,0 +1,74 @@
+"""Records to paste, as a name server reads them."""
+
+from __future__ import annotations
+
+import dns.rdata
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from probe.checks._evidence import LONGEST_FIX, zone_line
+from tests.checks_world import audit
+
+KEY = "v=DKIM1; k=rsa; p=" + "A" * 392
+SENDERS = "v=spf1 " + " ".join(f"ip4:192.0.2.{at}" for at in range(60)) + " -all"
+
+
+def strings(line: str) -> tuple[bytes, ...]:
+    """The strings of a TXT record, read by another reader of zone files."""
+    name, _, rest = line.partition(". IN TXT ")
+    assert name == "example.test"
+    read: tuple[bytes, ...] = dns.rdata.from_text("IN", "TXT", rest).strings  # type: ignore[attr-defined]  # of TXT
+    return read
+
+
+@given(st.text(st.characters(max_codepoint=255), max_size=1200))
+def test_a_line_holds_the_text_and_nothing_that_cannot_be_seen(text: str) -> None:
+    line = zone_line("example.test", "TXT", text)
+    assert line.isascii()
+    assert line.isprintable()
+    assert b"".join(strings(line)) == text.encode("latin-1")
+    assert all(len(each) <= 255 for each in strings(line))
+
+
+def test_terms_are_not_cut() -> None:
+    cut = strings(zone_line("example.test", "TXT", SENDERS))
+    assert len(cut) > 1
+    assert all(each.endswith(b" ") for each in cut[:-1])
+
+
+def test_a_key_is_cut_where_it_must_be() -> None:
+    assert [len(each) for each in strings(zone_line("example.test", "TXT", KEY))] == [255, len(KEY) - 255]
+
+
+@pytest.mark.parametrize(
+    ("area", "place", "record"),
+    [
+        ("mta_sts", "_mta-sts.example.test", "v=STSv1; id=1; x=a\\b\xc3\xbc"),
+        ("bimi", "default._bimi.example.test", "v=BIMI1; l=https://example.test/a\\b\xc3\xbc.svg"),
+    ],
+)
+def test_the_record_to_keep_is_written_once(area: str, place: str, record: str) -> None:
+    world = f"example.test MX 10 mx.example.test\n {place} TXT {record}\n {place} TXT {record}2"
+    found = audit(area, "example.test", world)
+    assert found.fixes[f"{area}/several"].splitlines()[1] == (
+        f'{place}. IN TXT "' + record.replace("\\", "\\\\").replace("\xc3\xbc", "\\195\\188") + '"'
+    )
+
+
+@pytest.mark.parametrize("area", ["mta_sts", "bimi"])
+def test_nobody_pastes_a_record_without_end(area: str) -> None:
+    place, begin = {
+        "mta_sts": ("_mta-sts.example.test", "v=STSv1; id=1; x="),
+        "bimi": ("default._bimi.example.test", "v=BIMI1; l="),
+    }[area]
+    world = "\n".join(f"{place} TXT {begin}{letter * LONGEST_FIX}" for letter in "ab")
+    found = audit(area, "example.test", f"example.test MX 10 mx.example.test\n{world}")
+    assert found.fixes == {f"{area}/several": ""}
+
+
+def test_a_retired_record_is_shown_as_it_can_be_pasted() -> None:
+    found = audit("spf", "example.test", "example.test SPF v=spf1 a:\x1b[2Jx.test\xff -all")
+    assert found.fixes["spf/obsolete-type"] == (
+        'Publish: example.test. IN TXT "v=spf1 a:\\027[2Jx.test\\255 -all"'
+    )
