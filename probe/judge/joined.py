@@ -100,7 +100,7 @@ class Case:
         """The domains that the reply speaks of as the sender's: ``from x``, ``SPF [x]``, ``domain x``."""
         ours = {domain_of(self.recipient), self.server.lower(), ""}
         found = dict.fromkeys(domain_of(one.strip(".-_")) for one in _SPOKEN_OF.findall(self.words))
-        return tuple(one for one in found if one not in ours and not one.endswith(_OTHERS))
+        return tuple(one for one in found if one not in ours and not f".{one}".endswith(_OTHERS))
 
     @property
     def sender(self) -> str:
@@ -117,8 +117,8 @@ _SPOKEN_OF = re.compile(
     r"(?:\bfrom|\bfor|\bof|\bdomain|\bsender|\bspf|\bdkim|\bd=)[:=]?\s{0,2}[<\[('\"]{0,2}(?:[^\s@<>]{1,64}@)?"
     r"((?:[a-z0-9_-]{1,63}\.){1,8}[a-z][a-z0-9-]{1,62})(?![a-z0-9@])"
 )
-# Names in a reply that tell of the receiver or of a list, not of the sender.
-_OTHERS = ("google.com", "microsoft.com", "outlook.com", "yahoo.com", "spamhaus.org", "spamcop.net")
+# Names in a reply, and what is below them, that tell of the receiver or of a list, not of the sender.
+_OTHERS = (".google.com", ".microsoft.com", ".outlook.com", ".yahoo.com", ".spamhaus.org", ".spamcop.net")
 
 
 @functools.lru_cache(maxsize=64)
