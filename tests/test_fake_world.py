@@ -17,9 +17,11 @@ from typer.testing import CliRunner, Result
 from probe.cli import app
 from probe.fakes.scenario import load
 from probe.play import play
+from probe.render.json import as_json
+from probe.rules import Report
 
 
-def probe(*words: str, given: str = "") -> Result:
+def probe(*words: str, given: str | bytes = "") -> Result:
     return CliRunner().invoke(app, words, input=given)
 
 
@@ -66,11 +68,30 @@ def test_what_is_wrong_is_said_and_ends_with_2(words: tuple[str, ...], complaint
     assert complaint in told.stderr
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"transcript": ["x"], "findings": []}', "[" * 9999])
-def test_a_file_that_is_no_report_is_not_recorded(text: str) -> None:
+REPORT = as_json(Report("creds", "ada@example.test", ()))
+SESSION = {
+    **REPORT,
+    "transcript": str(asyncio.run(play(load("creds-greeting-554"))).report.transcript).split("\n"),
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "stdin holds no report"),
+        ("[]", "stdin, line 1: "),
+        ("{}", "no schema_version"),
+        ("[" * 9999, "nested too deep"),
+        (b"\xff\xfe", "stdin is not UTF-8 text"),
+        (json.dumps({**REPORT, "transcript": ["x"]}), "stdin, line 1: transcript: "),
+        (json.dumps(REPORT), "stdin holds no sessions"),
+        (f"{json.dumps(SESSION)}\n{json.dumps(SESSION)}\n", "stdin holds 2 sessions"),
+    ],
+)
+def test_a_file_that_is_no_report_is_not_recorded(text: str | bytes, complaint: str) -> None:
     told = probe("scenarios", "record", "-", given=text)
     assert told.exit_code == 2
-    assert "is no JSON report of one session" in told.stderr
+    assert complaint in told.stderr
 
 
 def test_the_demo_shows_four_inboxes_and_needs_no_network() -> None:

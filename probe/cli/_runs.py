@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
 
 from probe.cli._output import refuse, stdin
 
@@ -24,9 +27,8 @@ def _read(file: str) -> Iterator[Report]:
 
     found = 0
     name = "stdin" if file == "-" else file
-    source = stdin().fileno() if file == "-" else file  # anew: as UTF-8, whatever the locale says
     try:
-        with open(source, encoding="utf-8-sig", closefd=file != "-") as text:
+        with _opened(file) as text:
             for report in reports(iter(lambda: text.readline(LONGEST + 1), "")):
                 found += 1
                 yield report
@@ -38,3 +40,17 @@ def _read(file: str) -> Iterator[Report]:
         refuse(f"{name}, {problem}")
     if not found:
         refuse(f"{name} holds no report")
+
+
+@contextmanager
+def _opened(file: str) -> Iterator[TextIO]:
+    """A file, or stdin, as UTF-8 whatever the locale says; stdin stays open."""
+    if file != "-":
+        with Path(file).open(encoding="utf-8-sig") as text:
+            yield text
+        return
+    piped = io.TextIOWrapper(stdin(), encoding="utf-8-sig")
+    try:
+        yield piped
+    finally:
+        piped.detach()

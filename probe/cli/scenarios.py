@@ -119,20 +119,12 @@ def _matching(names: list[str]) -> list[Scenario]:
 
 
 def _reported(source: str) -> tuple[Transcript, list[str]]:
-    """The transcript and the finding ids of a JSON report; exit 2 where it has none."""
-    import json
-    import sys
+    """The transcript and the finding ids of the one report with a session; exit 2 where it is not one."""
+    from probe.cli._runs import load
 
-    from probe.facts import Transcript
-
-    most = 16 << 20
-    try:
-        text = sys.stdin.read(most) if source == "-" else Path(source).read_text("utf-8", "replace")[:most]
-    except OSError as problem:
-        refuse(f"{source} cannot be read: {problem.strerror}")
-    try:
-        report = json.loads(text)
-        findings = [str(finding["id"]) for finding in report["findings"]]
-        return Transcript.parse("\n".join(map(str, report["transcript"]))), findings
-    except (ValueError, KeyError, TypeError, IndexError, RecursionError):
-        refuse(f"{source} is no JSON report of one session; `probe creds ... -f json` writes one")
+    sessions = [(one.transcript, one.findings) for one in load([source]) if one.transcript is not None]
+    if len(sessions) != 1:
+        name = "stdin" if source == "-" else source
+        refuse(f"{name} holds {len(sessions) or 'no'} sessions; a scenario is made of one")
+    transcript, findings = sessions[0]
+    return transcript, [finding.rule.id for finding in findings]
