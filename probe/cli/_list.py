@@ -47,7 +47,7 @@ class Listed:
 
 def listed(file: str, *, encoding: str = "", told: Sequence[str] = (), most: int = 0) -> Listed:
     """The list in a file (``-``: stdin); what cannot be read as one ends the command with code 2."""
-    from probe.grammar.inboxes import header
+    from probe.grammar.inboxes import header, rows
     from probe.grammar.sheet import form_of, records
     from probe.run.preflight import survey
 
@@ -57,8 +57,7 @@ def listed(file: str, *, encoding: str = "", told: Sequence[str] = (), most: int
     try:
         form = form_of(data, encoding)
         table = header(next(records(data, form)), form.delimiter, mapped)
-        made = Listed(name, data, form, table, _NOBODY, "")
-        seen = survey(made.rows, most)
+        seen = survey(lambda: rows(data, form, table), most)
     except ValueError as problem:
         refuse(f"{name} {problem}")
     if not seen.rows:
@@ -69,9 +68,6 @@ def listed(file: str, *, encoding: str = "", told: Sequence[str] = (), most: int
     said = repr((sorted(mapped.items()), form)).encode()
     digest = hashlib.sha256(hashlib.sha256(data).digest() + said).hexdigest()
     return Listed(name, data, form, table, seen, digest)
-
-
-_NOBODY: Survey = None  # type: ignore[assignment] # stands in while the list is being looked at
 
 
 def _mapped(told: Sequence[str]) -> dict[str, str]:
