@@ -324,6 +324,21 @@ def test_a_silent_server_is_passed_over_after_a_while() -> None:
     asyncio.run(run())
 
 
+@pytest.mark.parametrize("broken", ["SERVFAIL", "REFUSED"])
+def test_a_failure_stays_with_the_server_that_said_it(broken: str) -> None:
+    async def run() -> None:
+        async with (
+            FakeDns(ZONE, {"* *": broken}) as failing,
+            FakeDns(ZONE, {"* *": "TIMEOUT"}) as silent,
+            Resolver([failing.address, silent.address], timeout=0.1) as resolver,
+        ):
+            answer = await resolver.ask_one("mx.example.com", "A")
+            assert (answer.status, answer.server) == (Status(broken.lower()), failing.address)
+            assert "no answer" not in answer.detail
+
+    asyncio.run(run())
+
+
 def test_many_questions_at_once_pass_through_a_narrow_window() -> None:
     async def run() -> None:
         async with FakeDns(ZONE) as fake, Resolver([fake.address], window=7) as resolver:

@@ -271,9 +271,10 @@ class Resolver:
             asking.place = None  # but a late answer is still an answer: its id stays open
             if asking.to is not None:
                 asking.to.misses += 1
-            status = Status.TIMEOUT if asking.failure is None else asking.failure.status
-            detail = "" if asking.failure is None else asking.failure.detail
-            self._fail(asking, status, detail or f"no answer in {self._timeout:g} s")
+            if asking.failure is None:
+                self._fail(asking, Status.TIMEOUT, f"no answer in {self._timeout:g} s")
+            else:  # what a server said tells more than another's silence
+                self._again(asking, asking.failure)
         # Only now: what was sent again found this timer in place and set none of its own.
         self._timer = None if oldest is None else self._loop.call_at(oldest[0], self._tick)
 
@@ -284,7 +285,9 @@ class Resolver:
             self._fail(asking, Status.FORMERR, "the server could not read the question")
             return
         if not message.asked(data, asking.body):
-            asking.failure = Answer(Status.GARBLED, detail="bytes that are no answer to the question")
+            asking.failure = Answer(
+                Status.GARBLED, server=way.server.said, detail="bytes that are no answer to the question"
+            )
             return
         self._forget(asking)
         asking.to = way
@@ -326,19 +329,23 @@ class Resolver:
         self._send(asking)
 
     def _fail(self, asking: Asking, status: Status, detail: str) -> None:
-        """Another attempt where there is one, else this is the answer.
+        """An attempt failed with the server that was asked."""
+        said = "" if asking.to is None else asking.to.server.said
+        self._again(asking, Answer(status, server=said, detail=detail))
+
+    def _again(self, asking: Asking, failure: Answer) -> None:
+        """Another attempt where there is one, else this failure is the answer.
 
         A refusal is final with the server that gave it; everything else may pass.
         """
         if asking.question not in self._flight:
             return
         asking.attempt += 1
-        said = "" if asking.to is None else asking.to.server.said
-        asking.failure = Answer(status, server=said, detail=detail)
+        asking.failure = failure
         alone = len(self._ways) == 1 or "@" in asking.question.type
-        final = alone and status is Status.REFUSED
+        final = alone and failure.status is Status.REFUSED
         if asking.attempt >= self._tries or final:
-            self._settle(asking, asking.failure)
+            self._settle(asking, failure)
         else:
             self._send(asking)
 
