@@ -119,6 +119,14 @@ class _Group:
     count: int = 0
 
 
+@dataclass(slots=True)
+class _Cluster:
+    """Replies that nothing reads and that have one template: the first of them, and how many."""
+
+    example: str
+    count: int = 1
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What one kind of reply means at one receiver, found once and used for all that differ in ids only.
@@ -152,7 +160,7 @@ class Pile:
     failed: int = 0
     readings: dict[tuple[str, bytes], Reading] = field(default_factory=dict)
     groups: dict[tuple[str, str], _Group] = field(default_factory=dict)
-    clusters: dict[str, list[object]] = field(default_factory=dict)
+    clusters: dict[str, _Cluster] = field(default_factory=dict)
     hosts: dict[bytes, str] = field(default_factory=dict)
     senders: dict[bytes, str] = field(default_factory=dict)
 
@@ -245,9 +253,9 @@ class Pile:
     def _cluster(self, reading: Reading) -> None:
         cluster = self.clusters.get(reading.words)
         if cluster is not None:
-            cluster[0] = int(str(cluster[0])) + 1
+            cluster.count += 1
         elif len(self.clusters) < _MAX_READINGS // 10:
-            self.clusters[reading.words] = [1, reading.finding.evidence.get("reply", "")[:300]]
+            self.clusters[reading.words] = _Cluster(reading.finding.evidence.get("reply", "")[:300])
 
     @staticmethod
     def _bad(finding: Finding) -> bool:
@@ -299,7 +307,7 @@ class Pile:
         return Report("pile", self.subject, findings, facts=facts, evaluations=self._evaluations())
 
     def _kinds(self) -> Iterator[Finding]:
-        """A finding for each kind of reply, the most frequent of the worst first."""
+        """A finding for each kind of reply, the most frequent first."""
         kinds: dict[str, list[_Group]] = {}
         for group in self.groups.values():
             rule = group.first.rule
@@ -317,13 +325,13 @@ class Pile:
 
     def _evaluations(self) -> dict[str, object]:
         fleet = self.fleet
-        clusters = sorted(self.clusters.items(), key=lambda one: (-int(str(one[1][0])), one[0]))[:_CLUSTERS]
+        clusters = sorted(self.clusters.items(), key=lambda one: (-one[1].count, one[0]))[:_CLUSTERS]
         return {
             "counts": {"deliveries": self.seen, "failed": self.failed, "complaints": fleet.complaints},
             "causes": {cause.value: count for cause, count in fleet.by_cause().items()},
             "receivers": fleet.by_receiver(),
             "unknown": [
-                {"template": text, "count": count, "example": example} for text, (count, example) in clusters
+                {"template": text, "count": one.count, "example": one.example} for text, one in clusters
             ],
             "suppress": {"addresses": len(fleet.bad), "left_out": fleet.left_out},
         }
