@@ -1,4 +1,4 @@
-"""Records to paste, as a name server reads them."""
+"""What findings are made of: the question behind each, and records to paste as a name server reads them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,34 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.checks._evidence import LONGEST_FIX, zone_line
+from probe.checks._evidence import (
+    LONGEST_FIX,
+    evidence,
+    question_of,
+    rfc,
+    unknown,
+    unknown_rule,
+    zone_line,
+)
+from probe.facts import Answer, Question, Records, Status
+from probe.rules import Finding
 from tests.checks_world import audit
+
+QUESTIONS = [
+    Question("_dmarc.example.test", "TXT"),
+    Question("25.2.0.192.in-addr.arpa", "PTR"),
+    Question("example.test", "SOA@203.0.113.1"),
+    Question("a\\032b.example.test", "TYPE65280"),
+    Question("https://mta-sts.example.test/.well-known/mta-sts.txt", "HTTP"),
+]
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=str)
+def test_a_finding_leads_back_to_its_question(question: Question) -> None:
+    rule = unknown_rule("spf", "The record", rfc(7208))
+    assert question_of(unknown(rule, Records(), question)) == question
+    assert question_of(Finding(rule, evidence(question, Answer(Status.OK)))) == question
+
 
 KEY = "v=DKIM1; k=rsa; p=" + "A" * 392
 SENDERS = "v=spf1 " + " ".join(f"ip4:192.0.2.{at}" for at in range(60)) + " -all"

@@ -24,6 +24,7 @@ __all__ = [
     "nonexistent",
     "printable",
     "problem",
+    "question_of",
     "rfc",
     "routable",
     "seen_answer",
@@ -97,6 +98,12 @@ def evidence(question: Question, answer: Answer, record: str = "") -> Mapping[st
     if record:
         told["record"] = printable(record)
     return told
+
+
+def question_of(finding: Finding) -> Question:
+    """The question behind a finding: what `evidence` was made of. The type is the last word."""
+    name, _, kind = finding.evidence["question"].rpartition(" ")
+    return Question(name, kind)
 
 
 def failures(seen: Records, questions: Iterable[Question]) -> list[Question]:

@@ -9,7 +9,7 @@ from probe.checks import Domain, Judgement, dkim, dmarc, ptr, spf
 from probe.checks._dkim_search import domainkey
 from probe.checks._dmarc_alignment import envelope_domain
 from probe.checks._dmarc_discovery import exists
-from probe.checks._evidence import seen_answer
+from probe.checks._evidence import question_of, seen_answer
 from probe.checks.mx import null
 from probe.facts import Question, Records, Status
 from probe.rules import State, Verdict
@@ -104,8 +104,7 @@ def _dkim(domain: Domain, signs: Judgement) -> Seen:
         return Seen("unseen", asked)  # there is a key, and only a message tells its selector
     if any(finding.rule.id == "dkim/parent-key" for finding in signs.findings):
         return Seen("unseen", asked)  # the organizational domain may sign
-    if first is not None and (name := first.evidence.get("question", "").partition(" ")[0]):
-        asked = Question(name, "TXT")
+    asked = question_of(first) if first is not None else asked
     return Seen(status, asked, *_reason("DKIM", signs))
 
 
@@ -120,10 +119,8 @@ def _dmarc(domain: Domain, told: Judgement) -> Seen:
     if applies:
         return Seen("pass", asked)
     if told.state is State.UNKNOWN:
-        failed = [
-            finding.evidence["question"] for finding in told.findings if finding.verdict is Verdict.UNKNOWN
-        ]
-        return Seen("unknown", Question(failed[0].partition(" ")[0], "TXT") if failed else asked)
+        failed = next((each for each in told.findings if each.verdict is Verdict.UNKNOWN), None)
+        return Seen("unknown", question_of(failed) if failed is not None else asked)
     return Seen("fail", asked, *_reason("DMARC", told))
 
 
@@ -140,11 +137,10 @@ def _reverse(domain: Domain, seen: Records) -> Seen:
     reasons = [finding for finding in told.findings if finding.rule.id in _NO_REVERSE]
     asked = Question(domain.name, "PTR")
     if reasons:
-        name = reasons[0].evidence.get("question", "").partition(" ")[0]
-        return Seen("fail", Question(name, "PTR"), reasons[0].detail, reasons[0].fix)
+        return Seen("fail", question_of(reasons[0]), reasons[0].detail, reasons[0].fix)
     unsure = next((finding for finding in told.findings if finding.verdict is Verdict.UNKNOWN), None)
     if unsure is not None:
-        return Seen("unknown", Question(*(unsure.evidence["question"].split(" ", 1))))
+        return Seen("unknown", question_of(unsure))
     confirmed = told.evaluation.values() if isinstance(told.evaluation, Mapping) else ()
     shown = bool(domain.sending_ips) and all(one["confirmed"] for one in confirmed)
     return Seen("pass" if shown and confirmed else "unseen", asked)
