@@ -18,6 +18,7 @@ import dns.name
 import dns.rcode
 import dns.rdataclass
 import dns.rdatatype
+import dns.resolver
 import dns.rrset
 import pytest
 from hypothesis import given, settings
@@ -498,6 +499,16 @@ def test_the_resolvers_of_this_machine(tmp_path: Path) -> None:
     configuration.write_text("")
     assert [one.said for one in system(str(configuration))] == ["127.0.0.1"]
     assert Resolver([]).servers
+
+
+def test_where_nothing_tells_of_a_resolver_this_machine_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nothing() -> None:
+        raise dns.resolver.NoResolverConfiguration
+
+    monkeypatch.setattr("dns.resolver.Resolver", nothing)
+    assert [one.said for one in system(str(tmp_path / "none"))] == ["127.0.0.1"]
 
 
 # -- the reader against dnspython -----------------------------------------------------------------

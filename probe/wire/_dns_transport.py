@@ -17,6 +17,7 @@ import struct
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -293,22 +294,23 @@ class Https:
         await self._client.aclose()
 
 
-def system(path: str = "/etc/resolv.conf") -> Iterator[Server]:
-    """The resolvers of this machine (resolv.conf(5)); 127.0.0.1 where it names none."""
-    found = 0
+def system(path: str = "/etc/resolv.conf") -> tuple[Server, ...]:
+    """The resolvers of this machine, three at most; 127.0.0.1 where nothing names one."""
     try:
-        with open(path, encoding="utf-8", errors="replace") as lines:  # noqa: PTH123
-            for line in lines:
-                words = line.split()
-                if len(words) > 1 and words[0] == "nameserver" and found < 3:
-                    with suppress(ValueError):
-                        yield server(words[1])
-                        found += 1
+        found = tuple(islice(_configured(path), 3))
     except OSError:
-        yield from _foreign()
-        return
-    if not found:
-        yield server("127.0.0.1")
+        found = tuple(islice(_foreign(), 3))
+    return found or (server("127.0.0.1"),)
+
+
+def _configured(path: str) -> Iterator[Server]:
+    """The servers of a resolv.conf(5)."""
+    with open(path, encoding="utf-8", errors="replace") as lines:  # noqa: PTH123
+        for line in lines:
+            words = line.split()
+            if len(words) > 1 and words[0] == "nameserver":
+                with suppress(ValueError):
+                    yield server(words[1])
 
 
 def _foreign() -> Iterator[Server]:
@@ -317,6 +319,6 @@ def _foreign() -> Iterator[Server]:
     import dns.resolver  # noqa: PLC0415
 
     with suppress(dns.exception.DNSException, OSError):
-        for address in dns.resolver.Resolver().nameservers[:3]:
+        for address in dns.resolver.Resolver().nameservers:
             with suppress(ValueError):
                 yield server(str(address))

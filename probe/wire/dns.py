@@ -57,7 +57,7 @@ class Resolver:
         routes: Mapping[str, tuple[str, int]] | None = None,
         context: ssl.SSLContext | None = None,
     ) -> None:
-        self._servers = tuple(server(text) for text in servers) or tuple(system())
+        self._servers = tuple(server(text) for text in servers) or system()
         self._timeout = timeout
         self._tries = max(tries, min(len(self._servers), 4))
         self._window = window
