@@ -418,6 +418,18 @@ def test_over_tls_and_https(way: str) -> None:
     asyncio.run(run())
 
 
+def test_a_resolver_that_is_silent_under_tls_was_given_the_seconds_that_are_said() -> None:
+    async def run() -> Answer:
+        listening = socket.create_server(("127.0.0.1", 0))
+        with listening:
+            where = f"tls://127.0.0.1:{listening.getsockname()[1]}"
+            async with Resolver([where], timeout=0.1, tries=1) as resolver:
+                return await resolver.ask_one("mx.example.com", "A")
+
+    answer = asyncio.run(run())
+    assert (answer.status, answer.detail) == (Status.TIMEOUT, "no answer in 0.15 s")
+
+
 def test_zone_text_that_cannot_be_read_is_refused() -> None:
     with pytest.raises(ZoneError, match="zone:3"):
         FakeDns("example.com. A 192.0.2.1\nexample.com. A no-address\n")

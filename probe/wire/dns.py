@@ -399,12 +399,13 @@ class Resolver:
         assert asking.to is not None
         way = over if over is not None else Stream(replace(asking.to.server, way="tcp"))
         tcp = over is None
+        allowed = self._timeout * (1 if tcp else 1.5)  # TLS takes two round trips more
         try:
-            async with self._streams, asyncio.timeout(self._timeout * (1 if tcp else 1.5)):
+            async with self._streams, asyncio.timeout(allowed):
                 data = await way.exchange(asking.body)
         except Exception as problem:  # noqa: BLE001 - whatever a library raises, nobody may wait for ever
             late = isinstance(problem, TimeoutError)
-            detail = f"no answer in {self._timeout:g} s" if late else reason(problem)
+            detail = f"no answer in {allowed:g} s" if late else reason(problem)
             if tcp:
                 self._settle(
                     asking, Answer(Status.TRUNCATED, detail=f"cut short over UDP; over TCP: {detail}")
