@@ -34,12 +34,9 @@ _MOST_STEPS = 200  # of the trace; a record may have thousands of terms
 _LONGEST_EXPLANATION = 500
 
 
-def evaluate(sender: Sender, records: Records, *, receiver: str = "unknown", clock: int = 0) -> Evaluation:
-    """Whether the domain of MAIL FROM (of HELO for a bounce) authorises this client.
-
-    `receiver` and `clock` (seconds) only serve the macros ``%{r}`` and ``%{t}`` of an explanation.
-    """
-    run = _Run(sender, records, receiver, clock)
+def evaluate(sender: Sender, records: Records) -> Evaluation:
+    """Whether the domain of MAIL FROM (of HELO for a bounce) authorises this client."""
+    run = _Run(sender, records)
     explanation = ""
     failed = None
     _, domain = sender.identity
@@ -77,8 +74,6 @@ class _Run:
 
     sender: Sender
     records: Records
-    receiver: str
-    clock: int
     lookups: int = 0
     voids: int = 0
     trace: list[Step] = field(default_factory=list)
@@ -300,6 +295,8 @@ _LETTERS: Mapping[str, Callable[[_Run, str], str]] = {
     "h": lambda run, _: run.sender.helo,
     "p": lambda run, domain: run.best_name(domain),
     "c": lambda run, _: str(run.address),
-    "r": lambda run, _: run.receiver,
-    "t": lambda run, _: str(run.clock),
+    # The receiver's name and its time, which explanations alone may hold (section 7.2). There is no receiver,
+    # for which section 7.3 has the word "unknown", and a time of ours would make two runs differ.
+    "r": lambda _run, _domain: "unknown",
+    "t": lambda _run, _domain: "0",
 }
