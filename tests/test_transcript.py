@@ -75,9 +75,21 @@ def test_a_turn_is_never_more_than_its_lines(session: Transcript) -> None:
     assert all(line.isprintable() for line in str(session).split("\n"))
 
 
-@pytest.mark.parametrize("text", ["hello", "S: 220 before anything", "-- greeting\nS: 220 a\nS: 220 b"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "hello",
+        "S: 220 before anything",
+        "-- greeting\nS: 220 a\nS: 220 b",
+        '-- tls-facts colour="red"',
+        '-- session colour="red"',
+        '-- greeting\n-- fault detail="closed"',
+        '-- tls-facts version="TLSv1.3"\n-- certificate names=3',
+        "-- session server=" + "[" * 100_000,
+    ],
+)
 def test_what_was_not_written_by_us_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"not a line|answer to nothing"):
+    with pytest.raises(ValueError, match=r"not a line|answer to nothing|does not write"):
         Transcript.parse(text)
 
 

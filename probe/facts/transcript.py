@@ -52,7 +52,10 @@ class Transcript:
     @classmethod
     def parse(cls, text: str) -> Transcript:
         """The transcript that was written as `text`; ValueError where it was not written by us."""
-        return _Reading(text).transcript()
+        try:
+            return _Reading(text).transcript()
+        except (TypeError, KeyError, RecursionError) as problem:  # a note whose values are not those of ours
+            raise ValueError("a line that probe does not write") from problem
 
 
 # The text form. `C:` is said, `S:` is heard, `!:` came unasked, `--` is what happened without words.
