@@ -367,9 +367,9 @@ class Shared(dict[str, object]):
 class Report:
     """All that was observed of one subject and all that follows: what renderers see, and nothing else.
 
-    `kind` is creds, dns, rcpt or reply. `facts` are the few lines worth showing above the findings
-    (provider, server, source address); `evaluations` what was computed, ready for JSON; `timings`
-    seconds by step name, in order.
+    `kind` is creds, dns, rcpt, reply, pile, fleet or doctor. `facts` are the few lines worth showing above
+    the findings (provider, server, source address); `evaluations` what was computed, ready for JSON;
+    `timings` seconds by step name, in order.
     """
 
     kind: str

@@ -17,7 +17,7 @@ from probe.grammar.delivery import Delivery, codes, spoken, unrepeated
 __all__ = ["CHUNK", "Logged", "delivery", "exim", "lines", "postfix", "powermta"]
 
 CHUNK = 1024 * 1024
-MAX_LINE = 64 * 1024  # bytes of a line that are kept; the rest of it is skipped
+MAX_LINE = 64 * 1024  # bytes that are kept of a line that goes on; the rest of it is skipped
 MAX_SENDERS = 50_000  # queue ids whose sender is remembered
 
 _HOUR = 3600
@@ -40,7 +40,11 @@ class Logged(NamedTuple):
 
 
 def lines(stream: BinaryIO) -> Iterator[list[bytes]]:
-    """The lines of a stream in lists, without line ends; a line beyond `MAX_LINE` keeps its beginning."""
+    """The lines of a stream in lists, without line ends.
+
+    A line beyond `MAX_LINE` whose end does not come with it keeps its beginning: so none is longer than a
+    chunk and that.
+    """
     read = getattr(stream, "read1", stream.read)  # of a pipe what is there: somebody may be watching
     rest = b""
     skipping = False
