@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from probe.checks._dnsbl_lists import LISTS, Meaning, meanings
+from probe.checks._dnsbl_lists import LISTS, List, Meaning, meanings
 from tests.checks_world import audit
 
 IP = "203.0.113.7"
@@ -53,6 +53,29 @@ CASES = {
     "an answer nobody documents": (f"7.113.0.203.{ZEN} A 127.0.0.99", "unknown", ["dnsbl/unknown"]),
     "URIBL grey": ("example.test.multi.uribl.com A 127.0.0.4", "warn", ["dnsbl/watched"]),
 }
+
+
+DOCUMENTED = [
+    (each, answer)
+    for each in LISTS
+    for answer in (*each.codes, *(f"127.0.0.{bit}" for bit in each.bits))
+    if each.zone in HEALTHY
+]
+
+
+@pytest.mark.parametrize(("asked", "answer"), DOCUMENTED, ids=lambda value: getattr(value, "zone", value))
+def test_each_documented_answer_speaks_of_what_the_list_lists(asked: List, answer: str) -> None:
+    subject = "example.test" if asked.of == "domain" else "7.113.0.203"
+    found = audit(
+        "dnsbl",
+        "example.test",
+        f"{HEALTHY} {subject}.{asked.zone} A {answer}",
+        sending_ips=(IP,),
+        options=frozenset({f"dnsbl:{asked.zone}"}),
+    )
+    titles = [finding.rule.title for finding in found.judgement.findings]
+    assert titles == ["A block list did not answer"] or all(f" {asked.of}" in title for title in titles)
+    assert titles
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -95,13 +95,12 @@ DEAD_LIST = problem(
 
 RULES = (UNKNOWN, LISTED, DOMAIN_LISTED, POLICY, WATCHED, DEAD_LIST)
 
+# What a list of the table may say of what it lists.
 _RULE_OF = {
     ("address", Meaning.LISTED): LISTED,
-    ("address", Meaning.WATCHED): WATCHED,
+    ("address", Meaning.POLICY): POLICY,
     ("domain", Meaning.LISTED): DOMAIN_LISTED,
     ("domain", Meaning.WATCHED): WATCHED,
-    ("address", Meaning.POLICY): POLICY,
-    ("domain", Meaning.POLICY): POLICY,
 }
 
 
