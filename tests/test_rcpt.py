@@ -14,7 +14,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from probe.cli import app
-from probe.cli.rcpt import _counted, _server
+from probe.cli._network import place_of
+from probe.cli.rcpt import _counted
 from probe.facts import Certificate, Reply, Stage, Tls, Transcript, Turn
 from probe.fakes.scenario import load
 from probe.fakes.world import World
@@ -44,6 +45,9 @@ def probe(*words: str) -> Result:
         (("a@one.test", "--mail-from", "x y@one.test"), "--mail-from"),
         (("a@one.test", "--mx", "host:smtp"), "is no port"),
         (("a@one.test", "--mx", "host:70000"), "is no port"),
+        (("a@one.test", "--mx", "host:" + "9" * 5000), "is no port"),
+        (("a@one.test", "--mx", "host:0"), "is no port"),
+        (("a@one.test", "--mx", ":25"), "there is no host name"),
         (("a@one.test", "--sending-ip", "here"), "is no IP address"),
         (("a@one.test", "--source-address", "here"), "is no IP address"),
         (("a@one.test", "--dkim-selector", "two words"), "is no selector"),
@@ -70,7 +74,7 @@ def test_what_is_wrong_is_said_and_ends_with_2(words: tuple[str, ...], complaint
     ],
 )
 def test_mx_is_host_and_port(text: str, server: tuple[str, int]) -> None:
-    assert _server(text) == server
+    assert place_of("--mx", text, 25) == server
 
 
 # -- a whole run ----------------------------------------------------------------------------------

@@ -31,7 +31,9 @@ __all__ = [
     "limits_of",
     "network_of",
     "one_by_one",
+    "place_of",
     "port_of",
+    "seconds_of",
 ]
 
 # The options themselves, spelled once; a command adds its default.
@@ -40,7 +42,12 @@ Helo = Annotated[
     str, typer.Option(metavar="NAME", help="Name to give in EHLO; default: this host's name or address.")
 ]
 SourceAddress = Annotated[str, typer.Option(metavar="IP", help="Address to connect from.")]
-Resolvers = Annotated[list[str], typer.Option(metavar="HOST[:PORT]", help="DNS server; repeatable.")]
+Resolvers = Annotated[
+    list[str],
+    typer.Option(
+        metavar="SERVER", help="DNS server: HOST[:PORT], tls://HOST or https://HOST/dns-query; repeatable."
+    ),
+]
 Timeout = Annotated[
     float | None,
     typer.Option(metavar="SECONDS", help="For each step; default: 15 to connect, 30 to 60 after."),
@@ -54,15 +61,21 @@ Resume = Annotated[
 _STEPS = ("connect", "greeting", "ehlo", "starttls", "tls", "auth", "mail", "rcpt", "rset")
 
 
+def seconds_of(name: str, value: float) -> float:
+    """A limit on time."""
+    if not (math.isfinite(value) and 0 < value <= 3600):
+        refuse(f"{name} takes seconds, more than 0 and at most 3600")
+    return value
+
+
 def limits_of(timeout: float | None, deadline: float) -> Limits:
     """The limits of a run from ``--timeout`` and ``--deadline``, in seconds."""
     from probe.facts import Limits
 
-    for name, value in (("--timeout", timeout), ("--deadline", deadline)):
-        if value is not None and not (math.isfinite(value) and 0 < value <= 3600):
-            refuse(f"{name} takes seconds, more than 0 and at most 3600")
+    seconds_of("--deadline", deadline)
     if timeout is None:
         return Limits(deadline=deadline)
+    seconds_of("--timeout", timeout)
     return Limits(**dict.fromkeys(_STEPS, timeout), quit=min(2, timeout), deadline=deadline)
 
 
@@ -150,3 +163,15 @@ def port_of(name: str, port: int) -> int:
     if port and not 1 <= port <= 65535:
         refuse(f"{name} {port} is no port; ports are 1 to 65535")
     return port
+
+
+def place_of(name: str, text: str, usual: int) -> tuple[str, int]:
+    """HOST, HOST:PORT, an IPv6 address or [IPv6]:PORT; the `usual` port where none is told."""
+    host, colon, port = text.rpartition(":")
+    told = colon and not text.endswith("]") and (text.count(":") == 1 or host.endswith("]"))
+    host = (host if told else text).strip("[]")
+    if told and not (port.isascii() and port.isdigit() and len(port) <= 5 and int(port)):
+        refuse(f"{name} {text!r}: {port!r} is no port; ports are 1 to 65535".strip())
+    if not host:
+        refuse(f"{name} {text!r}: there is no host name".strip())
+    return host_of(name, host), port_of(name, int(port)) if told else usual

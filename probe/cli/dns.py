@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from probe.cli._network import Resolvers, seconds_of
 from probe.cli._output import BASELINE, FAIL_ON, FORMAT, OUTPUT, VERBOSE, Output, piped, refuse, say
 
 if TYPE_CHECKING:
@@ -35,10 +35,7 @@ def command(  # typer reads options from parameters
     domains: Annotated[
         list[str], typer.Argument(metavar="DOMAIN", help="The domains to audit; - reads them from stdin.")
     ],
-    resolver: Annotated[
-        list[str],
-        typer.Option(metavar="SERVER", help="HOST[:PORT], tls://HOST or https://HOST/dns-query; repeatable."),
-    ] = [],
+    resolver: Resolvers = [],
     dkim_selector: Annotated[
         list[str], typer.Option(metavar="NAME", help="A DKIM selector in use; repeatable.")
     ] = [],
@@ -82,9 +79,8 @@ def command(  # typer reads options from parameters
     from probe.run.domain import Resolver, areas
     from probe.run.told import sender
 
-    for name, value in (("--timeout", timeout), ("--deadline", deadline)):
-        if not (math.isfinite(value) and 0 < value <= 3600):
-            refuse(f"{name} takes seconds, more than 0 and at most 3600")
+    seconds_of("--timeout", timeout)
+    seconds_of("--deadline", deadline)
     options = {"dnsbl": dnsbl, "authoritative": authoritative, "rdap": rdap}
     try:
         areas(only, skip)

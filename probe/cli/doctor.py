@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from probe.cli._network import host_of, limits_of, network_of, port_of
+from probe.cli._network import (
+    CaFile,
+    Helo,
+    Resolvers,
+    SourceAddress,
+    limits_of,
+    network_of,
+    place_of,
+)
 from probe.cli._output import BASELINE, FAIL_ON, FORMAT, OUTPUT, VERBOSE, Output, refuse
 
 if TYPE_CHECKING:
@@ -36,10 +44,10 @@ def command(
         str, typer.Option(metavar="URL", help="Compare the clock with the Date of this https page.")
     ] = "",
     sending_ip: Annotated[str, typer.Option(metavar="IP", help="The address the world sees.")] = "",
-    helo: Annotated[str, typer.Option(metavar="NAME", help="Name to give in EHLO.")] = "",
-    source_address: Annotated[str, typer.Option(metavar="IP", help="Address to connect from.")] = "",
-    resolver: Annotated[list[str], typer.Option(metavar="HOST[:PORT]", help="DNS server; repeatable.")] = [],
-    ca_file: Annotated[str, typer.Option(metavar="FILE", help="Trust only the roots in this PEM file.")] = "",
+    helo: Helo = "",
+    source_address: SourceAddress = "",
+    resolver: Resolvers = [],
+    ca_file: CaFile = "",
     timeout: Annotated[float, typer.Option(metavar="SECONDS", help="For each step.")] = 10,
     format: str = FORMAT,
     output: list[str] = OUTPUT,
@@ -69,7 +77,7 @@ def command(
         limits_of(timeout, 60), ca_file=ca_file, helo=helo, source=source_address, resolver=resolver
     )
     examined = Examined(
-        hosts=[_place(text) for text in hosts],
+        hosts=[place_of("", text, 0) for text in hosts],
         files=secrets,
         page=clock,
         sending_ip=next(iter(told.sending_ips), ""),
@@ -84,13 +92,3 @@ def command(
     reports: list[Report] = []
     asyncio.run(examine())
     out.finish(reports)
-
-
-def _place(text: str) -> tuple[str, int]:
-    """HOST, HOST:PORT, [IPv6] or [IPv6]:PORT; port 0 where none was told."""
-    host, colon, port = text.rpartition(":")
-    if not colon or text.endswith("]") or (text.count(":") > 1 and not host.endswith("]")):
-        host, port = text, "0"
-    if not port.isascii() or not port.isdigit():
-        refuse(f"{text!r}: {port!r} is no port")
-    return host_of("", host.strip("[]")), port_of(text, int(port))

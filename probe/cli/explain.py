@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from probe.cli._network import Resolvers
 from probe.cli._output import FAIL_ON, FORMAT, OUTPUT, VERBOSE, Output, refuse, say, stdin
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def command(  # typer reads options from parameters
     dkim_selector: Annotated[
         list[str], typer.Option(metavar="NAME", help="A DKIM selector in use; repeatable.")
     ] = [],
-    resolver: Annotated[list[str], typer.Option(metavar="HOST[:PORT]", help="DNS server; repeatable.")] = [],
+    resolver: Resolvers = [],
     preset: Annotated[
         str,
         typer.Option(metavar="NAME", help="How many dead addresses are too many: strict, usual, lenient."),

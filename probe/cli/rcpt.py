@@ -17,11 +17,10 @@ from probe.cli._network import (
     SourceAddress,
     Timeout,
     address_of,
-    host_of,
     limits_of,
     network_of,
     one_by_one,
-    port_of,
+    place_of,
 )
 from probe.cli._output import BASELINE, FAIL_ON, FORMAT, OUTPUT, VERBOSE, Output, refuse, say
 
@@ -102,7 +101,7 @@ def command(
         refuse("recipients of more than one domain: say --i-have-permission if you may ask them all")
     if len(recipients) > _MOST_RECIPIENTS and not permission:
         refuse(f"more than {_MOST_RECIPIENTS} recipients: this is a diagnosis, not a list cleaner")
-    server = _server(mx) if mx else None
+    server = place_of("--mx", mx, 25) if mx else None
     asked = [
         Asked(
             one,
@@ -119,16 +118,6 @@ def command(
     pace = Pace(pause=_counted)
     # One session after the other: nobody's server is asked in parallel.
     out.finish(one_by_one(network, [partial(check_rcpt, one, network, pace=pace) for one in asked]))
-
-
-def _server(text: str) -> tuple[str, int]:
-    """HOST, HOST:PORT, [IPv6] or [IPv6]:PORT."""
-    host, colon, port = text.rpartition(":")
-    if not colon or text.endswith("]") or (text.count(":") > 1 and not host.endswith("]")):
-        host, port = text, "25"
-    if not port.isascii() or not port.isdigit():
-        refuse(f"--mx {text!r}: {port!r} is no port")
-    return host_of("--mx", host.strip("[]")), port_of("--mx", int(port))
 
 
 async def _counted(seconds: float, why: str) -> None:
