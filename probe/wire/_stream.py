@@ -112,8 +112,11 @@ class Stream:
             self.loop.add_writer(sock.fileno(), self._wake)
             try:
                 in_time = await self.wait(time.monotonic() + limit)
-            finally:
+            except asyncio.CancelledError:
                 self.loop.remove_writer(sock.fileno())
+                sock.close()
+                raise
+            self.loop.remove_writer(sock.fileno())
             code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) if in_time else errno.ETIMEDOUT
         if code:
             sock.close()
