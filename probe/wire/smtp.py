@@ -107,10 +107,10 @@ class _Session:
         self.stream.spoken = True
         if (early := self._unasked(flight[0])) is not None:
             return (self._turn(flight[0].stage, "", early, began),)
-        self._write(flight)
+        sent = self._write(flight)
         turns: list[Turn] = []
         for index, step in enumerate(flight):
-            said = step.shown if isinstance(step, Command) else ""
+            said = step.shown if sent and isinstance(step, Command) else ""
             heard = await self._hear(step, answered=index == 0 or not self.stream.fault)
             turn = self._turn(step.stage, said, heard, began, pipelined=index > 0)
             if step is QUIT and (more := await self._parting(heard)):
@@ -138,7 +138,8 @@ class _Session:
             return stream.fault
         return None
 
-    def _write(self, flight: Flight) -> None:
+    def _write(self, flight: Flight) -> bool:
+        """Whether the flight left: where it could not be announced, not a byte of it does."""
         lines = b""
         for step in flight:
             if isinstance(step, Command):
@@ -146,8 +147,10 @@ class _Session:
                 if step.secret:
                     self._announce()
                     self.stream.redaction.leaves(step.line)
-        if self.stream.fault is None:
-            self.stream.send(lines)
+        if self.stream.fault is not None:
+            return False
+        self.stream.send(lines)
+        return True
 
     def _announce(self) -> None:
         """The one moment before a secret leaves: what cannot be written down does not happen."""
