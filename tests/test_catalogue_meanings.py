@@ -151,6 +151,16 @@ def test_a_torn_character_does_not_change_the_charset_of_the_rest() -> None:
         "556 remote ip check error.",
         "550 Mailbox unavailable: the reputation of your domain is unknown to us",
         "550 User unknown or blacklisted sender",
+        "550 The sending user does not exist",
+        "550 Reverse-path user unknown",
+        "550 5.1.0 Your address <ada@example.com> does not exist on its own server",
+        "550 Reply-To address is invalid",
+        "550 Invalid address in To: header",
+        "550 Host name not found for 192.0.2.4",
+        "550 5.7.1 The d= domain of your signature does not exist",
+        "550 your mail server's hostname is invalid",
+        "451 4.3.0 account database not found",
+        "450 user lookup failed, try again later",
     ],
 )
 def test_nobody_is_suppressed_where_the_sender_is_spoken_of_too(reply: str) -> None:
