@@ -16,6 +16,7 @@ from probe.checks._dkim_search import COMMON, places
 from probe.facts import Status
 from probe.grammar import dkim as grammar
 from probe.rules import State
+from probe.run import told
 from tests.spf_world import World, Zone
 
 SHARED = Path(__file__).parents[2] / "shared" / "data" / "dns" / "dkim" / "key-cases.json"
@@ -178,7 +179,9 @@ def test_any_bytes_in_p_are_read_without_an_exception(data: bytes) -> None:
         ("s1", "s1"),
         (" S1 ", "s1"),
         ("s1._domainkey.example.com.", "s1"),
+        ("s1.", "s1"),
         ("jan.2026", "jan.2026"),
+        ("1.2.3.4", "1.2.3.4"),
         ("20230601", "20230601"),
         ("no such", ""),
         ("", ""),
@@ -190,6 +193,11 @@ def test_any_bytes_in_p_are_read_without_an_exception(data: bytes) -> None:
 )
 def test_a_selector_is_taken_as_people_paste_it(pasted: str, selector: str) -> None:
     assert grammar.selector(pasted) == selector
+    if selector:
+        assert told.sender(selectors=[pasted]).selectors == (selector,)
+    else:
+        with pytest.raises(ValueError, match="is no selector"):
+            told.sender(selectors=[pasted])
 
 
 # -- the ladder -------------------------------------------------------------------------------------

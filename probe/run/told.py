@@ -9,6 +9,7 @@ from dataclasses import replace
 from probe.checks import Domain
 from probe.checks._providers import table
 from probe.checks._suffixes import is_suffix
+from probe.grammar import dkim
 from probe.grammar.address import address
 from probe.grammar.hostname import Hostname, hostname
 
@@ -78,12 +79,7 @@ def _mail_from(text: str) -> str:
 
 def _selector(text: str) -> str:
     """The selector alone, also where the whole name of its record was given."""
-    selector = text.strip().lower().partition("._domainkey")[0]
-    try:
-        valid = hostname(selector).name == selector
-    except ValueError:
-        valid = False
-    if not valid:
+    if not (selector := dkim.selector(text)):
         raise ValueError(
             f"--dkim-selector {text!r} is no selector: give what stands after s= in DKIM-Signature"
         )
