@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from probe.checks import Domain, Judgement, _providers
 from probe.checks import spf as check
 from probe.checks._evidence import zone_line
+from probe.checks._spf_result import queryable, shortened
 from probe.facts import Answer, Question, Records, Status
 from probe.grammar import spf
 from probe.rules import Finding, State, Verdict
@@ -244,6 +245,23 @@ def test_questions_beyond_the_budget_are_unknown() -> None:
     assert set(problems(judgement)) == {"unknown"}
     assert check.judge(domain, Records()).state is State.UNKNOWN
     assert check.judge(domain, seen).evaluation is not None
+
+
+# -- names ------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.integers(0, 70), min_size=1, max_size=12))
+def test_a_name_that_is_too_long_loses_labels_on_the_left(lengths: list[int]) -> None:
+    name = ".".join("a" * length for length in lengths)
+    labels = name.split(".")
+    while len(".".join(labels)) > 253:
+        labels = labels[1:]
+    assert shortened(name) == ".".join(labels)
+
+
+def test_a_label_that_is_too_long_stays_so() -> None:
+    assert shortened("a." + "b" * 300) not in {"", "a"}
+    assert queryable(shortened("a." + "b" * 300)) is None
 
 
 # -- records to paste -------------------------------------------------------------------------------

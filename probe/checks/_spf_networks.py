@@ -67,9 +67,9 @@ def decide(layers: Sequence[tuple[bool, Iterable[Span]]]) -> tuple[Span, ...]:
     `layers` are in order, as the mechanisms of a record are; an address that no layer holds is not in the
     result. A sweep along the line: among the spans open at a place, the earliest layer decides.
     """
-    end = max((at for at, (agrees, _) in enumerate(layers, 1) if agrees), default=0)
-    if all(agrees for agrees, _ in layers[:end]):  # as in nearly every record: refusals come last
-        return union(span for _, held in layers[:end] for span in held)
+    deciding = max((at for at, (agrees, _) in enumerate(layers, 1) if agrees), default=0)
+    if all(agrees for agrees, _ in layers[:deciding]):  # as in nearly every record: refusals come last
+        return union(span for _, held in layers[:deciding] for span in held)
     spans = sorted((low, high, index) for index, (_, held) in enumerate(layers) for low, high in held)
     chosen: list[Span] = []
     opened: list[tuple[int, int]] = []  # a heap of (layer, last address)

@@ -130,6 +130,8 @@ def _asked_about(name: str, kind: str) -> Question | None:
 
 def shortened(name: str) -> str:
     """An expanded name of at most 253 characters: labels are taken away on the left (section 7.3)."""
-    while len(name) > LONGEST_NAME and "." in name:
-        name = name.partition(".")[2] if len(name) < 2 * LONGEST_NAME else name[-2 * LONGEST_NAME + 1 :]
-    return name
+    if len(name) <= LONGEST_NAME:
+        return name
+    # One character more than fits: what follows the first dot among them is the longest that does.
+    _, dot, rest = name[-LONGEST_NAME - 1 :].partition(".")
+    return rest if dot else name

@@ -209,7 +209,7 @@ class _Published:
     def _together(self) -> Iterator[Finding]:
         """What no single host says: whether mail arrives at all, and over IPv4."""
         reached = [each for found in self.reached.values() for each in found if routable(each)]
-        if "." in "".join(reached):
+        if any(":" not in address for address in reached):
             return
         asked = chain.from_iterable(map(address_questions, self.reached))
         if failures(self.seen, asked) or len({each.host for each in self.found}) > FOLLOWED:
