@@ -1,6 +1,7 @@
 """What Gmail, Yahoo, Microsoft and Apple require of a sender, row by row, and who can see whether it is met.
 
-`sees` names the observation of `receivers` that decides a row; an empty one can be seen by no DNS question.
+`sees` names the observation of `_receivers_seen` that decides a row; what an empty one asks for is seen by
+no DNS question.
 """
 
 from __future__ import annotations

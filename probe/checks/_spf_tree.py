@@ -1,4 +1,4 @@
-"""The whole of an SPF policy, whoever sends: the records it reaches, what each term costs, who is let in.
+"""The whole of an SPF policy, whoever sends: the records it reaches and what each term costs.
 
 `survey` walks level by level over what has been seen. It counts on past the limit of ten but stops asking
 soon: a tree of ordinary size is seen whole, so that what to drop can be told with its cost, and a tree that
