@@ -2,6 +2,9 @@
 
 A check asks until it has no more questions, then it judges: two pure functions of what has been seen.
 The runner fetches what is new, once for the whole run, and calls `ask` again until nobody asks.
+
+A file whose name begins with an underscore is no check: it holds what checks are made of (the providers, the
+lists, the words of evidence), and rooms that may import this one may import it.
 """
 
 from __future__ import annotations
