@@ -416,10 +416,14 @@ def test_the_api_tells_inboxes_domains_and_the_list() -> None:
     async def all_of() -> list[str]:
         host = own("ada@a.example")
         async with world(host, zone=f"example. SOA ns. host. 1 1 1 1 1\na.example. {GOOD_SPF}") as network:
-            return [
+            kinds = [
                 report.kind
                 async for report in preflight([inbox("ada@a.example")], network, at_once=5, per_host=2)
             ]
+            (way,) = (await network.resolver())._ways
+            assert way.udp is not None
+            assert way.udp._sockets  # who lent the network may go on with it
+            return kinds
 
     assert sorted(asyncio.run(all_of())) == ["creds", "dns", "fleet"]
 

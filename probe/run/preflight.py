@@ -8,6 +8,7 @@ journal cannot be written, nothing more is started.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterable
@@ -50,11 +51,12 @@ async def preflight(
     """The reports on many inboxes as they are ready, on each of their domains, and on the whole at the end.
 
     `at_once` bounds the sessions in all, `per_host` those at one host (0: what the catalogue says of it).
-    `audit` asks for each domain's DNS too. Nothing is written down: see `Preflight` for a journal.
+    `audit` asks for each domain's DNS too. Nothing is written down: see `Preflight` for a journal. Without a
+    `network` one is made for the run, and closed with it.
     """
     rows = [Row(Record(number, ""), inbox) for number, inbox in enumerate(inboxes, 1)]
     options = Options(at_once=at_once, per_host=per_host, audit=audit)
-    async with network or Network() as net:
+    async with contextlib.nullcontext(network) if network is not None else Network() as net:
         run = Preflight(lambda: rows, net, options)
         async for report in run.reports():
             yield report
