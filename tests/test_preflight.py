@@ -16,12 +16,16 @@ import pytest
 
 import probe.run.preflight as preflight_module
 from probe import catalogue
+from probe import play as scenarios
 from probe.cli._progress import Shown
 from probe.facts import Inbox, Limits, Secret
 from probe.fakes.dns import FakeDns
+from probe.fakes.scenario import load
+from probe.fakes.world import World
 from probe.grammar.inboxes import Row
 from probe.grammar.sheet import Record
-from probe.rules import Finding, Outcome, Report, Verdict
+from probe.rules import Finding, Outcome, Report, State, Verdict
+from probe.run._audits import Audits
 from probe.run._kept import kept, told_again
 from probe.run._logins import key_of
 from probe.run._signs import not_reached
@@ -426,6 +430,20 @@ def test_the_api_tells_inboxes_domains_and_the_list() -> None:
             return kinds
 
     assert sorted(asyncio.run(all_of())) == ["creds", "dns", "fleet"]
+
+
+def test_the_audits_see_the_web_as_the_run_does() -> None:
+    async def audited() -> Report:
+        scenario = load("dns-mta-sts-good")
+        told: list[Report] = []
+        async with World(scenario) as world, scenarios.network(scenario, world) as network:
+            skip = [name for name in areas() if name != "mta_sts"]
+            audit = Audits(network, skip, told.append).of(inbox("ada@example.test"), "")
+            assert audit is not None
+            await audit
+        return told[0]
+
+    assert dict(asyncio.run(audited()).states) == {"mta_sts": State.VALID}
 
 
 # -- the journal ---------------------------------------------------------------------------------------

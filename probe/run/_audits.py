@@ -12,8 +12,7 @@ from probe.facts import Inbox
 from probe.grammar.address import address
 from probe.judge.groups import Seen, seen
 from probe.rules import Finding, Report, Verdict
-from probe.run.domain import Fetch, check_domain
-from probe.wire.http import fetcher
+from probe.run.domain import check_domain
 from probe.wire.network import Network
 
 __all__ = ["Audits", "joined"]
@@ -31,7 +30,6 @@ class Audits:
         self.seen: list[Seen] = []
         self._tasks: dict[str, asyncio.Task[Report | None]] = {}
         self._free = asyncio.Semaphore(_AT_ONCE)
-        self._fetch: Fetch | None = None
         self._closed = False
 
     @property
@@ -58,8 +56,7 @@ class Audits:
             if self._closed:
                 return None
             resolver = await self.network.resolver()
-            self._fetch = self._fetch or fetcher(resolver)
-            report = await check_domain(domain, resolver, skip=self.skip, fetch=self._fetch)
+            report = await check_domain(domain, resolver, skip=self.skip, fetch=self.network.fetch)
         self.tell(report)
         self.seen.append(seen(report))
         worst = [one for one in report.findings if one.verdict.rank >= Verdict.WAIT.rank]
