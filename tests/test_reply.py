@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from probe.facts import Ending, Fault, Reply, Secret, escape, unescape
+from probe.facts import Ending, Fault, Reply, Secret, escape, unescape, unmarked
+from probe.grammar.ehlo import extensions
 from probe.grammar.redaction import Redaction
 from probe.grammar.reply import MAX_LINE, MAX_LINES, ReplyReader, reply
 
@@ -27,6 +28,11 @@ def read(data: bytes) -> list[Reply | Fault]:
         (b"550 5.1.1\r\n", 550, "5.1.1", ""),
         (b"550 5.1.1234 no\r\n", 550, None, "5.1.1234 no"),
         (b"220 tolerated\n", 220, None, "tolerated"),
+        (b"250-foo \n250 bar\r\n", 250, None, "foo bar"),
+        (b"220\n", 220, None, ""),
+        (b"550 5.1.1\n", 550, "5.1.1", ""),
+        (rb"550 no such path C:\n" + b"\r\n", 550, None, r"no such path C:\\n"),  # its own backslash, doubled
+        (b"550 no such path C:\\\n", 550, None, r"no such path C:\\"),
     ],
 )  # fmt: skip
 def test_a_reply(said: bytes, code: int, enhanced: str | None, text: str) -> None:
@@ -110,6 +116,20 @@ def test_escaping_loses_nothing_and_prints(data: bytes) -> None:
     shown = escape(data)
     assert shown.isprintable()
     assert unescape(shown) == data
+
+
+@given(st.text(alphabet="a\\n", max_size=9), st.sampled_from(["\n", "\r\n"]))
+def test_the_mark_of_a_bare_line_end_is_none_of_the_peers_own_characters(said: str, end: str) -> None:
+    (heard,) = read(f"250 {said}{end}".encode())
+    assert isinstance(heard, Reply)
+    assert heard.raw == f"250 {said}{end}".encode()
+    assert unmarked(heard.lines[0]) == escape(f"250 {said}".encode())
+
+
+def test_extensions_are_read_from_lines_that_end_in_any_way() -> None:
+    (heard,) = read(b"250-mx\n250-\n250-SIZE 10 \n250 AUTH PLAIN\n")
+    assert isinstance(heard, Reply)
+    assert extensions(heard).keywords == {"SIZE": "10", "AUTH": "PLAIN"}
 
 
 @pytest.mark.parametrize("char", ["\u202e", "\u2066", "\u200b", "\u2028", "\x85", "\x1b", "\x00", "\x7f"])

@@ -9,10 +9,11 @@ from __future__ import annotations
 from probe.facts.asked import Inbox, Limits, TlsMode
 from probe.facts.records import Answer, Question, Records, Status
 from probe.facts.session import Certificate, Ending, Fault, Reply, Stage, Tls, Turn
-from probe.facts.text import Secret, escape, unescape
+from probe.facts.text import BARE, Secret, escape, unescape, unmarked
 from probe.facts.transcript import Transcript
 
 __all__ = [
+    "BARE",
     "Answer",
     "Certificate",
     "Ending",
@@ -31,4 +32,5 @@ __all__ = [
     "Turn",
     "escape",
     "unescape",
+    "unmarked",
 ]

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 
 from probe.facts.records import Status
-from probe.facts.text import unescape
+from probe.facts.text import unescape, unmarked
 
 __all__ = ["Certificate", "Ending", "Fault", "Reply", "Stage", "Tls", "Turn"]
 
@@ -63,7 +63,7 @@ class Reply:
     @property
     def enhanced(self) -> str | None:
         """The enhanced status code (RFC 2034), such as ``5.7.8``, of the first line that has one."""
-        for line in self.lines:
+        for line in map(unmarked, self.lines):
             if found := _ENHANCED.match(line):
                 return found[1]
         return None
@@ -72,9 +72,9 @@ class Reply:
     def text(self) -> str:
         """The words: lines joined by a space, without codes, separators and enhanced codes."""
         parts = []
-        for line in self.lines:
+        for line in map(unmarked, self.lines):
             found = _ENHANCED.match(line)
-            parts.append(line[found.end() if found else 4 :].strip().removesuffix("\\n"))
+            parts.append(line[found.end() if found else 4 :].strip())
         return " ".join(part for part in parts if part)
 
     @property

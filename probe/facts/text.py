@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["Secret", "escape", "unescape"]
+__all__ = ["BARE", "Secret", "escape", "unescape", "unmarked"]
+
+BARE = "\\n"  # stands at the end of a line that ended in a bare LF
 
 _PLAIN = re.compile(rb"[\x20-\x5b\x5d-\x7e]*\Z")
 _ESCAPED = re.compile(r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8})|(\\)|(n))")
@@ -55,6 +57,17 @@ def unescape(text: str) -> bytes:
             out += b"\n"
     out += text[end:].encode("utf-8", "surrogatepass")
     return bytes(out)
+
+
+def unmarked(line: str) -> str:
+    r"""A line without the mark of a bare LF; the ``\\n`` that a peer wrote itself is no such mark.
+
+    A backslash of the peer's is doubled: where an even number of them stands before the n, all are its own.
+    """
+    if not line.endswith(BARE):
+        return line
+    words = line[: -len(BARE)]
+    return line if (len(words) - len(words.rstrip("\\"))) % 2 else words
 
 
 class Secret:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from probe.facts import Reply
+from probe.facts import Reply, unmarked
 
 __all__ = ["NONE", "Extensions", "extensions"]
 
@@ -47,7 +47,7 @@ def extensions(heard: Reply) -> Extensions:
     mechanisms: dict[str, None] = {}
     new_style = False
     for line in heard.lines[1:]:
-        found = _KEYWORD.match(line[4:].removesuffix("\\n").strip())
+        found = _KEYWORD.match(unmarked(line)[4:].strip())
         if found is None:
             continue
         keyword, parameters = found[1].upper(), (found[2] or "").strip()

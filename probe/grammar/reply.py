@@ -10,7 +10,7 @@ import functools
 import re
 from collections.abc import Callable
 
-from probe.facts import Ending, Fault, Reply, escape
+from probe.facts import BARE, Ending, Fault, Reply, escape
 
 __all__ = ["MAX_LINE", "MAX_LINES", "MAX_REPLY", "ReplyReader", "reply"]
 
@@ -130,7 +130,7 @@ _remembered = functools.lru_cache(maxsize=1024)(_reply)  # servers say the same 
 
 
 def _printable(line: bytes) -> str:
-    return escape(line[:-1]) if line[-1:] == b"\r" else escape(line) + "\\n"
+    return escape(line[:-1]) if line[-1:] == b"\r" else escape(line) + BARE
 
 
 def reply(text: str) -> Reply:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 
-from probe.facts import Ending, Fault, Inbox, Reply, Stage, Transcript, Turn, unescape
+from probe.facts import Ending, Fault, Inbox, Reply, Stage, Transcript, Turn, unmarked
 
 __all__ = ["recorded"]
 
@@ -95,15 +95,15 @@ def _acts(turns: list[Turn]) -> Iterator[str]:
 
 def _said(lines: tuple[str, ...]) -> str:
     """Lines as ``reply``; as ``raw`` where one of them ended in a bare LF."""
-    if any(unescape(line).endswith(b"\n") for line in lines):
+    if any(line != unmarked(line) for line in lines):
         return f"raw = {_text(''.join(_raw(line) for line in lines))}"
     return f"reply = {_text(chr(10).join(lines))}"
 
 
 def _raw(line: str) -> str:
     r"""A line with its own end: LF where it was marked ``\n``, else CR LF."""
-    bare = unescape(line).endswith(b"\n")
-    return f"{line[:-2]}\\x0a" if bare else f"{line}\\x0d\\x0a"
+    words = unmarked(line)
+    return f"{words}\\x0a" if words != line else f"{line}\\x0d\\x0a"
 
 
 def _text(words: str) -> str:
