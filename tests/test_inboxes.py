@@ -179,6 +179,7 @@ PROBLEMS = {
     "a URL": ("ada@a.example,pw,smtp://h.example,587,", "the host is no host name"),
     "two ports": ("ada@a.example,pw,h.example:465,587,", "different ports"),
     "a port too high": ("ada@a.example,pw,h.example,70000,", "the port is no port"),
+    "a port with a beginning that is one": ("ada@a.example,pw,h.example,0065535999,", "the port is no port"),
     "a port with an underscore": ("ada@a.example,pw,h.example,5_87,", "the port is no port"),
     "a port in other digits": ("ada@a.example,pw,h.example,５８７,", "the port is no port"),
     "no kind of TLS": ("ada@a.example,pw,h.example,587,quic", "no kind of it"),

@@ -293,7 +293,7 @@ def _server(told: Mapping[str, str]) -> tuple[str, int]:
         raise ValueError("the host is no address of a host")
     if not number:
         return host.rstrip("."), 0
-    if not (number.isascii() and number.isdigit() and 1 <= int(number[:6]) <= 65535):
+    if not (number.isascii() and number.isdigit() and len(number) <= 5 and 1 <= int(number) <= 65535):
         raise ValueError("the port is no port; ports are 1 to 65535")
     return host.rstrip("."), int(number)
 
