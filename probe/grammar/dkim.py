@@ -67,7 +67,7 @@ class Key:
     def unpadded(self) -> bytes:
         """What p= says once the lost ``=`` at its end is put back; empty where that is not what is wrong.
 
-        The grammar allows its absence (RFC 6376 section 3.2), and not every verifier does.
+        The grammar allows its absence (RFC 6376 section 2.10), and not every verifier does.
         """
         bare = self.tags.values.get("p", "").translate(_FWS)
         return (_decoded(bare + "=" * (-len(bare) % 4)) or b"") if self.data is None else b""
