@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from probe import catalogue
+from probe.checks import _providers
 from probe.cli import app
 from probe.facts import Reply, Stage
 from probe.grammar import pasted, sasl
@@ -105,6 +106,19 @@ def test_a_provider_is_recognised_by_its_mail_exchangers(host: str, id: str) -> 
     found = catalogue.provider_of_mx([host])
     assert found is not None
     assert found.id == id
+
+
+# What the checks know of a provider stands apart: which records its customers publish.
+PUBLISHED = [pattern.replace("*", "0") for one in _providers.table() for pattern in one.mx]
+# At the hosts where Amazon SES receives, WorkMail does too: it is WorkMail that one logs in to.
+ONE_HOST = {"amazonses": "workmail"}
+
+
+@pytest.mark.parametrize("host", [*BY_MX, *PUBLISHED])
+def test_what_is_logged_in_to_is_what_records_are_known_of(host: str) -> None:
+    known, publishing = catalogue.provider_of_mx([host]), _providers.recognise([host.rstrip(".")])
+    if known is not None and publishing is not None:
+        assert known.id in {publishing.id, ONE_HOST.get(publishing.id)}
 
 
 def test_a_stranger_s_mail_exchanger_is_nobody_s() -> None:

@@ -28,9 +28,9 @@ class Domain:
 
     `name` is in lower-case A-labels without final dot. `sending_ips` are the addresses mail leaves
     from, `helo` the name said there, `mail_from` the envelope sender (empty: postmaster at the name),
-    `selectors` DKIM selectors given, `provider` the id of a provider in the catalogue (empty: recognise
-    it). `options` names the checks and parts that are asked for by name ("dnsbl", "rdap",
-    "authoritative").
+    `selectors` DKIM selectors given, `provider` the id of a provider (one that `_providers.toml` does not
+    have, and an empty one: recognise it). `options` names the checks and parts that are asked for by name
+    ("dnsbl", "rdap", "authoritative").
     """
 
     name: str

@@ -89,5 +89,7 @@ def _selector(text: str) -> str:
 def _provider(text: str) -> str:
     known = sorted(one.id for one in table())
     if text and text not in known:
-        raise ValueError(f"there is no provider {text!r}; there are {', '.join(known)}")
+        raise ValueError(
+            f"there is no provider {text!r} whose customers' records are known; there are {', '.join(known)}"
+        )
     return text
