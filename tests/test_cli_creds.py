@@ -82,11 +82,12 @@ def test_a_file_that_others_can_read_is_said(closed_port: int, tmp_path: Path) -
 
 REFUSED = [
     (["creds", "ada@example.test"], "no password"),
-    (["creds", "ada@example.test", "--password-env", "NOWHERE_SET"], "the environment has no NOWHERE_SET"),
+    (["creds", "ada@example.test", "--password-env", "NOWHERE_SET"], "the variable NOWHERE_SET is not set"),
     (["creds", "ada@example.test", "--password-file", "/nonexistent/pw"], "No such file"),
     (["creds", "ada@example.test", "--password-env", "PW", "--password-stdin"], "in one way only"),
     (["creds", "ada@example.test", "--password-command", "false"], "ended with code 1"),
-    (["creds", "ada@example.test", "--password-command", " "], "the password command"),
+    (["creds", "ada@example.test", "--password-command", " "], "the password command is empty"),
+    (["creds", "ada@example.test", "--password-command", "pass 'a"], "a quote that is not closed"),
     (["scenarios", "list", "/tmp/*"], "no scenario matches /tmp/*"),
     (["scenarios", "list", "nothing**"], "no scenario matches nothing**"),
     (["creds", "ada@example.test", "--password-command", "/nonexistent/x"], "the password command failed"),

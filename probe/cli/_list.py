@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from probe.cli._output import piped, refuse, say, write_whole
+from probe.cli._files import check_writable, piped, warn_of_readers, write_whole
+from probe.cli._messages import refuse, say
 
 if TYPE_CHECKING:
     from probe.grammar.inboxes import Header, Row
@@ -91,8 +92,7 @@ def _bytes(path: Path) -> bytes:
         refuse(f"{path}: {problem.strerror}")
     if len(data) > _MOST:
         refuse(f"{path} holds more than {_MOST >> 20} MiB: that is no list of inboxes")
-    if stat.S_ISREG(mode) and mode & (stat.S_IRGRP | stat.S_IROTH):
-        say(f"warning: others on this machine can read {path} (mode {stat.S_IMODE(mode):04o}); chmod 600 it")
+    warn_of_readers(path)
     if stat.S_ISREG(mode) and _in_version_control(path):
         say(f"warning: {path} lies in a git tree and is not ignored: its passwords may be committed")
     return data
@@ -126,7 +126,8 @@ class Written:
         self._told: dict[int, tuple[bool | None, str, str]] = {}
         for option, file in (("--write-pass", passed), ("--write-fail", failed)):
             if file:
-                _place(option, Path(file), whole)
+                check_writable(option, file)
+                _apart(option, Path(file), whole)
         if passed and passed == failed:
             refuse("--write-pass and --write-fail name the same file")
 
@@ -173,14 +174,6 @@ class Written:
                 write_whole(Path(file), pieces)
         if left:
             say(f"probe: {left} rows are in neither file: they were not probed")
-
-
-def _place(option: str, path: Path, whole: str) -> None:
-    if path.is_dir():
-        refuse(f"{option} {path} is a directory; give a file name")
-    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        refuse(f"{option} {path}: the directory {path.parent} does not exist or cannot be written to")
-    _apart(option, path, whole)
 
 
 def _apart(option: str, path: Path, whole: str) -> None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
 from probe import render
+from probe.cli._files import check_writable, write_whole
+from probe.cli._messages import refuse, say
 from probe.render import Style
 from probe.rules import Report, Verdict, worst
 
@@ -27,11 +28,6 @@ __all__ = [
     "VERBOSE",
     "Output",
     "exit_code",
-    "piped",
-    "refuse",
-    "say",
-    "stdin",
-    "write_whole",
 ]
 
 FORMAT = typer.Option(
@@ -61,44 +57,6 @@ BASELINE = typer.Option(
     metavar="FILE",
 )
 VERBOSE = typer.Option(0, "-v", "--verbose", count=True, help="Show the whole transcript, secrets replaced.")
-
-
-_LONGEST = 1_000  # characters of a complaint: what was typed may be a whole file
-
-
-def refuse(message: str) -> NoReturn:
-    """End with exit code 2 and one sentence that says what to do: nothing has been sent."""
-    if len(message) > _LONGEST:
-        message = f"{message[: _LONGEST // 2]} ... {message[-_LONGEST // 2 :]}"
-    sys.stderr.write(f"probe: {render.printable(message)}\n")
-    raise typer.Exit(2)
-
-
-def say(message: str) -> None:
-    """A message for the person at the terminal; stdout belongs to the result."""
-    sys.stderr.write(f"{render.printable(message)}\n")
-
-
-def stdin() -> BinaryIO:
-    """Stdin as bytes; a process may be started without one."""
-    if sys.stdin is None:
-        refuse("stdin is closed: there is nothing to read")
-    return sys.stdin.buffer
-
-
-def piped(most: int, what: str) -> bytes:
-    """All that stdin holds; refused where it is more than `most` bytes, too many for a `what`."""
-    try:
-        data = stdin().read(most + 1)
-    except OSError as problem:
-        refuse(f"stdin: {problem.strerror}")
-    if len(data) > most:
-        refuse(f"stdin holds more than {_size(most)}: that is no {what}")
-    return data
-
-
-def _size(count: int) -> str:
-    return f"{count >> 20} MiB" if count >> 20 else f"{count >> 10} KiB"
 
 
 class Output:
@@ -190,34 +148,13 @@ def _threshold(word: str) -> Verdict:
 
 
 def _format_of(file: str) -> str:
-    path = Path(file)
     try:
         chosen = render.by_extension(file)
     except KeyError:
         endings = sorted(ending for name in render.every() for ending in render.find(name).EXTENSIONS)
         refuse(f"{file}: the extension picks the format; use one of {' '.join(endings)}")
-    if path.is_dir():
-        refuse(f"{file} is a directory; give a file name")
-    if not path.parent.is_dir():
-        refuse(f"{file}: the directory {path.parent} does not exist")
-    if not os.access(path.parent, os.W_OK):
-        refuse(f"{file}: the directory {path.parent} cannot be written to")
+    check_writable("-o", file)
     return chosen
-
-
-def write_whole(path: Path, pieces: Iterable[bytes]) -> None:
-    """The file appears whole or not at all, readable by its owner alone: some hold passwords."""
-    temporary = ""
-    try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = file.name
-            file.writelines(pieces)
-        Path(temporary).replace(path)
-    except OSError as problem:
-        with contextlib.suppress(OSError):
-            Path(temporary).unlink()
-        say(f"probe: {path} could not be written: {problem.strerror}")
-        raise typer.Exit(4) from None
 
 
 def _coloured() -> bool:

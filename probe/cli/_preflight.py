@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 
 from probe.cli._list import Listed, Written
-from probe.cli._output import Output, refuse, say
+from probe.cli._messages import refuse, say
+from probe.cli._output import Output
 from probe.cli._progress import Shown
 from probe.run.preflight import Options, Preflight
 from probe.wire.journal import BusyError, Journal, JournalError

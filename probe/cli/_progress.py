@@ -7,7 +7,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from probe.cli._output import say
+from probe.cli._messages import say
 
 if TYPE_CHECKING:
     from rich.live import Live

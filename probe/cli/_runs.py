@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from probe.cli._output import refuse, stdin
+from probe.cli._files import stdin
+from probe.cli._messages import refuse
 
 if TYPE_CHECKING:
     from probe.rules import Report

@@ -1,22 +1,19 @@
-"""Where a secret comes from: never from the command line, where ps and the shell's history would keep it."""
+"""Which secret a command is given: none by its own words, where ps and the shell's history would keep it."""
 
 from __future__ import annotations
 
 import getpass
-import os
-import shlex
-import stat
-import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from probe.cli._output import piped, refuse, say
+from probe.cli import _stores as stores
+from probe.cli._files import piped, warn_of_readers
+from probe.cli._messages import refuse
 
 __all__ = ["Asked", "secrets_for"]
-
-_MOST = 64 * 1024  # characters; tokens are long, passwords are not
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +32,10 @@ def secrets_for(addresses: Sequence[str], asked: Asked) -> list[str]:
     ways = [way for way in (asked.stdin, asked.env, asked.file, asked.command, asked.keyring) if way]
     if len(ways) > 1:
         refuse("give the password in one way only (--password-stdin, -env, -file, -command or -keyring)")
-    if asked.keyring:
-        return [_from_keyring(asked.keyring, address) for address in addresses]
     if not ways:
         return [_typed(address) for address in addresses]
+    if asked.keyring:
+        return [_from_keyring(asked.keyring, address) for address in addresses]
     lines = _lines(asked)
     if len(lines) == 1:
         return lines * len(addresses)
@@ -48,77 +45,36 @@ def secrets_for(addresses: Sequence[str], asked: Asked) -> list[str]:
 
 
 def _lines(asked: Asked) -> list[str]:
-    if asked.env:
-        text = os.environ.get(asked.env)
-        if text is None:
-            refuse(f"the environment has no {asked.env}")
-        return _checked(text, f"the variable {asked.env}", split=False)
-    if asked.stdin:
-        return _checked(_bounded(piped(_MOST, "password"), "stdin"), "stdin")
-    if asked.file:
-        return _checked(_from_file(Path(asked.file)), asked.file)
-    return _checked(_from_command(asked.command), "the output of the command")
-
-
-def _checked(text: str, where: str, *, split: bool = True) -> list[str]:
-    lines = text.removesuffix("\n").removesuffix("\r").split("\n") if split else [text]
-    lines = [line.removesuffix("\r") for line in lines] if split else lines
+    where, store = _store(asked)
+    text = _got(where, store)
+    lines = [text] if asked.env else [line.removesuffix("\r") for line in text.split("\n")]
     if not any(lines):
         refuse(f"{where} holds no password")
-    for number, line in enumerate(lines, 1):
-        if not line:
-            refuse(f"{where}, line {number}: no password")
-        if "\0" in line or "\r" in line or "\n" in line:
-            refuse(
-                f"{where}, line {number}: the password holds a line break or a NUL, which no login can carry"
-            )
-    return lines
+    return [_got(f"{where}, line {n},", partial(stores.checked, line)) for n, line in enumerate(lines, 1)]
 
 
-def _bounded(data: bytes, where: str) -> str:
-    if len(data) > _MOST:
-        refuse(f"{where} holds more than {_MOST} bytes; that is no password")
+def _store(asked: Asked) -> tuple[str, Callable[[], str]]:
+    """What to call the store that was chosen, and how to look into it."""
+    if asked.stdin:
+        return "stdin", lambda: stores.text(piped(stores.LONGEST, "password"))
+    if asked.env:
+        return f"the variable {asked.env}", lambda: stores.variable(asked.env)
+    if asked.file:
+        warn_of_readers(Path(asked.file))
+        return asked.file, lambda: stores.file(asked.file)
+    return "the password command", lambda: stores.command(asked.command, quiet=False)
+
+
+def _got(where: str, store: Callable[[], str]) -> str:
     try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        refuse(f"{where} is not UTF-8; save it as UTF-8")
-
-
-def _from_file(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            data = file.read(_MOST + 1)
-    except OSError as problem:
-        refuse(f"{path}: {problem.strerror}")
-    if stat.S_ISREG(mode) and mode & (stat.S_IRGRP | stat.S_IROTH):
-        say(f"warning: others on this machine can read {path} (mode {stat.S_IMODE(mode):04o}); chmod 600 it")
-    return _bounded(data, str(path))
-
-
-def _from_command(command: str) -> str:
-    try:
-        words = shlex.split(command)
-        ran = subprocess.run(words, stdout=subprocess.PIPE, check=False, timeout=60)  # noqa: S603  # the operator's own
-    except (OSError, ValueError, IndexError, subprocess.TimeoutExpired) as problem:
-        refuse(f"the password command failed: {type(problem).__name__}")
-    if ran.returncode:
-        refuse(f"the password command ended with code {ran.returncode}")
-    return _bounded(ran.stdout, "the output of the password command")
+        return store()
+    except ValueError as problem:
+        refuse(f"{where} {problem}")
 
 
 def _from_keyring(service: str, address: str) -> str:
-    try:
-        import keyring
-    except ImportError:
-        refuse("the keyring needs an extra: pip install 'probe-smtp[keyring]'")
-    try:
-        secret = keyring.get_password(service, address)
-    except keyring.errors.KeyringError as problem:
-        refuse(f"the keyring failed: {type(problem).__name__}")
-    if not secret:
-        refuse(f"the keyring has no password for {address} under {service}")
-    return str(secret)
+    where = f"the keyring ({service}, {address})"
+    return _got(where, lambda: stores.checked(stores.keyring(service, address)))
 
 
 def _typed(address: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from probe.cli._output import refuse, say
+from probe.cli._messages import refuse, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

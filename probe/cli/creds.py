@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from probe.cli._messages import refuse
 from probe.cli._network import (
     CaFile,
     Deadline,
@@ -24,7 +25,7 @@ from probe.cli._network import (
     one_by_one,
     port_of,
 )
-from probe.cli._output import BASELINE, FAIL_ON, FORMAT, OUTPUT, VERBOSE, Output, refuse
+from probe.cli._output import BASELINE, FAIL_ON, FORMAT, OUTPUT, VERBOSE, Output
 
 if TYPE_CHECKING:
     from probe.wire.network import Network

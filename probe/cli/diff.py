@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from probe.cli._output import FAIL_ON, FORMAT, OUTPUT, VERBOSE, Output, refuse, say
+from probe.cli._messages import refuse, say
+from probe.cli._output import FAIL_ON, FORMAT, OUTPUT, VERBOSE, Output
 
 if TYPE_CHECKING:
     from probe.rules import Verdict

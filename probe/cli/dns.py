@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from probe.cli._files import piped
+from probe.cli._messages import refuse, say
 from probe.cli._network import Resolvers, seconds_of
-from probe.cli._output import BASELINE, FAIL_ON, FORMAT, OUTPUT, VERBOSE, Output, piped, refuse, say
+from probe.cli._output import BASELINE, FAIL_ON, FORMAT, OUTPUT, VERBOSE, Output
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

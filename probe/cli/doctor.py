@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from probe.cli._messages import refuse
 from probe.cli._network import (
     CaFile,
     Helo,
@@ -15,7 +16,7 @@ from probe.cli._network import (
     network_of,
     place_of,
 )
-from probe.cli._output import BASELINE, FAIL_ON, FORMAT, OUTPUT, VERBOSE, Output, refuse
+from probe.cli._output import BASELINE, FAIL_ON, FORMAT, OUTPUT, VERBOSE, Output
 
 if TYPE_CHECKING:
     from probe.rules import Report

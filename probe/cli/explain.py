@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from probe.cli._files import check_writable, stdin, write_whole
+from probe.cli._messages import refuse, say
 from probe.cli._network import Resolvers
-from probe.cli._output import FAIL_ON, FORMAT, OUTPUT, VERBOSE, Output, refuse, say, stdin
+from probe.cli._output import FAIL_ON, FORMAT, OUTPUT, VERBOSE, Output
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -74,7 +75,8 @@ def command(  # typer reads options from parameters
     """
     lists = [file for file in output if file.lower().endswith(".csv")]
     out = Output(format, [file for file in output if file not in lists], fail_on, verbose)
-    _writable(lists)
+    for file in lists:
+        check_writable("-o", file)
     from probe.facts import Stage
     from probe.run.sources import USUAL, Asked
 
@@ -202,19 +204,11 @@ def _subject(inputs: Sequence[str | Path | None]) -> str:
 # -- suppression -----------------------------------------------------------------------------------
 
 
-def _writable(files: Sequence[str]) -> None:
-    for file in files:
-        parent = Path(file).parent
-        if Path(file).is_dir() or not parent.is_dir() or not os.access(parent, os.W_OK):
-            refuse(f"{file} cannot be written: {parent} must be a directory that can be written to")
-
-
 def _suppress(file: str, asked: Asked) -> None:
     """Addresses that do not exist (any more) and those that complained; never on a guess."""
     import csv
     import io
 
-    from probe.cli._output import write_whole
     from probe.render.csv import inert
 
     text = io.StringIO(newline="")

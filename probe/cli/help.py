@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from probe.cli._output import refuse
+from probe.cli._messages import refuse
 
 EPILOG = """\b
 Examples:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from probe.cli._messages import refuse
 from probe.cli._network import (
     CaFile,
     Deadline,
@@ -18,7 +19,7 @@ from probe.cli._network import (
     limits_of,
     network_of,
 )
-from probe.cli._output import BASELINE, FAIL_ON, FORMAT, OUTPUT, VERBOSE, Output, refuse
+from probe.cli._output import BASELINE, FAIL_ON, FORMAT, OUTPUT, VERBOSE, Output
 
 EPILOG = """\b
 Examples:

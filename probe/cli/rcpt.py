@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from probe import render
+from probe.cli._messages import refuse, say
 from probe.cli._network import (
     CaFile,
     Deadline,
@@ -22,7 +23,7 @@ from probe.cli._network import (
     one_by_one,
     place_of,
 )
-from probe.cli._output import BASELINE, FAIL_ON, FORMAT, OUTPUT, VERBOSE, Output, refuse, say
+from probe.cli._output import BASELINE, FAIL_ON, FORMAT, OUTPUT, VERBOSE, Output
 
 EPILOG = """\b
 Examples:

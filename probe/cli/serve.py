@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from probe.cli._output import refuse, say
+from probe.cli._messages import refuse, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
