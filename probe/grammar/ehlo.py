@@ -57,6 +57,5 @@ def extensions(heard: Reply) -> Extensions:
             for name in parameters.lstrip("=").upper().split()[:_MOST]:
                 mechanisms.setdefault(name)
             parameters = " ".join(mechanisms)
-        keywords.setdefault(keyword, parameters)
         keywords[keyword] = parameters
     return Extensions(keywords, tuple(mechanisms), old_style=bool(mechanisms) and not new_style)

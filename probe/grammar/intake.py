@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import re
 
-__all__ = ["HEAD", "Kind", "kind_of", "mails"]
+__all__ = ["HEAD", "Kind", "kind_of"]
 
 HEAD = 64 * 1024  # bytes that are looked at to tell
 
@@ -86,12 +86,3 @@ def _json(head: bytes) -> Kind:
     if not newline and _REPLY_KEY.search(line[: 16 * 1024]):  # a first line longer than what was looked at
         return Kind.LINES
     return Kind.WEBHOOK
-
-
-_MAILS = re.compile(rb"(?:\A|\n)From [^\n]{1,300}\r?\n(?=[A-Za-z>][A-Za-z0-9-]{1,60}:)")
-
-
-def mails(box: bytes) -> list[bytes]:
-    """The mails of an mbox that is in memory."""
-    starts = [found.start() for found in _MAILS.finditer(box)] or [0]
-    return [box[start:end].lstrip(b"\n") for start, end in zip(starts, [*starts[1:], len(box)], strict=True)]

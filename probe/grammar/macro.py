@@ -14,7 +14,6 @@ __all__ = ["DOMAIN_LETTERS", "EXPLANATION_LETTERS", "Macro", "MalformedError", "
 DOMAIN_LETTERS = frozenset("slodiphv")
 EXPLANATION_LETTERS = DOMAIN_LETTERS | frozenset("crt")
 
-_DELIMITERS = ".-+,/_="
 # What stands for itself: the visible characters but the percent sign; an explanation may hold spaces too.
 _PIECE = re.compile(
     r"(?P<literal>[\x21-\x24\x26-\x7e]+)|(?P<space> +)|%(?P<quoted>[%_-])"

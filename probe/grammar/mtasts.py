@@ -42,7 +42,7 @@ class Policy:
 
 def announces(text: str) -> bool:
     """Whether a TXT value begins as an MTA-STS record does; every other one is ignored."""
-    return tags.read(text[:100]).pairs[:1] == (("v", "STSv1"),) or text == "v=STSv1"
+    return tags.read(text[:100]).pairs[:1] == (("v", "STSv1"),)
 
 
 def resembles(text: str) -> bool:

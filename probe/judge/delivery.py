@@ -119,7 +119,7 @@ def _deciding(session: Transcript) -> Turn | None:
     turns = [turn for turn in session if turn.stage not in {Stage.RSET, Stage.QUIT}]
     control = session.of(Stage.RCPT)[1:]
     for index, turn in enumerate(turns):
-        if turn in control and any(turn is one for one in control):
+        if any(turn is one for one in control):
             continue
         if not took_on(turn) and not on_the_way(turn, turns[index + 1 :]):
             return turn

@@ -189,14 +189,14 @@ def _of_network(members: _Members, inboxes: Sequence[Seen]) -> Iterator[Group]:
 def _of_inboxes(members: _Members, inboxes: Sequence[Seen]) -> Iterator[Group]:
     """What all inboxes of a host of several domains, or of a domain, share is the host's or the domain's."""
     left = list(members)
-    for scope, part in (("host", "host"), ("domain", "domain")):
-        total = Counter(getattr(one, part) for one in inboxes)
+    for scope in ("host", "domain"):
+        total = Counter(getattr(one, scope) for one in inboxes)
         domains = _domains(inboxes) if scope == "host" else {}
-        for name, some in _by(left, [getattr(one, part) for one, _ in left]).items():
+        for name, some in _by(left, [getattr(one, scope) for one, _ in left]).items():
             whole = name and len(some) >= _WHOLE and len(some) == total[name]
             if whole and (scope == "domain" or domains[name] > 1):
                 yield _group(some[0][1], scope, name, [one.inbox for one, _ in some])
-                left = [member for member in left if getattr(member[0], part) != name]
+                left = [member for member in left if getattr(member[0], scope) != name]
     if left:
         alone = left[0][0].inbox if len(left) == 1 else ""
         yield _group(left[0][1], "inbox", alone, [one.inbox for one, _ in left])
