@@ -313,7 +313,7 @@ RULES: tuple[Rule, ...] = (
         "The = at the end of the key is lost",
         "Many verifiers read the key all the same; some refuse base64 that is not padded.",
         "Publish the key with its last character.",
-        rfc(6376, "3.2"),
+        rfc(6376, "2.10"),
     ),
     _rule(
         "ed25519-only",
