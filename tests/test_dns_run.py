@@ -23,7 +23,9 @@ from probe.fakes.dns import FakeDns
 from probe.rules import Report, State, Verdict
 from probe.run import domain as runner
 from probe.run.domain import areas, check_domain, check_domains
+from probe.run.evidence import gather
 from probe.wire.dns import Resolver
+from probe.wire.network import Network
 
 KEY = (
     "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA1PthKitOmUQ7/iCpy7SA2mEhLliCZO0WOXk+gqmZ0k+zPG3mk2gFNJEj0+B1gvsB"
@@ -295,6 +297,29 @@ def test_every_check_asks_for_whatever_it_reads(broken: dict[str, str], told: bo
             question for question in find(area).ask(domain, report.records) if question not in report.records
         ]
         assert not left, area
+
+
+def test_evidence_is_gathered_in_the_time_that_is_given() -> None:
+    mx, address = Question("good.test", "MX"), Question("mx.good.test", "A")
+
+    def asks(seen: Records) -> Iterable[Question]:
+        yield mx
+        if mx in seen:
+            yield address
+
+    async def run() -> Records:
+        async with (
+            FakeDns(ZONE, {"good.test MX": "TIMEOUT"}) as fake,
+            Resolver([fake.address], timeout=30) as resolver,
+            Network(resolver=resolver) as network,
+        ):
+            return await gather(asks, network, within=0.05)
+
+    seen = asyncio.run(run())
+    assert {question: answer.status for question, answer in seen.answers.items()} == {
+        mx: Status.SKIPPED,
+        address: Status.SKIPPED,
+    }
 
 
 def test_an_audit_waits_for_three_answers_in_a_row(monkeypatch: pytest.MonkeyPatch) -> None:

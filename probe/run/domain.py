@@ -14,7 +14,7 @@ import asyncio
 import functools
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import replace
 from itertools import chain, islice, zip_longest
 from pathlib import PurePath
@@ -23,12 +23,11 @@ from probe.checks import Check, Domain, Judgement, every, find
 from probe.facts import Answer, Question, Records, Status
 from probe.rules import Cause, Finding, Report, Rule, Source, State, Verdict
 from probe.run import together
+from probe.run.evidence import Fetch, answers
 from probe.wire.dns import Resolver
-from probe.wire.http import KINDS, fetcher
+from probe.wire.http import fetcher
 
 __all__ = ["BUG", "OPTIONAL", "Domain", "Resolver", "areas", "check_domain", "check_domains"]
-
-Fetch = Callable[[Question], Awaitable[Answer]]
 
 OPTIONAL = frozenset({"dnsbl", "rdap"})  # asked for by name only: they ask third parties
 _TOLD = frozenset({"ptr"})  # about what the operator tells: without that they have findings but no state
@@ -114,12 +113,12 @@ async def _checked(
         left = begun + deadline - time.monotonic()
         room = (audit.budget() if budget is None else budget) - audit.asked
         allowed = wanted[: max(room, 0)] if left > 0 else []
-        answers = await _answers(allowed, resolver, fetch, left) if allowed else {}
+        found = await answers(allowed, resolver.ask, fetch, left) if allowed else {}
         if len(allowed) < len(wanted):
             spent = "the budget of questions" if left > 0 else "the time allowed"
             skipped = Answer(Status.SKIPPED, detail=f"{spent} was spent")
-            answers = dict.fromkeys(wanted[len(allowed) :], skipped) | answers
-        audit.learn(answers, len(allowed))
+            found = dict.fromkeys(wanted[len(allowed) :], skipped) | found
+        audit.learn(found, len(allowed))
     else:
         audit.learn(dict.fromkeys(audit.questions(), Answer(Status.SKIPPED, detail="too many rounds")), 0)
     if together.mute(domain.name, audit.seen) and (left := begun + deadline - time.monotonic()) > 0:
@@ -167,28 +166,6 @@ async def check_domains(
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
-
-
-async def _answers(
-    wanted: Sequence[Question], resolver: Resolver, fetch: Fetch, within: float
-) -> dict[Question, Answer]:
-    """DNS answers and documents, all at once."""
-    documents = [question for question in wanted if question.type in KINDS]
-    if not documents:
-        return await resolver.ask(wanted, within=within)
-    lookups = [question for question in wanted if question.type not in KINDS]
-
-    async def document(question: Question) -> Answer:
-        try:
-            async with asyncio.timeout(within):
-                return await fetch(question)
-        except TimeoutError:
-            return Answer(Status.TIMEOUT, detail="no answer in the time allowed")
-
-    answers, pages = await asyncio.gather(
-        resolver.ask(lookups, within=within), asyncio.gather(*map(document, documents))
-    )
-    return {**answers, **dict(zip(documents, pages, strict=True))}
 
 
 class _Audit:

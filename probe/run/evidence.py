@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from itertools import islice
+from typing import Protocol
 
 from probe.facts import Answer, Question, Records, Status
 from probe.wire.http import KINDS
 from probe.wire.network import Network
 
-__all__ = ["gather"]
+__all__ = ["Fetch", "answers", "gather"]
 
 _ROUNDS = 12
 _SPENT = Answer(Status.SKIPPED, detail="the budget of questions or time was spent")
+
+Fetch = Callable[[Question], Awaitable[Answer]]
+
+
+class Ask(Protocol):
+    """What answers questions to the DNS, each, in so many seconds."""
+
+    def __call__(
+        self, questions: Iterable[Question], /, *, within: float
+    ) -> Awaitable[dict[Question, Answer]]: ...
 
 
 async def gather(
@@ -36,26 +47,31 @@ async def gather(
         if not wanted:
             break
         room = max(most - len(seen), 0) if time.monotonic() < until else 0
-        answers = dict.fromkeys(wanted[room:], _SPENT)
+        found = dict.fromkeys(wanted[room:], _SPENT)
         if room:
-            answers |= await _answers(wanted[:room], network, until - time.monotonic())
-        seen = seen.including(answers)
+            left = until - time.monotonic()
+            found |= await answers(wanted[:room], network.ask, network.fetch, left)
+        seen = seen.including(found)
     return seen
 
 
-async def _answers(wanted: list[Question], network: Network, within: float) -> dict[Question, Answer]:
-    """DNS answers and documents, all at once."""
-    names = tuple(one for one in wanted if one.type not in KINDS)
-    pages = [one for one in wanted if one.type in KINDS]
+async def answers(
+    wanted: Sequence[Question], ask: Ask, fetch: Fetch, within: float
+) -> dict[Question, Answer]:
+    """DNS answers from `ask` and documents from `fetch`, all at once; what takes longer is unknown."""
+    documents = [question for question in wanted if question.type in KINDS]
+    if not documents:
+        return await ask(wanted, within=within)
+    lookups = [question for question in wanted if question.type not in KINDS]
 
-    async def page(question: Question) -> Answer:
+    async def document(question: Question) -> Answer:
         try:
             async with asyncio.timeout(within):
-                return await network.fetch(question)
+                return await fetch(question)
         except TimeoutError:
             return Answer(Status.TIMEOUT, detail="no answer in the time allowed")
 
-    if not pages:
-        return dict(await network.ask(names))
-    found, fetched = await asyncio.gather(network.ask(names), asyncio.gather(*map(page, pages)))
-    return {**found, **dict(zip(pages, fetched, strict=True))}
+    found, pages = await asyncio.gather(
+        ask(lookups, within=within), asyncio.gather(*map(document, documents))
+    )
+    return {**found, **dict(zip(documents, pages, strict=True))}

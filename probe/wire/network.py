@@ -6,7 +6,7 @@ import functools
 import ipaddress
 import socket
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -94,9 +94,11 @@ class Network:
             await self._resolver.__aenter__()
         return self._resolver
 
-    async def ask(self, questions: tuple[Question, ...]) -> Mapping[Question, Answer]:
-        """The answers to some questions, through the run's cache."""
-        return await (await self.resolver()).ask(questions)
+    async def ask(
+        self, questions: Iterable[Question], *, within: float | None = None
+    ) -> dict[Question, Answer]:
+        """The answers to some questions, through the run's cache; `within` as of `Resolver.ask`."""
+        return await (await self.resolver()).ask(questions, within=within)
 
     async def fetch(self, question: Question) -> Answer:
         """The answer to one question of type HTTP, through the run's window on the web."""
