@@ -28,6 +28,11 @@ class Stage(enum.StrEnum):
     RSET = "rset"
     QUIT = "quit"
 
+    @classmethod
+    def named(cls, word: str) -> Stage | None:
+        """The stage of that name; None where there is none."""
+        return next((stage for stage in cls if stage == word), None)
+
 
 class Ending(enum.StrEnum):
     """How a step ended when no reply came, or none that can be believed."""

@@ -18,7 +18,6 @@ from probe.run.explain import explain_reply
 
 __all__ = ["Pile", "Reading", "explain_delivery"]
 
-_STAGES = {str(stage): stage for stage in Stage}
 _MAX_READINGS = 20_000
 _MAX_HOSTS = 20_000
 _GROUPS = 15  # kinds of reply that a pile's report shows
@@ -43,7 +42,7 @@ def explain_delivery(
             told,
             code=told.code or finding.evidence.get("code", ""),
             enhanced=told.enhanced or finding.evidence.get("enhanced", ""),
-            stage=stage or _stage(finding.evidence.get("stage", "")),
+            stage=stage or Stage.named(finding.evidence.get("stage", "")),
         )
         facts = report.facts
     else:
@@ -83,10 +82,6 @@ def _whole(told: Delivery) -> str:
     if read.code and enhanced:
         return f"{read.code} {enhanced} {read.text}"
     return " ".join(part for part in (code, enhanced, told.reply) if part)
-
-
-def _stage(name: str) -> Stage | None:
-    return _STAGES.get(name)
 
 
 def _evidence(told: Delivery) -> dict[str, str]:
@@ -207,7 +202,7 @@ class Pile:
     def explained(self, told: Delivery, reading: Reading, *, whole: bool = True) -> Report:
         """The report of one counted delivery; `whole`: with what can be read out of its words."""
         was = reading.finding
-        stage = told.stage or _stage(was.evidence.get("stage", ""))
+        stage = told.stage or Stage.named(was.evidence.get("stage", ""))
         told = told if stage is told.stage else dataclasses.replace(told, stage=stage)
         finding = Finding(
             was.rule, _evidence(told), was.detail, was.fix, was.confidence, was.matched, was.alternates

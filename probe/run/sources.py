@@ -37,7 +37,6 @@ MAX_LINE = 1024 * 1024  # bytes of one line of JSON or mail
 USUAL = "usual"  # the preset of thresholds
 
 _CHUNK = 1024 * 1024
-_STAGES = {str(stage): stage for stage in Stage}
 _MAX_PASTED = 1024 * 1024
 _MAX_FILES = 200_000
 _LAYERS = 2  # of compression, one inside the other: each may hold a thousand times what it weighs
@@ -286,10 +285,9 @@ def _line(line: bytes, name: str, asked: Asked) -> Report:
     if not isinstance(told, dict):
         return nothing_found(name, "this line is no JSON object")
     said = {key: str(value) for key, value in told.items() if isinstance(value, (str, int)) and key in _KEYS}
-    stage = said.get("stage", "").lower()
     report = explain_reply(
         said.get("reply", ""),
-        stage=_STAGES.get(stage, asked.stage),
+        stage=Stage.named(said.get("stage", "").lower()) or asked.stage,
         provider=said.get("provider", "") or asked.provider,
         mx=said.get("mx", "") or asked.mx,
         recipient=said.get("recipient", ""),
