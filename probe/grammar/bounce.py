@@ -11,14 +11,13 @@ import dataclasses
 import re
 
 from probe.grammar.delivery import Delivery, codes, folded
-from probe.grammar.mime import Mail, fields_of, mail, plain
+from probe.grammar.mime import STATUS, Mail, fields_of, mail, plain
 from probe.grammar.notice import addresses, notice, original
 from probe.grammar.status import MARKS, address, feedback, status
 from probe.grammar.webhook import events, loads
 
 __all__ = ["bounces", "pasted_bounce"]
 
-_STATUS = frozenset({"message/delivery-status", "message/global-delivery-status"})
 _COPIES = frozenset({"message/rfc822", "message/global", "text/rfc822-headers", "message/partial"})
 _DAEMON = re.compile(
     r"mailer-?daemon|mail-?daemon|mdaemon|mail delivery|delivery subsystem|mail ?system|postmaster|"
@@ -119,7 +118,7 @@ def _complaint(letter: Mail, copy: str) -> list[Delivery]:
 
 def _status(letter: Mail, copy: str) -> list[Delivery]:
     """A delivery status, wherever it stands: some reporters send it as plain text."""
-    texts = [part.text for part in letter.parts if part.kind in _STATUS]
+    texts = [part.text for part in letter.parts if part.kind in STATUS]
     if not texts:
         texts = [part.text for part in letter.parts if part.kind == "text/plain" and _is_status(part.text)]
     found = [one for text in texts for one in status(text)]

@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-__all__ = ["MAX_MAIL", "Mail", "Part", "fields_of", "mail", "plain"]
+__all__ = ["MAX_MAIL", "STATUS", "Mail", "Part", "fields_of", "mail", "plain"]
 
 MAX_MAIL = 16 * 1024 * 1024  # bytes of a mail that are looked at
 MAX_DEPTH = 12  # multiparts inside each other
@@ -23,12 +23,13 @@ MAX_PARTS = 64
 MAX_TEXT = 1024 * 1024  # bytes of a text part that are decoded
 MAX_STATUS = 8 * 1024 * 1024  # bytes of a delivery status: some 30,000 recipients
 MAX_HEADERS = 64 * 1024
+# A delivery status (RFC 3464, and RFC 6533 for international addresses).
+STATUS = frozenset({"message/delivery-status", "message/global-delivery-status"})
 
 _FIELD = re.compile(r"([!-9;-~]{1,76})[ \t]*:[ \t]*(.*)", re.DOTALL)
 _PARAM = re.compile(r";\s*([\w*-]{1,32})\s*=\s*(?:\"([^\"]{0,250})\"|([^\s;\"]{1,250}))")
 _WORD = re.compile(r"=\?([\w-]{1,40})(?:\*[\w-]{1,20})?\?([bqBQ])\?([^?\s]{0,2000})\?=(?:\s+(?==\?))?")
 _SPLIT = re.compile(rb"\r?\n\r?\n")
-_STATUS = frozenset({"message/delivery-status", "message/global-delivery-status"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ def _leaves(fields: list[tuple[str, str]], body: bytes, within: str, depth: int)
             return
     if kind.startswith("multipart/"):
         kind = "text/plain"
-    limit = MAX_STATUS if kind in _STATUS else MAX_TEXT
+    limit = MAX_STATUS if kind in STATUS else MAX_TEXT
     if not kind.startswith(("text/", "message/")):
         limit = 4096  # an attachment: its name is all that could matter
     raw = _transfer(body[: 2 * limit], known.get("content-transfer-encoding", ""))[:limit]

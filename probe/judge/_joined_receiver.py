@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from probe.checks import Domain, mx
 from probe.checks._evidence import seen_answer
 from probe.facts import Question, Records, Reply, Stage, Transcript, Turn
+from probe.grammar import sasl
 from probe.judge._joined_origin import receives, receives_questions
 from probe.judge.joined import Case, Claim, Conclusion, Status, dns, domain_of
 from probe.judge.session import evidence_of, mechanism_of, offered, on_the_way, took_on
@@ -15,7 +16,6 @@ from probe.rules import Cause
 
 __all__ = ["CLAIMS"]
 
-_TOKENS = {"XOAUTH2", "OAUTHBEARER"}
 _NO_SESSION = "the session in which it was said is not known"
 
 
@@ -147,7 +147,7 @@ def _login(case: Case, _seen: Records) -> Conclusion:
     ehlo = next((turn for turn in reversed(session.of(Stage.EHLO)) if isinstance(turn.heard, Reply)), None)
     facts = (_turn(ehlo),) if ehlo is not None else ()
     offers = f"the server offers {' '.join(names) or 'no mechanism'}, {used or 'none'} was used"
-    if method and names and set(names) <= _TOKENS:
+    if method and names and set(names) <= set(sasl.TOKEN):
         return Conclusion(Status.CONFIRMED, claim, f"{offers}: tokens only", facts)
     if used and names and used not in names:
         status = Status.CONFIRMED if method else Status.REFUTED

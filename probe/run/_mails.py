@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 from probe.grammar.bounce import bounces
 from probe.grammar.intake import Kind
+from probe.grammar.mime import MAX_MAIL
 from probe.grammar.status import MAX_RECIPIENTS
 from probe.rules import Report
 from probe.run.explain import nothing_found
@@ -15,11 +16,9 @@ from probe.run.sources import MAX_LINE, Asked, read_all
 
 __all__ = ["READERS"]
 
-_MAX_MAIL = 16 * 1024 * 1024
-
 
 def _mail(source: BinaryIO, name: str, asked: Asked) -> Iterator[Report]:
-    yield from _one_mail(read_all(source, _MAX_MAIL, name, asked), name, asked)
+    yield from _one_mail(read_all(source, MAX_MAIL, name, asked), name, asked)
 
 
 def _one_mail(data: bytes, name: str, asked: Asked) -> Iterator[Report]:
@@ -46,7 +45,7 @@ def _mbox(source: BinaryIO, name: str, asked: Asked) -> Iterator[Report]:
             number += 1
             yield from _one_mail(b"".join(kept), f"{name} #{number}", asked)
             kept, size = [], 0
-        if size < _MAX_MAIL:
+        if size < MAX_MAIL:
             kept.append(line)
             size += len(line)
         blank = line in {b"\n", b"\r\n"}
