@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from probe.render import Style, printable
-from probe.render._gist import Group, groups, line
+from probe.render._gist import Group, alike, groups, line
 from probe.render._words import bold, labelled, verdict_word, wrapped
 from probe.rules import Finding, Report, Verdict
 
@@ -59,19 +59,17 @@ def _count(value: object) -> int:
 
 def _causes(report: Report, style: Style) -> Iterator[str]:
     """One cause with one fix, and all its places: ``8 inboxes, tenant contoso.example``."""
-    alike: dict[tuple[str, str, Verdict], list[Group]] = {}
-    for group in groups([report]):
-        alike.setdefault((group.id, group.fix, group.verdict), []).append(group)
-    for (id_, fix, verdict), several in alike.items():
+    for several in alike(groups([report])):
+        first = several[0]
         yield ""
-        yield f"{verdict_word(verdict, style)} {printable(several[0].title)}   {line(id_)}"
+        yield f"{verdict_word(first.verdict, style)} {printable(first.title)}   {line(first.id)}"
         for group in several[:_MOST_PLACES]:
             yield f"  {group.count:>5} {'inbox' if group.count == 1 else 'inboxes'}{_place(group)}"
         if len(several) > _MOST_PLACES:
             rest = several[_MOST_PLACES:]
             yield f"  {sum(group.count for group in rest):>5} inboxes at {len(rest)} more places"
-        if fix:
-            yield from labelled("Fix", fix, style)
+        if first.fix:
+            yield from labelled("Fix", first.fix, style)
 
 
 def _place(group: Group) -> str:

@@ -17,6 +17,7 @@ __all__ = [
     "KINDS",
     "WORST_FIRST",
     "Group",
+    "alike",
     "by_kind",
     "by_verdict",
     "counted_by_kind",
@@ -167,6 +168,14 @@ def groups(reports: Iterable[Report]) -> list[Group]:
                 found.setdefault((finding.rule.id, fix_of(finding)), []).append((finding, report.subject))
     made = [_from_findings(several) for several in found.values()]
     return sorted(made, key=lambda group: (-group.verdict.rank, -group.count, group.id))
+
+
+def alike(told: Iterable[Group]) -> list[list[Group]]:
+    """The groups of one problem with one fix together: it is told once, with the places where it stands."""
+    held: dict[tuple[str, str, Verdict], list[Group]] = {}
+    for group in told:
+        held.setdefault((group.id, group.fix, group.verdict), []).append(group)
+    return list(held.values())
 
 
 def _from_findings(several: list[tuple[Finding, str]]) -> Group:

@@ -25,6 +25,7 @@ from probe.render._gist import (
     KINDS,
     WORST_FIRST,
     Group,
+    alike,
     by_kind,
     by_verdict,
     decisive,
@@ -183,16 +184,16 @@ _MARKS = {"C:": "ours", "S:": "theirs", "S~": "odd", "!:": "odd", "--": "dim"}
 
 def _causes(told: Iterable[Group], places: Mapping[str, str]) -> Iterator[_Cause]:
     """The same problem with the same fix at several tenants or domains is told once, with the places."""
-    alike: dict[tuple[str, str, Verdict], list[Group]] = {}
-    for group in told:
-        alike.setdefault((group.id, group.fix, group.verdict), []).append(group)
-    totals = {key: sum(group.count for group in several) for key, several in alike.items()}
-    for key, several in sorted(alike.items(), key=lambda one: (-one[0][2].rank, -totals[one[0]])):
+    for several in sorted(alike(told), key=lambda one: (-one[0].verdict.rank, -_total(one))):
         parts = (
             _Part(group, tuple((subject, places.get(subject, "")) for subject in group.subjects))
             for group in several
         )
-        yield _Cause(several[0], totals[key], tuple(parts))
+        yield _Cause(several[0], _total(several), tuple(parts))
+
+
+def _total(several: Iterable[Group]) -> int:
+    return sum(group.count for group in several)
 
 
 def _providers(subjects: list[_Subject]) -> dict[str, Mapping[Verdict, int]]:
