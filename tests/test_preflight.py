@@ -25,6 +25,7 @@ from probe.fakes.world import World
 from probe.grammar.inboxes import Row
 from probe.grammar.sheet import Record
 from probe.rules import Finding, Outcome, Report, State, Verdict
+from probe.run import _logins
 from probe.run._audits import Audits
 from probe.run._kept import kept, told_again
 from probe.run._logins import key_of
@@ -379,6 +380,14 @@ def test_sessions_at_one_host_are_bounded() -> None:
     host = MailHost("mail.own.test", dict.fromkeys(addresses, Account("right", hang=0.05)))
     play([inbox(address) for address in addresses], host, Options(audit=False, per_host=2))
     assert host.peak == 2
+
+
+@pytest.mark.parametrize(("soft", "sessions"), [(1024, 100), (96, 32), (16, 1), (0, 100), (-1, 100)], ids=str)
+def test_the_descriptors_of_this_machine_bound_the_sessions(
+    monkeypatch: pytest.MonkeyPatch, soft: int, sessions: int
+) -> None:
+    monkeypatch.setattr("probe.wire.doctor.descriptors", lambda: (soft, soft))
+    assert min(Options().at_once, _logins._descriptors()) == sessions
 
 
 def test_sessions_in_all_are_bounded() -> None:

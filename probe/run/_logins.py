@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import resource
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from probe.run._lanes import Lane, Lanes, Pace
 from probe.run._signs import Sign, not_reached, sign_of
 from probe.run.creds import check_creds
 from probe.run.discovery import Server
+from probe.wire import doctor
 from probe.wire.journal import Journal
 from probe.wire.network import Network
 from probe.wire.refused import Refused
@@ -26,6 +26,7 @@ __all__ = ["Logins", "Options", "Session", "key_of", "report_of", "unsent"]
 
 _TRIES = 3  # of a session that ended before the login left
 _IN_A_ROW = 12  # inboxes that are not reached before it is the network here
+_UNLIMITED = 1_000_000  # sessions, where no limit is known
 _HOSTS = 3  # that they must belong to, where the list has so many
 
 
@@ -203,8 +204,8 @@ class Logins:
 
 def _descriptors() -> int:
     """How many sessions the file descriptors of this process allow; some are kept for DNS and files."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return 1_000_000 if soft == resource.RLIM_INFINITY else max(1, (soft - 32) // 2)
+    soft, _ = doctor.descriptors()
+    return max(1, (soft - 32) // 2) if soft > 0 else _UNLIMITED
 
 
 def _clock(moment: float) -> str:

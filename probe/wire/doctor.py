@@ -36,7 +36,7 @@ def own_addresses() -> dict[str, str]:
 
 
 def descriptors() -> tuple[int, int]:
-    """How many files may be open at once, now and at most; (0, 0) where the system does not say."""
+    """How many files may be open at once, now and at most; (0, 0) where the system does not say, -1: any."""
     try:
         import resource  # noqa: PLC0415  # there is none on some systems
     except ImportError:
