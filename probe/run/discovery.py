@@ -39,7 +39,8 @@ async def submission_server(inbox: Inbox, network: Network) -> Server:
     """
     told = _named(inbox.provider)
     if inbox.host:
-        return _told(inbox, _id(told or catalogue.provider_of_host(inbox.host)), "as told")
+        port, tls = _as_told(inbox, 587, TlsMode.STARTTLS)
+        return Server(inbox.host, port, tls, _id(told or catalogue.provider_of_host(inbox.host)), "as told")
     domain = address(inbox.address).domain
     if told is not None and told.submission:
         return _served(inbox, told, "as told", domain)
@@ -68,11 +69,17 @@ def _preference(value: str) -> int:
     return int(number) if number.isdigit() else 65536
 
 
-def _told(inbox: Inbox, provider: str, how: str) -> Server:
-    """Port and TLS from one another where only one was told (RFC 8314 section 3.3)."""
-    tls = inbox.tls or (TlsMode.IMPLICIT if inbox.port == 465 else TlsMode.STARTTLS)
-    port = inbox.port or (465 if tls is TlsMode.IMPLICIT else 587)
-    return Server(inbox.host, port, tls, provider, how)
+def _as_told(inbox: Inbox, port: int, tls: TlsMode) -> tuple[int, TlsMode]:
+    """A server's port and TLS as told; where only one was told, and is another, the other follows from it.
+
+    RFC 8314 section 3.3: 465 is for TLS from the start, every other port for STARTTLS.
+    """
+    if inbox.port not in {0, port}:
+        return inbox.port, inbox.tls or (TlsMode.IMPLICIT if inbox.port == 465 else TlsMode.STARTTLS)
+    wanted = inbox.tls or tls
+    if not inbox.port and (wanted is TlsMode.IMPLICIT) is not (tls is TlsMode.IMPLICIT):
+        return 465 if wanted is TlsMode.IMPLICIT else 587, wanted
+    return port, wanted
 
 
 def _named(label: str) -> catalogue.Provider | None:
@@ -93,8 +100,8 @@ def _served(inbox: Inbox, provider: catalogue.Provider, how: str, *names: str) -
         if (not inbox.port or one.port == inbox.port) and (inbox.tls is None or one.tls == inbox.tls)
     ]
     first = (fits or servers)[0]
-    port = inbox.port or first.port
-    return Server(first.host, port, inbox.tls or TlsMode(first.tls), provider.id, how)
+    port, tls = _as_told(inbox, first.port, TlsMode(first.tls))
+    return Server(first.host, port, tls, provider.id, how)
 
 
 def _by_srv(inbox: Inbox, domain: str, question: Question, answer: Answer, tls: TlsMode) -> Server:
@@ -116,7 +123,8 @@ def _by_srv(inbox: Inbox, domain: str, question: Question, answer: Answer, tls: 
         )
     if port == 465:
         tls = TlsMode.IMPLICIT  # some publish the TLS port under the service for STARTTLS
-    return Server(host, inbox.port or port, inbox.tls or tls, _id(provider), "by SRV record")
+    port, tls = _as_told(inbox, port, tls)
+    return Server(host, port, tls, _id(provider), "by SRV record")
 
 
 def _unknown(domain: str, mx: Question, answer: Answer, services: list[tuple[Question, Answer]]) -> Server:
