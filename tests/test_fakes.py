@@ -15,8 +15,11 @@ from typing import TypeVar
 import pytest
 
 from probe.fakes import tls
+from probe.fakes.ordinary import REMEMBERED, part_of
+from probe.fakes.raw import RawServer
 from probe.fakes.scenario import CERTIFICATES, Scenario, ScenarioError, load_all, parse
 from probe.fakes.script import MECHANISMS, Then
+from probe.fakes.smtp import SmtpServer
 from probe.fakes.world import World
 
 T = TypeVar("T")
@@ -438,6 +441,26 @@ def test_hundreds_may_come_at_once(server: str) -> None:
             return world.tally.connections
 
     assert run(session()) == 300
+
+
+@BOTH
+def test_a_server_that_stays_up_remembers_no_more_than_it_says(server: str) -> None:
+    async def session() -> None:
+        part = part_of(scenario(f'server = "{server}"'))
+        async with (RawServer if server == "raw" else SmtpServer)(part) as serving:
+            for _ in range(3):
+                reader, writer = await asyncio.open_connection("127.0.0.1", serving.port)
+                writer.write(b"NOOP\r\n" * 600 + b"QUIT\r\n")
+                while await reader.readline():
+                    pass
+                writer.close()
+                await writer.wait_closed()
+            while serving._sessions:  # noqa: ASYNC110 - the server tells nobody when a session is over
+                await asyncio.sleep(0.01)
+            assert (serving.tally.connections, serving.tally["NOOP"], serving.tally["QUIT"]) == (3, 1800, 3)
+            assert len(serving.tally.commands) == REMEMBERED
+
+    run(session())
 
 
 def test_a_flood_ends_when_the_client_leaves() -> None:

@@ -22,6 +22,8 @@ Examples:
 
 Ctrl-C ends it and tells what the servers saw."""
 
+_MOST_MECHANISMS = 8  # that are named; clients may make some up
+
 
 def command(
     names: Annotated[list[str], typer.Argument(metavar="SCENARIO...", help="Names, or paths of files.")],
@@ -99,7 +101,8 @@ def _told(world: World) -> Iterator[str]:
 def _counted(world: World) -> str:
     """What a server saw, in one line."""
     tally = world.tally
-    logins = f"{tally.auth} AUTH" + (f" ({', '.join(tally.mechanisms)})" if tally.mechanisms else "")
+    tried = list(dict.fromkeys(tally.mechanisms))[:_MOST_MECHANISMS]
+    logins = f"{tally.auth} AUTH" + (f" ({', '.join(tried)})" if tried else "")
     connections = f"{tally.connections} connection{'' if tally.connections == 1 else 's'}"
     plain = f", {tally.plaintext} secrets in the clear" if tally.plaintext else ""
     return f"{connections}, {logins}, {tally['DATA']} DATA{plain}"

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import base64
 import urllib.parse
+from collections import Counter
 from dataclasses import dataclass, field, replace
 
 from .sasl import Account
 from .scenario import Scenario, Server
 from .script import Act, Script
 
-__all__ = ["BYTES", "LIFETIME", "Part", "Tally", "multiline", "part_of"]
+__all__ = ["BYTES", "LIFETIME", "REMEMBERED", "Part", "Tally", "multiline", "part_of"]
 
 LIFETIME = 60.0  # seconds a connection may live
 BYTES = 64 << 20  # bytes a server sends on one connection, floods included
+REMEMBERED = 1_000  # commands in their order; of all later ones there are counts
+_COMMANDS = frozenset(
+    ("EHLO", "HELO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA", "RSET", "NOOP", "QUIT", "VRFY", "EXPN")
+)
 
 REPLIES = {
     "helo": "250 {host}",
@@ -40,7 +45,10 @@ _EXTENSIONS = ("PIPELINING", "SIZE 35882577", "ENHANCEDSTATUSCODES", "8BITMIME",
 
 @dataclass(slots=True)
 class Tally:
-    """What a server saw, over all connections. `plaintext` counts secrets that came without TLS."""
+    """What a server saw, over all connections. `plaintext` counts secrets that came without TLS.
+
+    `commands` and `mechanisms` are the first of them, in their order: a server may stay up for weeks.
+    """
 
     connections: int = 0
     commands: list[str] = field(default_factory=list)
@@ -48,19 +56,36 @@ class Tally:
     handshakes: int = 0
     plaintext: int = 0
     sent: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
 
     def __getitem__(self, command: str) -> int:
         """How often a command came."""
-        return self.commands.count(command)
+        return self.counts[command]
+
+    def heard(self, command: str) -> None:
+        """Writes down a command; those that no server knows are counted together."""
+        self.counts[command if command in _COMMANDS else ""] += 1
+        _remember(self.commands, command)
+
+    def tried(self, mechanism: str) -> None:
+        """Writes down a mechanism of AUTH."""
+        _remember(self.mechanisms, mechanism)
 
     def copy(self) -> Tally:
         """The counts as they are now."""
-        return replace(self, commands=self.commands[:], mechanisms=self.mechanisms[:])
+        return replace(
+            self, commands=self.commands[:], mechanisms=self.mechanisms[:], counts=self.counts.copy()
+        )
 
     @property
     def auth(self) -> int:
         """AUTH commands: attempts on the account."""
         return self["AUTH"]
+
+
+def _remember(words: list[str], word: str) -> None:
+    if len(words) < REMEMBERED:
+        words.append(word[:32])
 
 
 @dataclass(frozen=True, slots=True)

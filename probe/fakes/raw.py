@@ -98,7 +98,7 @@ class _Session:
             self.line = await self.read()
             word, _, _ = self.line.partition(b" ")
             command = word.upper().decode("latin-1")[:16]
-            self.tally.commands.append(command)
+            self.tally.heard(command)
             await self.command(command)
 
     async def command(self, command: str) -> None:
@@ -149,7 +149,7 @@ class _Session:
         _, _, rest = self.line.partition(b" ")
         name, _, self.blob = rest.partition(b" ")
         mechanism = name.upper().decode("latin-1")[:32]
-        self.tally.mechanisms.append(mechanism)
+        self.tally.tried(mechanism)
         script = self.part.script(f"auth_{mechanism.lower().replace('-', '_')}")
         if script is not None and (len(script) > 1 or not script[0].ordinary or mechanism not in MECHANISMS):
             await self.play(script)

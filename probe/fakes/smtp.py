@@ -48,9 +48,8 @@ class SmtpServer:
         context = server_context(smtp.cert, smtp.names or (self.part.host,), smtp.tls_version)
 
         def connected() -> _Scripted:
-            session = _Scripted(self.part, self.tally, context if self.part.tls == "starttls" else None)
-            self._sessions.add(session)
-            return session
+            starting = context if self.part.tls == "starttls" else None
+            return _Scripted(self.part, self.tally, starting, self._sessions)
 
         self._server = await loop.create_server(
             connected,
@@ -67,7 +66,7 @@ class SmtpServer:
     ) -> None:
         assert self._server is not None
         self._server.close()
-        for session in self._sessions:
+        for session in list(self._sessions):
             await session.end()
 
 
@@ -160,12 +159,13 @@ class _Hooks:
 class _Scripted(SMTP):
     """One connection: aiosmtpd's SMTP whose every reply may be somebody else's words."""
 
-    def __init__(self, part: Part, tally: Tally, tls_context: Any) -> None:
+    def __init__(self, part: Part, tally: Tally, tls_context: Any, open_ones: set[_Scripted]) -> None:
         self.command_size_limits = collections.defaultdict(lambda: _ANY)
         self.command_size_limit = _ANY
         self.line_length_limit = _LINE
         self.part = part
         self.tally = tally
+        self._open = open_ones
         self._instead: Act | None = None
         self._last = False
         self._lifetime: asyncio.TimerHandle | None = None
@@ -193,6 +193,7 @@ class _Scripted(SMTP):
         super().connection_made(transport)
         if self._lifetime is None:
             self.tally.connections += 1
+            self._open.add(self)
             self._lifetime = self.loop.call_later(LIFETIME, self._abort)
         if self.secure:
             self.tally.handshakes += 1
@@ -201,6 +202,8 @@ class _Scripted(SMTP):
         if self._lifetime is not None:
             self._lifetime.cancel()
         super().connection_lost(error)
+        assert self._handler_coroutine is not None
+        self._handler_coroutine.add_done_callback(lambda _: self._open.discard(self))
 
     def _abort(self) -> None:
         transport = self._original_transport or self.transport
@@ -236,7 +239,7 @@ class _Scripted(SMTP):
 
     def _counted(self, command: str, method: _Method) -> _Method:
         async def count(arg: str | None) -> None:
-            self.tally.commands.append(command)
+            self.tally.heard(command)
             await method(arg)
 
         return count
@@ -254,7 +257,7 @@ class _Scripted(SMTP):
         """AUTH, counted; without TLS the secret is looked for."""
         words = (arg or "").split()
         name = words[0].upper() if words else ""
-        self.tally.mechanisms.append(name)
+        self.tally.tried(name)
         self._watch(" ".join(words).encode())
         script = self.part.script(f"auth_{name.lower().replace('-', '_')}")
         if script is not None and name not in MECHANISMS:
