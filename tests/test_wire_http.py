@@ -72,6 +72,7 @@ def test_every_url_is_fetched_once() -> None:
         ("self-signed", "self"),
         ("unknown-ca", "issuer"),
         ("wrong-name", "Hostname mismatch"),
+        ("name-in-subject-only", "Hostname mismatch"),
     ],
 )
 def test_a_certificate_that_does_not_hold(cert: str, reason: str) -> None:

@@ -21,6 +21,8 @@ from itertools import islice
 from typing import Any
 from urllib.parse import urlsplit
 
+from probe.wire import tls
+
 __all__ = ["Https", "Place", "Server", "Stream", "Udp", "forget", "server", "system"]
 
 _BATCH = 64  # datagrams read before the event loop gets its turn
@@ -266,7 +268,7 @@ class Https:
 
         self._url = to.url
         self._client = httpx2.AsyncClient(
-            verify=context or ssl.create_default_context(), trust_env=False, follow_redirects=False
+            verify=context or tls.verifying(), trust_env=False, follow_redirects=False
         )
         self._failures: tuple[type[Exception], ...] = (httpx2.HTTPError, httpx2.InvalidURL)
 

@@ -20,6 +20,7 @@ from typing import Self
 
 from probe.facts import Answer, Question, Status
 from probe.wire import _dns_message as message
+from probe.wire import tls
 from probe.wire._dns_asking import Asking, Statistics, Waiting, Way, reason, wake
 from probe.wire._dns_transport import Https, Place, Server, Stream, Udp, forget, server, system
 
@@ -186,7 +187,7 @@ class Resolver:
         if to.way == "udp":
             way.udp = Udp(to, partial(self._heard, way), partial(self._broken, way), pool=pool)
         elif to.way == "tls":
-            way.stream = Stream(to, self._context or ssl.create_default_context())
+            way.stream = Stream(to, self._context or tls.verifying())
         else:
             way.stream = Https(to, self._context)
         return way

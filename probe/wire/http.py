@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urljoin, urlsplit
 
 from probe.facts import Answer, Question, Status
+from probe.wire import tls
 
 if TYPE_CHECKING:
     import httpx2
@@ -161,8 +162,8 @@ def fetcher(resolver: _Asks) -> Callable[[Question], Awaitable[Answer]]:
 
 @functools.cache
 def _context(ca_file: str) -> ssl.SSLContext:
-    """One context for all: reading the CA bundle takes longer than a handshake."""
-    return ssl.create_default_context(cafile=ca_file or None)
+    """One context for all. Not that of a run's SMTP: the client announces its protocols in it (ALPN)."""
+    return tls.verifying(ca_file)
 
 
 def _client(ca_file: str, timeout: float) -> httpx2.AsyncClient:
