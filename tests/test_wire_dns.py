@@ -369,7 +369,17 @@ def test_servers_as_people_write_them(text: str, where: tuple[str, str, int, str
 
 
 @pytest.mark.parametrize(
-    "text", ["", "dns.example", "1.2.3", "127.0.0.1:0", "127.0.0.1:99999", "127.0.0.1:x", "https://"]
+    "text",
+    [
+        "",
+        "dns.example",
+        "1.2.3",
+        "127.0.0.1:0",
+        "127.0.0.1:99999",
+        "127.0.0.1:0065535999",
+        "127.0.0.1:x",
+        "https://",
+    ],
 )
 def test_what_is_no_server_is_refused_with_a_sentence(text: str) -> None:
     with pytest.raises(ValueError, match=r"no resolver|no port|names no host"):

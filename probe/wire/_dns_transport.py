@@ -81,7 +81,7 @@ def _parted(text: str) -> tuple[str, int]:
         return text[1:-1], 53
     if not colon or (":" in host and not text.startswith("[")):
         return text, 53
-    if not (port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65536):
+    if not (port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) < 65536):
         raise ValueError(f"{text!r} has no port between 1 and 65535")
     return host.removeprefix("[").removesuffix("]"), int(port)
 
