@@ -18,7 +18,7 @@ from probe.fakes import tls
 from probe.fakes.ordinary import REMEMBERED, part_of
 from probe.fakes.raw import RawServer
 from probe.fakes.scenario import CERTIFICATES, Scenario, ScenarioError, load_all, parse
-from probe.fakes.script import MECHANISMS, Then
+from probe.fakes.script import Then
 from probe.fakes.smtp import SmtpServer
 from probe.fakes.world import World
 
@@ -500,12 +500,6 @@ def test_placeholders_hold_what_the_client_sent() -> None:
         assert heard[-1] == f"535 {ADA} {secret} {b64(secret)} {secret.encode().hex()} zebra-quilt-42"
 
     run(session())
-
-
-def test_the_mechanisms_named_in_scripts_are_those_that_exist() -> None:
-    from probe.fakes.sasl import MECHANISMS as PLAYED
-
-    assert {name.lower().replace("-", "_") for name in PLAYED} == set(MECHANISMS)
 
 
 def test_every_scenario_there_is_can_be_read() -> None:

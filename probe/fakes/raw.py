@@ -17,7 +17,7 @@ from typing import Self
 
 from .ordinary import BYTES, LIFETIME, Part, Tally
 from .sasl import MECHANISMS, MalformedError, decode
-from .script import Act, Script, Then
+from .script import Act, Script, Then, auth_stage
 from .tls import server_context
 
 __all__ = ["RawServer"]
@@ -150,7 +150,7 @@ class _Session:
         name, _, self.blob = rest.partition(b" ")
         mechanism = name.upper().decode("latin-1")[:32]
         self.tally.tried(mechanism)
-        script = self.part.script(f"auth_{mechanism.lower().replace('-', '_')}")
+        script = self.part.script(auth_stage(mechanism))
         if script is not None and (len(script) > 1 or not script[0].ordinary or mechanism not in MECHANISMS):
             await self.play(script)
             return

@@ -2,7 +2,7 @@
 
 A mechanism yields a challenge and is sent the client's response, both decoded; it returns whether the
 credentials are right. It is started with the client's initial response, None where there was none.
-`Cancelled` and `MalformedError` end an exchange early (RFC 4954 section 4).
+`MalformedError` ends an exchange early (RFC 4954 section 4).
 """
 
 from __future__ import annotations

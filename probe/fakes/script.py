@@ -11,9 +11,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-__all__ = ["MECHANISMS", "STAGES", "Act", "ScenarioError", "Script", "Then", "acts", "known"]
+from .sasl import MECHANISMS
 
-MECHANISMS = ("plain", "login", "cram_md5", "scram_sha_256", "xoauth2", "oauthbearer")
+__all__ = ["STAGES", "Act", "ScenarioError", "Script", "Then", "acts", "auth_stage", "known"]
+
+
+def auth_stage(mechanism: str) -> str:
+    """The stage that answers AUTH with this mechanism: ``auth_cram_md5``."""
+    return f"auth_{mechanism.lower().replace('-', '_')}"
+
+
 STAGES = (
     "connect",
     "greeting",
@@ -23,7 +30,7 @@ STAGES = (
     "starttls",
     "tls_up",
     "auth",
-    *(f"auth_{mechanism}" for mechanism in MECHANISMS),
+    *map(auth_stage, MECHANISMS),
     "mail",
     "rcpt",
     "rcpt_other",

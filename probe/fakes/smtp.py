@@ -18,7 +18,7 @@ from aiosmtpd.smtp import MISSING, SMTP, AuthResult, Envelope, LoginPassword, Se
 
 from .ordinary import LIFETIME, Part, Tally
 from .sasl import MECHANISMS, MalformedError, decode
-from .script import Act, Then
+from .script import Act, Then, auth_stage
 from .tls import server_context
 
 __all__ = ["SmtpServer"]
@@ -259,7 +259,7 @@ class _Scripted(SMTP):
         name = words[0].upper() if words else ""
         self.tally.tried(name)
         self._watch(" ".join(words).encode())
-        script = self.part.script(f"auth_{name.lower().replace('-', '_')}")
+        script = self.part.script(auth_stage(name))
         if script is not None and name not in MECHANISMS:
             await self.push(await self.said(script[0]))
             return
@@ -301,7 +301,7 @@ class _Scripted(SMTP):
             return AuthResult(success=False, handled=False, message=self.part.reply("malformed"))
 
     def _ended(self, mechanism: str, right: bool) -> AuthResult:
-        script = self.part.script(f"auth_{mechanism.lower().replace('-', '_')}")
+        script = self.part.script(auth_stage(mechanism))
         if script is None:
             reply = self.part.reply("success" if right else "failure")
             return AuthResult(success=right, handled=False, message=reply)
