@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import shlex
 import signal
@@ -59,7 +60,9 @@ def test_run_ends_with_1_where_something_comes_out_otherwise(tmp_path: Path) -> 
         (("scenarios", "list", "nosuch-*"), "no scenario matches"),
         (("scenarios", "record", "/nonexistent"), "cannot be read"),
         (("serve", "nosuch"), "no such scenario"),
-        (("serve", "creds-usable", "--port", "99999"), "is no port"),
+        (("serve", "creds-usable", "--port", "65536"), "--port 65536 is no port for a server"),
+        (("serve", "creds-usable", "--port", "-1"), "is no port"),
+        (("serve", "creds-usable", "creds-usable", "--port", "65535"), "for the first of 2 servers"),
     ],
 )
 def test_what_is_wrong_is_said_and_ends_with_2(words: tuple[str, ...], complaint: str) -> None:
@@ -100,6 +103,15 @@ def test_the_demo_shows_four_inboxes_and_needs_no_network() -> None:
     for words in ("nothing to mend", "535 5.7.8", "app password", "certificate has expired", "probe serve"):
         assert words in told.stdout
     assert "zebra-quilt-42" not in told.stdout
+
+
+def test_the_last_port_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def taken(_scenarios: object, port: int) -> None:
+        raise OSError(errno.EADDRINUSE, "Address already in use", str(port))
+
+    monkeypatch.setattr("probe.cli.serve._serve", taken)
+    for words in (("creds-usable", "--port", "65535"), ("creds-usable", "creds-usable", "--port", "65534")):
+        assert "cannot listen on 127.0.0.1:6553" in probe("serve", *words).stderr
 
 
 @pytest.fixture

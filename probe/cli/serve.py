@@ -36,8 +36,9 @@ def command(
 
     from probe.fakes.scenario import ScenarioError, load
 
-    if not 0 <= port <= 65535 - len(names):
-        refuse(f"--port {port} is no port; ports are 1 to 65535")
+    last = port + len(names) - 1
+    if port and not 1 <= port <= last <= 65535:
+        refuse(f"--port {port} is no port for {_servers(len(names))}; ports are 1 to 65535")
     try:
         scenarios = [load(name) for name in names]
     except ScenarioError as problem:
@@ -49,6 +50,10 @@ def command(
         asyncio.run(_serve(scenarios, port))
     except OSError as problem:
         refuse(f"cannot listen on 127.0.0.1:{port}: {problem.strerror}")
+
+
+def _servers(count: int) -> str:
+    return "a server" if count == 1 else f"the first of {count} servers"
 
 
 async def _serve(scenarios: Sequence[Scenario], port: int) -> None:
