@@ -65,6 +65,11 @@ def test_scram_sha_256() -> None:
     assert talk("SCRAM-SHA-256", FIRST, FINAL, nonce=NONCE) == [b"n,,n=user,r=" + NONCE.encode(), PROOF, b""]
 
 
+@pytest.mark.parametrize("final", [FINAL + b",m=more", b"e=invalid-proof", b"e=other-error,m=more"])
+def test_scram_answers_a_proof_with_extensions_and_an_error_with_nothing(final: bytes) -> None:
+    assert talk("SCRAM-SHA-256", FIRST, final, nonce=NONCE)[1:] == [PROOF, b""]
+
+
 @pytest.mark.parametrize(
     ("challenges", "reason"),
     [
@@ -74,7 +79,7 @@ def test_scram_sha_256() -> None:
         ((b"r=" + NONCE.encode() + b"x,s=QSXCR,i=4096",), "challenge-unreadable"),
         ((b"r=" + NONCE.encode() + b"x,s=QSXC,i=9999999999",), "scram-too-costly"),
         ((FIRST, b"v=AAAA"), "server-not-genuine"),
-        ((FIRST, b"e=invalid-proof"), "server-not-genuine"),
+        ((FIRST, FINAL[:-1] + b"A"), "server-not-genuine"),
     ],
 )
 def test_scram_stops(challenges: tuple[bytes, ...], reason: str) -> None:

@@ -99,7 +99,10 @@ def _scram_sha_256(account: Account, initial: bytes | None) -> Exchange:
         proof = decode(answered[b"p"])
         signature = _digest(hashlib.sha256(client_key).digest(), message)
         user = said[b"n"].replace(b"=2C", b",").replace(b"=3D", b"=")
-        if user != account.user.encode() or proof != _xor(client_key, signature):
+        if user != account.user.encode():
+            return False
+        if proof != _xor(client_key, signature):
+            yield b"e=invalid-proof"
             return False
     key = b"does not know it" if account.impostor else salted
     yield b"v=" + base64.b64encode(_digest(_digest(key, b"Server Key"), message))
