@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import json
 import random
 import tomllib
@@ -471,6 +472,21 @@ def test_the_kept_form_follows_the_files(tmp_path: Path, monkeypatch: pytest.Mon
     path.write_text(GOOD.replace("Nobody", "Nobody there"), "utf-8")
     rules = _compile.Rows[str, dict[str, str]](_compile.compiled(folder)["rules"], dict)
     assert rules["one/nobody"]["title"] == "Nobody there"
+
+
+def test_a_kept_form_that_cannot_be_written_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_self: Path, _target: Path) -> Path:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(Path, "replace", full)
+    folder = tmp_path / "catalogue"
+    folder.mkdir()
+    (folder / "one.toml").write_text(GOOD, "utf-8")
+    assert set(_compile.compiled(folder)["rules"]) == {"one/nobody"}
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["one.toml"]
 
 
 def test_a_broken_kept_form_and_a_broken_file_cost_nothing_else(

@@ -78,9 +78,17 @@ def _keep(folder: Path, data: bytes) -> None:
     import tempfile  # noqa: PLC0415  # only when the kept form is stale
 
     for place in _places(folder):
-        with contextlib.suppress(OSError):
+        temporary = ""
+        try:
             place.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=place.parent, delete=False) as file:
+            with tempfile.NamedTemporaryFile(
+                dir=place.parent, prefix=f".{place.name}.", delete=False
+            ) as file:
+                temporary = file.name
                 file.write(data)
-            Path(file.name).replace(place)  # readers see the old table or the new one, never half of it
+            Path(temporary).replace(place)  # readers see the old table or the new one, never half of it
+        except OSError:
+            with contextlib.suppress(OSError):
+                Path(temporary).unlink()
+        else:
             return
