@@ -2,7 +2,8 @@
 
 The folder is the registry: a file has `EXTENSIONS` (what `-o FILE` ends in) and `render`, which takes
 reports as they come and yields text as it is ready, so that a long run streams. A format that is read by
-a program with exit codes of its own has `exit_code` too, which takes verdicts.
+a program with exit codes of its own has `exit_code` too, which takes verdicts. A file whose name begins with
+an underscore is no format: it holds what several of them, or the commands, share.
 """
 
 from __future__ import annotations
@@ -65,6 +66,11 @@ def printable(text: str) -> str:
     """
     if text.isprintable():
         return text
-    return "".join(
-        char if char.isprintable() or char == "\n" else f"\\u{ord(char):04x}" for char in text.expandtabs()
+    shown = (
+        char if char.isprintable() or char == "\n" else _escaped(ord(char)) for char in text.expandtabs()
     )
+    return "".join(shown)
+
+
+def _escaped(point: int) -> str:
+    return f"\\u{point:04x}" if point <= 0xFFFF else f"\\U{point:08x}"
