@@ -21,7 +21,7 @@ from markdown_it import MarkdownIt
 from probe import render
 from probe.facts import Ending, Fault, Reply, Stage, Transcript, Turn
 from probe.fakes.scenario import Scenario
-from probe.render import Style
+from probe.render import Style, printable
 from probe.render import jsonl as jsonl_format
 from probe.render import nagios as nagios_format
 from probe.render._gist import counted_by_kind, decisive, groups
@@ -282,6 +282,10 @@ def test_a_monitoring_system_gets_one_line_with_one_bar(text: str) -> None:
 SERIES = re.compile(r'[a-z_]+\{(?:[a-z]+="(?:[^"\\\n]|\\["\\n])*",?)*\} [0-9.e+-]+')
 
 
+def test_what_is_made_visible_can_be_told_apart() -> None:
+    assert printable("\x1b\u202e\ue000\U000e0001\ue0001") == r"\u001b\u202e\ue000\U000e0001\ue0001"
+
+
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_prometheus_gets_every_series_once(text: str) -> None:
     lines = told("prom", *hostile_run(text), *hostile_run(text)).splitlines()
@@ -374,10 +378,17 @@ def test_prometheus_gets_zeros_too_and_the_end_of_certificates() -> None:
     assert session is not None
     assert session.tls is not None
     assert session.tls.certificate is not None
-    leaf = replace(session.tls.certificate, not_after="2026-12-01T00:00:00+00:00")
-    dated = replace(inbox(1), transcript=replace(session, tls=replace(session.tls, certificate=leaf)))
+    early, late = (
+        replace(session.tls.certificate, not_after=f"{year}-12-01T00:00:00+00:00") for year in (2026, 2027)
+    )
+    dated, renewed = (
+        replace(inbox(1), transcript=replace(session, tls=replace(session.tls, certificate=leaf)))
+        for leaf in (early, late)
+    )
     expiry = 'probe_certificate_expiry_timestamp_seconds{kind="creds",subject="sales1@brand1.example"} 1796083200\n'
     assert expiry in told("prom", dated)
+    assert expiry in told("prom", dated, renewed)
+    assert expiry in told("prom", renewed, dated)
 
 
 def test_markdown_tells_the_causes_and_what_is_not_ok() -> None:

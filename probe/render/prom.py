@@ -51,7 +51,8 @@ def _gauges(reports: list[Report]) -> dict[str, _Series]:
         if report.timings:
             _worse(gauges["probe_seconds"], who, sum(report.timings.values()))
         if (ends := _expiry(report)) is not None:
-            gauges["probe_certificate_expiry_timestamp_seconds"][who] = ends
+            dated = gauges["probe_certificate_expiry_timestamp_seconds"]
+            dated[who] = min(ends, dated.get(who, ends))
         finding = decisive(report)
         if finding is not None and finding.verdict.rank >= Verdict.WARN.rank:
             labels = (
