@@ -1,6 +1,6 @@
 """probe asks mail servers and DNS what a sender needs to know before a launch.
 
-The public API, about fifteen names; each is imported when it is first used, so that ``import probe``
+The public API, some twenty names; each is imported when it is first used, so that ``import probe``
 costs nothing.
 """
 

@@ -201,7 +201,7 @@ async def _testimony(
 
 
 def surprises(expect: Expect, report: Report, tally: Tally) -> Iterator[str]:
-    """What came out otherwise than was told; a fake must never see DATA or a secret in the clear."""
+    """What came out otherwise than was told; a fake must never see DATA."""
     found = {
         "verdict": str(report.verdict),
         "outcome": None if report.outcome is None else str(report.outcome),

@@ -19,7 +19,7 @@ _MOST_NAMED = 2000  # servers, and wrong rows, that are told apart
 
 @dataclass(slots=True)
 class Double:
-    """A login that stands in several rows: their lines, and whether their passwords and servers agree."""
+    """A login that stands in several rows: their lines, and whether their passwords agree."""
 
     lines: list[int] = field(default_factory=list)
     secrets: set[int] = field(default_factory=set)
@@ -35,8 +35,7 @@ class Double:
 class Survey:
     """A list: how many rows it has, which are wrong (line and why), and the logins that stand twice.
 
-    `servers` counts the rows by host, provider or, where nothing tells it, "". `referred` counts the
-    kinds of places that hold secrets in their stead.
+    `servers` counts the rows by the host that was told or is the provider's, or "" where nothing tells it.
     """
 
     rows: int

@@ -28,8 +28,8 @@ MOST_SESSIONS = 24
 class Examined:
     """What is to be looked at: hosts that may be connected to (port 0: the usual three), files of secrets.
 
-    `page` is a URL whose Date header the clock is compared with, `sending_ip` the address the world sees,
-    `helo` the name said in EHLO. `nonce` makes names that do not exist, for tests.
+    `page` is a URL whose Date header the clock is compared with, `sending_ip` the address the world sees.
+    `nonce` makes names that do not exist, for tests.
     """
 
     hosts: Sequence[tuple[str, int]] = ()
