@@ -411,6 +411,17 @@ def test_a_file_that_was_compressed_twice_is_read_and_no_deeper_one() -> None:
     assert "compressed more than 2 times" in deeper["findings"][0]["detail"]
 
 
+@pytest.mark.parametrize("end", [b"", b"\xff" * 20], ids=["half a file", "a damaged one"])
+def test_a_compressed_file_of_which_nothing_can_be_read_is_unknown(end: bytes) -> None:
+    code, out, _ = explain("-f", "jsonl", "-", stdin=packed(b"550 5.1.1 User unknown", 1)[:12] + end)
+    (finding,) = json.loads(out)["findings"]
+    assert (code, finding["id"], finding["detail"]) == (
+        3,
+        "mail/no-failure",
+        "the compressed file is damaged",
+    )
+
+
 def test_a_sentence_that_begins_with_from_ends_no_mail() -> None:
     notice = TOP + "bob@corp.example: mailbox is full\n\nFrom now on nothing is delivered.\n"
     assert len(lines("-", stdin="From x@y.example Sat Nov 21 10:00:00 2026\n" + notice)) == 1

@@ -145,10 +145,16 @@ def _unpacked(packed: BinaryIO, name: str, asked: Asked, layers: int) -> Iterato
     import gzip  # noqa: PLC0415 -- few inputs are compressed
     import zlib  # noqa: PLC0415
 
+    told = False
     try:
-        yield from _explained(cast("BinaryIO", gzip.GzipFile(fileobj=packed)), name, asked, layers - 1)
+        for report in _explained(cast("BinaryIO", gzip.GzipFile(fileobj=packed)), name, asked, layers - 1):
+            told = True
+            yield report
     except (OSError, EOFError, zlib.error):
-        asked.note(f"{name}: the compressed file is damaged; what came before was read")
+        if told:
+            asked.note(f"{name}: the compressed file is damaged; what came before was read")
+        else:
+            yield nothing_found(name, "the compressed file is damaged")
 
 
 def _reader(kind: Kind) -> _Reader:
