@@ -94,7 +94,7 @@ def terms(audit: Audit) -> Iterator[Finding]:
             ", ".join(term.text for term in ignored[:10]),
             audit.publish(text) if sound else "",
         )
-    lettered = [term for term in record.mechanisms if term.letters or term.name == "ptr"]
+    lettered = [term for term in record.lookups if term.letters or term.name == "ptr"]
     if slow := [term for term in lettered if term.name == "ptr" or "p" in term.letters]:
         yield audit.found("ptr", ", ".join(term.text for term in slow[:10]), audit.without(*slow))
     seen: set[str] = set()
