@@ -411,9 +411,23 @@ def test_a_file_that_was_compressed_twice_is_read_and_no_deeper_one() -> None:
     assert "compressed more than 2 times" in deeper["findings"][0]["detail"]
 
 
+@pytest.mark.parametrize("end", [b"", b"\xff" * 20], ids=["cut off", "damaged"])
+def test_what_came_before_the_damage_is_told(end: bytes) -> None:
+    text = POSTFIX + "".join(f"Nov 21 11:00:00 mx postfix/qmgr[1]: {at:x}: removed\n" for at in range(50_000))
+    whole = gzip.compress(text.encode())
+    code, out, err = explain("-f", "jsonl", "-", stdin=whole[: len(whole) * 3 // 4] + end)
+    told = [json.loads(line) for line in out.splitlines()]
+    assert (code, [report["kind"] for report in told]) == (1, ["reply", "reply", "pile"])
+    assert [reply(report)["recipient"] for report in told[:2]] == ["bob@corp.example", "eve@corp.example"]
+    assert "damaged; what came before was read" in err
+    code, out, err = explain("-f", "jsonl", "-", stdin=gzip.compress(BOUNCE.encode())[:-30])
+    assert (code, reply(json.loads(out))["recipient"]) == (1, "bob@corp.example")
+    assert "damaged" in err
+
+
 @pytest.mark.parametrize("end", [b"", b"\xff" * 20], ids=["half a file", "a damaged one"])
 def test_a_compressed_file_of_which_nothing_can_be_read_is_unknown(end: bytes) -> None:
-    code, out, _ = explain("-f", "jsonl", "-", stdin=packed(b"550 5.1.1 User unknown", 1)[:12] + end)
+    code, out, _ = explain("-f", "jsonl", "-", stdin=packed(b"550 5.1.1 User unknown", 1)[:10] + end)
     (finding,) = json.loads(out)["findings"]
     assert (code, finding["id"], finding["detail"]) == (
         3,

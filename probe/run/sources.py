@@ -142,19 +142,16 @@ def _explained(stream: BinaryIO, name: str, asked: Asked, layers: int) -> Iterat
 
 
 def _unpacked(packed: BinaryIO, name: str, asked: Asked, layers: int) -> Iterator[Report]:
-    import gzip  # noqa: PLC0415 -- few inputs are compressed
-    import zlib  # noqa: PLC0415
+    from probe.run._unpacked import Unpacked  # noqa: PLC0415 -- few inputs are compressed
 
-    told = False
-    try:
-        for report in _explained(cast("BinaryIO", gzip.GzipFile(fileobj=packed)), name, asked, layers - 1):
-            told = True
-            yield report
-    except (OSError, EOFError, zlib.error):
-        if told:
-            asked.note(f"{name}: the compressed file is damaged; what came before was read")
-        else:
-            yield nothing_found(name, "the compressed file is damaged")
+    source = Unpacked(packed)
+    stream = io.BufferedReader(source)
+    if not stream.peek(1) and source.damaged:
+        yield nothing_found(name, "the compressed file is damaged")
+        return
+    yield from _explained(cast("BinaryIO", stream), name, asked, layers - 1)
+    if source.damaged:
+        asked.note(f"{name}: the compressed file is damaged; what came before was read")
 
 
 def _reader(kind: Kind) -> _Reader:
