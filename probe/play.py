@@ -231,8 +231,7 @@ def surprises(expect: Expect, report: Report, tally: Tally) -> Iterator[str]:
 
 
 def _deciding_stage(report: Report) -> str:
-    worst = max(report.findings, key=lambda finding: finding.verdict.rank, default=None)
-    return worst.evidence.get("stage", "") if worst else ""
+    return report.decisive.evidence.get("stage", "") if report.decisive is not None else ""
 
 
 def _diagnosis(report: Report) -> str | None:

@@ -387,3 +387,8 @@ class Report:
     def verdict(self) -> Verdict:
         """The worst finding's verdict."""
         return worst(finding.verdict for finding in self.findings)
+
+    @property
+    def decisive(self) -> Finding | None:
+        """The finding that decides the verdict: the first of the worst; None where there is none."""
+        return max(self.findings, key=lambda finding: finding.verdict.rank, default=None)

@@ -24,7 +24,7 @@ from probe.fakes.scenario import Scenario
 from probe.render import Style, printable
 from probe.render import jsonl as jsonl_format
 from probe.render import nagios as nagios_format
-from probe.render._gist import counted_by_kind, decisive, groups
+from probe.render._gist import counted_by_kind, groups
 from probe.render._picture import WIDTH, picture
 from probe.render._read import reports as read_back
 from probe.render.json import as_json, schema
@@ -353,7 +353,7 @@ def test_junit_tells_failures_from_what_could_not_be_told() -> None:
     ],
 )
 def test_nagios_states(verdict: Verdict, state: str, code: int) -> None:
-    finding = decisive(inbox(0))
+    finding = inbox(0).decisive
     assert finding is not None
     report = replace(inbox(0), findings=(replace(finding, rule=replace(finding.rule, verdict=verdict)),))
     assert told("nagios", report).startswith(

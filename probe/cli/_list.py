@@ -139,13 +139,15 @@ class Written:
         if not isinstance(line, int) or not (self.passed or self.failed):
             return
         go = report.verdict.rank < Verdict.WAIT.rank
-        worst = max(report.findings, key=lambda finding: finding.verdict.rank, default=None)
-        if go or worst is None:
+        decisive = report.decisive
+        if go or decisive is None:
             self._told[line] = (go, "", "")
             return
-        reason = f"{worst.rule.id}: {worst.rule.title}"
-        detail = f" ({worst.detail})" if worst.rule.id.startswith("preflight/") and worst.detail else ""
-        self._told[line] = (go, sys.intern(reason + detail), sys.intern(worst.fix or worst.rule.fix))
+        rule, detail = decisive.rule, decisive.detail
+        reason = f"{rule.id}: {rule.title}"
+        if rule.id.startswith("preflight/") and detail:
+            reason += f" ({detail})"
+        self._told[line] = (go, sys.intern(reason), sys.intern(decisive.fix or rule.fix))
 
     def write(self, whole: Listed) -> None:
         """Writes both files: the rows byte for byte, those that failed with the reason and the fix."""

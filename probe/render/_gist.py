@@ -21,7 +21,6 @@ __all__ = [
     "by_kind",
     "by_verdict",
     "counted_by_kind",
-    "decisive",
     "fix_of",
     "groups",
     "line",
@@ -66,11 +65,6 @@ def whole(reports: Iterable[Report]) -> list[Report]:
 def sorted_findings(report: Report) -> list[Finding]:
     """The findings, worst first; equals in the order they were made."""
     return sorted(report.findings, key=lambda finding: -finding.verdict.rank)
-
-
-def decisive(report: Report) -> Finding | None:
-    """The finding that decides the verdict: the first of the worst."""
-    return max(report.findings, key=lambda finding: finding.verdict.rank, default=None)
 
 
 def fix_of(finding: Finding) -> str:

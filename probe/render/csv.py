@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from probe.render import Style
-from probe.render._gist import decisive, fix_of, line, quoted
+from probe.render._gist import fix_of, line, quoted
 from probe.rules import Report
 
 EXTENSIONS = (".csv",)
@@ -51,7 +51,7 @@ def inert(cell: str) -> str:
 
 
 def _cells(report: Report) -> Iterator[str]:
-    finding = decisive(report)
+    finding = report.decisive
     yield report.subject
     yield report.kind
     yield str(report.verdict)

@@ -28,7 +28,6 @@ from probe.render._gist import (
     alike,
     by_kind,
     by_verdict,
-    decisive,
     fix_of,
     groups,
     quoted,
@@ -165,7 +164,7 @@ def _title(main: list[_Subject], many: list[Report]) -> str:
 
 
 def _subject(anchor: str, report: Report) -> _Subject:
-    finding = decisive(report)
+    finding = report.decisive
     lines = str(report.transcript).split("\n") if report.transcript is not None else []
     return _Subject(
         anchor,

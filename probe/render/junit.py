@@ -9,7 +9,7 @@ import html
 from collections.abc import Iterable, Iterator
 
 from probe.render import Style, printable
-from probe.render._gist import decisive, fix_of, quoted, single
+from probe.render._gist import fix_of, quoted, single
 from probe.rules import Finding, Report, Verdict
 
 EXTENSIONS = (".xml",)
@@ -47,7 +47,7 @@ def _case(report: Report) -> str:
     """One subject: what decides it as failure or error, everything below as output."""
     time = _seconds(sum(report.timings.values()))
     head = _attributes(classname=f"probe.{report.kind}", name=report.subject, time=time)
-    finding = decisive(report)
+    finding = report.decisive
     element = _ELEMENTS.get(report.verdict)
     inside = []
     if element and finding is not None:

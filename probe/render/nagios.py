@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from probe.render import Style
-from probe.render._gist import by_verdict, decisive, line, numbered, single
+from probe.render._gist import by_verdict, line, numbered, single
 from probe.rules import Report, Verdict, worst
 
 EXTENSIONS: tuple[str, ...] = ()  # a plugin's line goes to stdout
@@ -49,13 +49,13 @@ def _told(reports: list[Report]) -> str:
     if not reports:
         return "nothing probed"
     if len(reports) == 1:
-        finding = decisive(reports[0])
+        finding = reports[0].decisive
         said = f"{finding.rule.title} ({finding.rule.id})" if finding else str(reports[0].outcome or "ok")
         return f"{reports[0].subject}: {said}"
     found = [
         finding
         for report in reports
-        if (finding := decisive(report)) and finding.verdict.rank >= Verdict.WARN.rank
+        if (finding := report.decisive) and finding.verdict.rank >= Verdict.WARN.rank
     ]
     causes = Counter(finding.rule.id for finding in found)
     told = [f"{count} {rule}" for rule, count in causes.most_common(_MOST_CAUSES)]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from probe.render import Style, printable
-from probe.render._gist import WORST_FIRST, decisive, single
+from probe.render._gist import WORST_FIRST, single
 from probe.rules import Report, Verdict
 
 EXTENSIONS = (".prom",)
@@ -53,7 +53,7 @@ def _gauges(reports: list[Report]) -> dict[str, _Series]:
         if (ends := _expiry(report)) is not None:
             dated = gauges["probe_certificate_expiry_timestamp_seconds"]
             dated[who] = min(ends, dated.get(who, ends))
-        finding = decisive(report)
+        finding = report.decisive
         if finding is not None and finding.verdict.rank >= Verdict.WARN.rank:
             labels = (
                 ("cause", finding.rule.cause.value),

@@ -175,10 +175,9 @@ class Logins:
     ) -> None:
         """Writes down what was found, and stops the run where that, or our network, fails."""
         try:
-            if report.outcome is Outcome.BAD_CREDS:
+            if report.outcome is Outcome.BAD_CREDS and report.decisive is not None:
                 user, host, secret = _login(inbox, server)
-                worst = max(report.findings, key=lambda finding: finding.verdict.rank)
-                self.refused.add(user, host, secret, worst.rule.id, lane=lane.name)
+                self.refused.add(user, host, secret, report.decisive.rule.id, lane=lane.name)
             elif sign == Sign.REFUSED:
                 self.refused.count(lane.name)
             settled = report.verdict is Verdict.FAIL or report.verdict.rank < Verdict.WAIT.rank

@@ -36,8 +36,7 @@ def sign_of(report: Report) -> str:
 
 def _spared(report: Report) -> bool:
     """Whether a provider that is known said in its own words that it was not the password."""
-    worst = max(report.findings, key=lambda finding: finding.verdict.rank)
-    file = worst.rule.id.partition("/")[0]
+    file = report.decisive.rule.id.partition("/")[0] if report.decisive is not None else ""
     return report.outcome is not Outcome.BAD_CREDS and any(file == one.id for one in catalogue.providers())
 
 
