@@ -433,7 +433,7 @@ def test_the_api_tells_inboxes_domains_and_the_list() -> None:
                 report.kind
                 async for report in preflight([inbox("ada@a.example")], network, at_once=5, per_host=2)
             ]
-            (way,) = (await network.resolver())._ways
+            (way,) = (await network.resolver())._ways._resolvers
             assert way.udp is not None
             assert way.udp._sockets  # who lent the network may go on with it
             return kinds

@@ -28,6 +28,7 @@ from probe.facts import Answer, Question, Status
 from probe.fakes.dns import FakeDns, ZoneError
 from probe.fakes.tls import ca_file, server_context
 from probe.wire import _dns_message as message
+from probe.wire._dns_kept import Kept
 from probe.wire._dns_transport import server, system
 from probe.wire.dns import Resolver
 
@@ -212,8 +213,20 @@ def test_negative_answers_and_failures_are_kept_too() -> None:
     in_zone(twice, {"example.com TXT": "SERVFAIL"})
 
 
+def test_a_failure_is_asked_again_when_it_is_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("probe.wire._dns_kept.FAILED_FOR", 0.0)
+
+    async def twice(resolver: Resolver, fake: FakeDns) -> None:
+        for _ in range(2):
+            await resolver.ask_one("none.example.com", "A")
+            await resolver.ask_one("example.com", "TXT")
+        assert fake.asked == {"none.example.com A": 1, "example.com TXT": 4}
+
+    in_zone(twice, {"example.com TXT": "SERVFAIL"})
+
+
 def test_the_oldest_answers_and_failures_go_and_go_many_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Counted(dict[Question, Answer]):
+    class Counted(Kept):
         looks = 0
 
         def __iter__(self) -> Iterator[Question]:
@@ -225,11 +238,11 @@ def test_the_oldest_answers_and_failures_go_and_go_many_at_once(monkeypatch: pyt
         for at in range(200):
             await resolver.ask_one(f"a..{at}.example.com", "A")
         assert 56 <= len(kept) <= 64
-        assert resolver._failed.keys() == kept.keys()
+        assert kept.failed.keys() == kept.keys()
         assert Question("a..199.example.com", "A") in kept
         assert kept.looks <= (200 - 64) / 8 + 1
 
-    monkeypatch.setattr("probe.wire.dns._KEPT", 64)
+    monkeypatch.setattr("probe.wire._dns_kept.MOST", 64)
     in_zone(run)
 
 
@@ -291,7 +304,7 @@ def test_servers_that_are_asked_directly_are_not_kept_open_for_ever() -> None:
                 most = 0
                 for answers in [await resolver.ask(asked), await resolver.ask(asked[:8])]:
                     assert all(answer.status is Status.OK for answer in answers.values())
-                    open_ = sum(len(way.udp._sockets) for way in resolver._direct.values() if way.udp)
+                    open_ = sum(len(way.udp._sockets) for way in resolver._ways._direct.values() if way.udp)
                     most = max(most, open_)
                 assert 90 < most <= 120
 

@@ -8,31 +8,25 @@ future of its own: sockets of ours, read by the event loop, and one future for a
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import ssl
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
-from itertools import islice
 from types import TracebackType
 from typing import Self
 
 from probe.facts import Answer, Question, Status
 from probe.wire import _dns_message as message
-from probe.wire import tls
 from probe.wire._dns_asking import Asking, Statistics, Waiting, Way, reason, wake
-from probe.wire._dns_transport import Https, Place, Server, Stream, Udp, forget, server, system
+from probe.wire._dns_kept import Kept
+from probe.wire._dns_transport import Https, Place, Stream, forget, server, system
+from probe.wire._dns_ways import Ways
 
 __all__ = ["Resolver", "Statistics"]
 
-_FAILED_FOR = 30.0  # seconds a failure is kept (RFC 9520 section 3.2: at least 1 s, at most 5 min)
-_KEPT = 500_000  # answers; beyond, the oldest go
 _CHASED = 8  # aliases followed by questions of our own
 _PERHAPS_EDNS = frozenset({Status.TIMEOUT, Status.FORMERR, Status.NOTIMP, Status.GARBLED})
-_POOL = 8  # sockets, and so ports, from which one resolver is asked
 _STREAMS = 32  # TCP connections at once
-_DIRECT = 100  # servers asked directly whose socket is kept open; beyond, the one not asked for longest goes
 _LATE = Answer(Status.SKIPPED, detail="no answer in the time allowed")
 
 
@@ -65,15 +59,12 @@ class Resolver:
         self._routes = dict(routes or {})
         self._context = context
         self.statistics = Statistics()
-        self._kept: dict[Question, Answer] = {}
-        self._failed: dict[Question, float] = {}
+        self._kept = Kept()
         self._flight: dict[Question, Asking] = {}
         self._queue: deque[Asking] = deque()
         self._flying = 0
         self._clock: deque[tuple[float, Asking, Place]] = deque()
         self._timer: asyncio.TimerHandle | None = None
-        self._ways: list[Way] = []
-        self._direct: dict[str, Way] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -84,7 +75,9 @@ class Resolver:
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
         self._streams = asyncio.Semaphore(_STREAMS)
-        self._ways = [self._way(one) for one in self._servers]
+        self._ways = Ways(
+            self._servers, self._heard, self._broken, routes=self._routes, context=self._context
+        )
         return self
 
     async def __aexit__(
@@ -95,11 +88,7 @@ class Resolver:
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for way in (*self._ways, *self._direct.values()):
-            if way.udp is not None:
-                way.udp.close()
-            if way.stream is not None:
-                await way.stream.close()
+        await self._ways.close()
         for asking in self._flight.values():
             for waiting in asking.waiting:
                 waiting.heard()
@@ -116,7 +105,7 @@ class Resolver:
         wanted = dict.fromkeys(questions)
         waiting: Waiting | None = None
         for question in wanted:
-            if self._known(question):
+            if self._kept.known(question):
                 self.statistics.joined += 1
                 continue
             asking = self._flight.get(question)
@@ -153,76 +142,23 @@ class Resolver:
             if timer is not None:
                 timer.cancel()
 
-    def _known(self, question: Question) -> bool:
-        if question not in self._kept:
-            return False
-        since = self._failed.get(question)
-        if since is None or self._loop.time() - since < _FAILED_FOR:
-            return True
-        del self._failed[question], self._kept[question]
-        return False
-
     def _begin(self, question: Question) -> Asking | None:
         self.statistics.asked += 1
         kind, at, host = question.type.partition("@")
         try:
             asking = Asking(question, kind, question.name, message.query(question.name, kind, recurse=not at))
         except message.NotAName as problem:
-            self._keep(question, Answer(Status.FORMERR, detail=str(problem)))
+            self._kept.keep(question, Answer(Status.FORMERR, detail=str(problem)))
             return None
         if at:
             try:
-                self._direct_way(host)  # looked up again when it is sent: it may wait long for that
+                self._ways.direct(host)  # looked up again when it is sent: it may wait long for that
             except ValueError as problem:
-                self._keep(question, Answer(Status.UNREACHABLE, server=host, detail=str(problem)))
+                self._kept.keep(question, Answer(Status.UNREACHABLE, server=host, detail=str(problem)))
                 return None
         self._flight[question] = asking
         self._queue.append(asking)
         return asking
-
-    # -- ways -------------------------------------------------------------------------------------
-
-    def _way(self, to: Server, *, pool: int = _POOL) -> Way:
-        way = Way(to)
-        if to.way == "udp":
-            way.udp = Udp(to, partial(self._heard, way), partial(self._broken, way), pool=pool)
-        elif to.way == "tls":
-            way.stream = Stream(to, self._context or tls.verifying())
-        else:
-            way.stream = Https(to, self._context)
-        return way
-
-    def _direct_way(self, host: str) -> Way:
-        """The way to one server, made where there is none: with one socket, as a list leads to thousands."""
-        way = self._direct.pop(host, None)
-        if way is None:
-            where, port = self._routes.get(host, (host, 53))
-            if host not in self._routes and not ipaddress.ip_address(host).is_global:
-                raise ValueError("an address that is not global is not asked")
-            if len(self._direct) >= _DIRECT:
-                self._close_oldest()
-            way = self._way(Server("udp", where, port, host), pool=1)
-        self._direct[host] = way  # what was asked last stands last
-        return way
-
-    def _close_oldest(self) -> None:
-        """Of the direct ways on which nothing is awaited, closes the one that was not asked for longest."""
-        for host, way in self._direct.items():
-            if way.udp is not None and way.udp.idle:
-                way.udp.close()
-                del self._direct[host]
-                return
-
-    def _choose(self, asking: Asking) -> Way:
-        _, at, host = asking.question.type.partition("@")
-        if at:
-            return self._direct_way(host)
-        if len(self._ways) == 1:
-            return self._ways[0]
-        fresh = [way for way in self._ways if way not in asking.tried] or self._ways
-        way = min(fresh, key=lambda way: way.misses)
-        asking.tried += (way,)
-        return way
 
     # -- the life of a question -------------------------------------------------------------------
 
@@ -233,7 +169,7 @@ class Resolver:
             self._send(self._queue.popleft())
 
     def _send(self, asking: Asking) -> None:
-        way = asking.to = self._choose(asking)
+        way = asking.to = self._ways.choose(asking)
         self.statistics.sent += 1
         if way.udp is None:
             self._task(asking, way.stream)
@@ -343,7 +279,7 @@ class Resolver:
             return
         asking.attempt += 1
         asking.failure = failure
-        alone = len(self._ways) == 1 or "@" in asking.question.type
+        alone = self._ways.alone or "@" in asking.question.type
         final = alone and failure.status is Status.REFUSED
         if asking.attempt >= self._tries or final:
             self._settle(asking, failure)
@@ -370,23 +306,13 @@ class Resolver:
             answer = replace(answer, aliases=(*asking.aliases, *answer.aliases))
         if not answer.server and asking.to is not None:
             answer = replace(answer, server=asking.to.server.said)
-        self._keep(asking.question, answer)
+        self._kept.keep(asking.question, answer)
         self._flying -= 1
         for waiting in asking.waiting:
             waiting.heard()
         asking.waiting.clear()
         if self._queue:
             self._launch()
-
-    def _keep(self, question: Question, answer: Answer) -> None:
-        if len(self._kept) >= _KEPT:
-            # Many at once: the first of a dictionary is found behind the gaps of all that went before it.
-            for oldest in tuple(islice(self._kept, _KEPT // 8)):
-                del self._kept[oldest]
-                self._failed.pop(oldest, None)
-        self._kept[question] = answer
-        if not answer.known:
-            self._failed[question] = self._loop.time()
 
     # -- streams ----------------------------------------------------------------------------------
 
