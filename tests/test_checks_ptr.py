@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.grammar.rdns import generic, hostname, reversed_address
+from probe.grammar.rdns import generic, is_hostname, reversed_address
 from tests.checks_world import audit
 
 IP = "203.0.113.7"
@@ -128,7 +128,7 @@ def test_generic_names(name: str) -> None:
 @given(st.text(max_size=300), st.sampled_from([IP, V6]))
 def test_any_name_can_be_judged(name: str, address: str) -> None:
     assert isinstance(generic(name, address), str)
-    assert hostname(name) in {True, False}
+    assert is_hostname(name) in {True, False}
 
 
 MX = f"example.test MX 10 mail.example.test\n mail.example.test A {IP}"

@@ -12,11 +12,11 @@ import pytest
 from typer.testing import CliRunner
 
 from probe.cli import app
-from probe.facts import Answer, Ending, Fault, Question, Records, Reply, Stage, Status, Transcript, Turn
+from probe.facts import ROOT, Answer, Ending, Fault, Question, Records, Reply, Stage, Status, Transcript, Turn
 from probe.fakes.dns import FakeDns
 from probe.fakes.scenario import load
 from probe.fakes.world import World
-from probe.judge.machine import LARGE, ROOT, Machine, egress, judge_machine
+from probe.judge.machine import LARGE, Machine, egress, judge_machine
 from probe.run.doctor import Examined, check_machine
 from probe.wire import doctor
 from probe.wire.network import Network

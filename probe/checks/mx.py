@@ -32,7 +32,7 @@ from probe.checks._mx_rules import FOLLOWED, RULES
 from probe.checks._providers import recognise
 from probe.checks._spf_result import sends_nothing
 from probe.facts import Answer, Question, Records, Status
-from probe.grammar.rdns import hostname
+from probe.grammar.rdns import is_hostname
 from probe.rules import Finding, Rule, State
 
 __all__ = ["FOLLOWED", "RULES", "Exchange", "ask", "exchanges", "hosts", "judge", "null"]
@@ -248,7 +248,7 @@ def _host(domain: str, exchange: Exchange, found: Sequence[str], seen: Records) 
     host = exchange.host
     asked = address_questions(host)
     first, second = seen_answer(seen, asked[0]), seen_answer(seen, asked[1])
-    if not hostname(host):
+    if not is_hostname(host):
         question = Question(domain, "MX")
         yield Finding(rules.BAD_NAME, evidence(question, seen_answer(seen, question), host), printable(host))
     if aliases := first.aliases or second.aliases:

@@ -30,7 +30,7 @@ from probe.checks._evidence import (
 from probe.checks._once import asked_once, once
 from probe.checks.mx import hosts
 from probe.facts import Answer, Question, Records
-from probe.grammar.rdns import generic, hostname, reversed_address
+from probe.grammar.rdns import generic, is_hostname, reversed_address
 from probe.rules import Finding, Source, State, Verdict
 
 __all__ = ["RULES", "ask", "judge"]
@@ -186,7 +186,7 @@ def _reverse(address: str, seen: Records) -> _Reverse:
     question = _pointer(address)
     answer = seen_answer(seen, question)
     names = _names(question, seen)
-    valid = tuple(filter(hostname, names[:_NAMES]))
+    valid = tuple(filter(is_hostname, names[:_NAMES]))
     confirmed = tuple([name for name in valid if _leads(name, address, seen)])
     return _Reverse(address, question, answer, names, valid, confirmed)
 
@@ -213,7 +213,7 @@ def ask(domain: Domain, seen: Records) -> list[Question]:
         found = _receiving(exchangers, seen)
     for address in found:
         asked.append(question := _pointer(address))
-        asked += [_forward(name, address) for name in _names(question, seen)[:_NAMES] if hostname(name)]
+        asked += [_forward(name, address) for name in _names(question, seen)[:_NAMES] if is_hostname(name)]
         if domain.helo and domain.sending_ips:
             asked.append(_forward(domain.helo, address))
     return asked

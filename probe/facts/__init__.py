@@ -7,13 +7,14 @@ exception; exceptions are for our own bugs and for wrong use.
 from __future__ import annotations
 
 from probe.facts.asked import Inbox, Limits, TlsMode
-from probe.facts.records import Answer, Question, Records, Status
+from probe.facts.records import ROOT, Answer, Question, Records, Status
 from probe.facts.session import Certificate, Ending, Fault, Reply, Stage, Tls, Turn
 from probe.facts.text import BARE, Secret, escape, unescape, unmarked
 from probe.facts.transcript import Transcript
 
 __all__ = [
     "BARE",
+    "ROOT",
     "Answer",
     "Certificate",
     "Ending",

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
-__all__ = ["Answer", "Question", "Records", "Status"]
+__all__ = ["ROOT", "Answer", "Question", "Records", "Status"]
 
 
 class Status(enum.StrEnum):
@@ -46,6 +46,9 @@ class Question(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.name} {self.type}"
+
+
+ROOT = Question(".", "NS")  # whoever resolves anything can answer this
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import base64
 import functools
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Final
 
-from probe.facts import Stage
+from probe.facts import Stage, Turn
 
 __all__ = [
     "CANCEL",
@@ -23,6 +24,7 @@ __all__ = [
     "Flight",
     "Handshake",
     "Listen",
+    "Plan",
     "Step",
     "auth",
     "ehlo",
@@ -64,6 +66,7 @@ class Handshake:
 
 Step = Command | Listen | Handshake
 Flight = tuple[Step, ...]  # what leaves together; more than one step only where PIPELINING was offered
+Plan = Generator[Flight, tuple[Turn, ...], str]  # flights out, their turns back; ends with why it stopped
 
 
 def _said(stage: Stage, text: str) -> Command:

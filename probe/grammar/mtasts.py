@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from probe.grammar import tags
-from probe.grammar.rdns import hostname
+from probe.grammar.rdns import is_hostname
 
 __all__ = ["MAX_AGE", "Policy", "Record", "announces", "covers", "policy", "record", "resembles"]
 
@@ -94,7 +94,7 @@ def policy(body: str) -> Policy:
     problems += (
         f"mx {pattern[:60]!r} is no host name"
         for pattern in patterns
-        if not hostname(pattern.removeprefix("*."))
+        if not is_hostname(pattern.removeprefix("*."))
     )
     if not patterns and mode != "none":
         problems.append("no mx is allowed")

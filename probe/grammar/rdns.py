@@ -6,7 +6,7 @@ import functools
 import ipaddress
 import re
 
-__all__ = ["generic", "hostname", "reversed_address"]
+__all__ = ["generic", "is_hostname", "reversed_address"]
 
 _RUNS = re.compile(r"[0-9]+")
 _HEX = re.compile(r"[0-9a-f]{8,}")
@@ -47,7 +47,7 @@ def reversed_address(address: str) -> str:
 
 
 @functools.lru_cache(maxsize=4096)
-def hostname(name: str) -> bool:
+def is_hostname(name: str) -> bool:
     """Whether a name is a host name: letters, digits, inner hyphens (RFC 1123 section 2.1), no address."""
     labels = name.split(".")
     return (

@@ -10,14 +10,13 @@ from probe import catalogue
 from probe.checks import Domain, ptr
 from probe.checks._dnsbl_lists import BY_ZONE, Meaning, meanings
 from probe.checks._evidence import evidence, routable, seen_answer
-from probe.facts import Answer, Ending, Fault, Question, Records, Reply, Stage, Status, Transcript
+from probe.facts import ROOT, Answer, Ending, Fault, Question, Records, Reply, Stage, Status, Transcript
 from probe.grammar.pasted import extracts
 from probe.judge.session import evidence_of
 from probe.rules import Finding, State, Verdict, worst
 
 __all__ = ["Machine", "ask", "egress", "judge_machine"]
 
-ROOT = Question(".", "NS")  # whoever resolves anything can answer this
 LARGE = Question(".", "DNSKEY")  # an answer that needs EDNS or TCP
 _LIST = BY_ZONE["zen.spamhaus.org"]
 _TEST_POINT = Question(f"{_LIST.listed}.{_LIST.zone}", "A")

@@ -6,12 +6,10 @@ from collections.abc import Generator
 
 from probe.facts import Fault, Reply, Turn
 from probe.grammar import command
-from probe.grammar.command import Flight
+from probe.grammar.command import Flight, Plan
 from probe.grammar.ehlo import NONE, Extensions, extensions
 
 __all__ = ["Plan", "Stop", "heard", "introduce", "must", "polite"]
-
-Plan = Generator[Flight, tuple[Turn, ...], str]
 
 
 class Stop(Exception):  # noqa: N818  # an ending, not an error

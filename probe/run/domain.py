@@ -17,12 +17,12 @@ from collections import deque
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import replace
 from itertools import chain, islice, zip_longest
-from pathlib import PurePath
 
 from probe.checks import Check, Domain, Judgement, every, find
-from probe.facts import Answer, Question, Records, Status
+from probe.facts import ROOT, Answer, Question, Records, Status
 from probe.rules import Cause, Finding, Report, Rule, Source, State, Verdict
 from probe.run import together
+from probe.run._raised import raised_at
 from probe.run.evidence import Fetch, answers
 from probe.wire.dns import Resolver
 from probe.wire.http import fetcher
@@ -122,7 +122,7 @@ async def _checked(
     else:
         audit.learn(dict.fromkeys(audit.questions(), Answer(Status.SKIPPED, detail="too many rounds")), 0)
     if together.mute(domain.name, audit.seen) and (left := begun + deadline - time.monotonic()) > 0:
-        audit.learn(await resolver.ask([together.ROOT], within=left), 1)
+        audit.learn(await resolver.ask([ROOT], within=left), 1)
     facts = {
         "resolver": ", ".join(resolver.servers),
         "questions": f"{audit.asked} question{'' if audit.asked == 1 else 's'}",
@@ -253,11 +253,5 @@ class _Audit:
 
 def _bug(name: str, problem: Exception) -> Finding:
     """The finding for a check that raised: what, and where in which file."""
-    trace = problem.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    where = ""
-    if trace is not None:
-        where = f" ({PurePath(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno})"
-    said = f"{type(problem).__name__}: {problem}"[:300]
-    return Finding(BUG, {"check": name, "error": said + where}, detail=f"{name}: {said}{where}")
+    said = f"{type(problem).__name__}: {problem}"[:300] + f" ({raised_at(problem)})"
+    return Finding(BUG, {"check": name, "error": said}, detail=f"{name}: {said}")

@@ -13,7 +13,6 @@ import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterable
 from dataclasses import dataclass, field, replace
-from pathlib import PurePath
 
 from probe import catalogue
 from probe.facts import Inbox, Secret
@@ -26,6 +25,7 @@ from probe.run._audits import Audits, joined
 from probe.run._fleet import Ended, concluded
 from probe.run._lanes import Lanes
 from probe.run._logins import Logins, Options, Session, report_of, unsent
+from probe.run._raised import raised_at
 from probe.run._survey import Survey, listed, survey
 from probe.run.discovery import submission_server
 from probe.run.domain import BUG
@@ -192,7 +192,7 @@ class Preflight:
             elif session.left:
                 self._tell(row, unsent(row, "interrupted", "the run was stopped before the answer came"))
         except Exception as problem:  # noqa: BLE001 - one broken row never silences the others
-            said = _where(problem)
+            said = f"{type(problem).__name__} ({raised_at(problem)})"  # its words may quote a secret
             report = session.report or report_of(row, ())
             bug = Finding(BUG, {"error": said}, said)
             self._tell(row, replace(report, findings=(*report.findings, bug)))
@@ -294,13 +294,3 @@ class Preflight:
             if abs(now - ahead) > _JUMP or time.monotonic() - woken > _JUMP:
                 self._logins.slept = time.monotonic()
             ahead = now
-
-
-def _where(problem: Exception) -> str:
-    """The kind of an error and its place; never its words, which may quote a secret."""
-    trace = problem.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    if trace is None:
-        return type(problem).__name__
-    return f"{type(problem).__name__} ({PurePath(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno})"

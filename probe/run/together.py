@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
-from probe.facts import Answer, Question, Records, Status
+from probe.facts import ROOT, Answer, Question, Records, Status
 from probe.rules import Cause, Finding, Rule, Source, Verdict
 
-__all__ = ["ROOT", "RULES", "mute", "silence", "told_once"]
+__all__ = ["RULES", "mute", "silence", "told_once"]
 
-ROOT = Question(".", "NS")  # whoever resolves anything can answer this
 _NO_DOMAIN = ("mx/no-such-domain", "spf/no-domain")
 _ENOUGH = 4  # questions that all fail before anybody draws a conclusion
 _FILTERED = frozenset({Status.REFUSED, Status.NOTIMP, Status.FORMERR, Status.TIMEOUT, Status.TRUNCATED})

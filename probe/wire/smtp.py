@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import ssl
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from probe.facts import Ending, Fault, Limits, Reply, Stage, Transcript, Turn
-from probe.grammar.command import QUIT, Command, Flight, Handshake, Step
+from probe.grammar.command import QUIT, Command, Flight, Handshake, Plan, Step
 from probe.grammar.redaction import Redaction
 from probe.wire._stream import Stream
 from probe.wire.tls import Sessions
@@ -23,8 +23,6 @@ __all__ = ["Peer", "converse"]
 _MOST_UNASKED = 20  # lines of unasked talk worth keeping
 _LINGER = 0.25  # seconds to listen after QUIT has been answered
 _LATE = 1.0  # seconds to wait for the true answer to QUIT after a false one
-
-Plan = Generator[Flight, tuple[Turn, ...], str]
 
 
 @dataclass(frozen=True, slots=True)
