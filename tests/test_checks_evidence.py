@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from probe.checks._evidence import (
     LONGEST_FIX,
     evidence,
+    pasted,
     question_of,
     rfc,
     unknown,
@@ -55,6 +56,14 @@ def test_a_line_holds_the_text_and_nothing_that_cannot_be_seen(text: str) -> Non
     assert line.isprintable()
     assert b"".join(strings(line)) == text.encode("latin-1")
     assert all(len(each) <= 255 for each in strings(line))
+
+
+def test_nothing_is_to_be_pasted_beside_an_alias() -> None:
+    asked = Question("_dmarc.example.test", "TXT")
+    own, served = Answer(Status.OK), Answer(Status.OK, aliases=("a.service.test", "b.service.test"))
+    assert pasted(asked, own, "v=DMARC1", "Publish: ") == 'Publish: _dmarc.example.test. IN TXT "v=DMARC1"'
+    theirs = 'At b.service.test, by its owner: b.service.test. IN TXT "v=DMARC1"'
+    assert pasted(asked, served, "v=DMARC1", "Publish: ") == theirs
 
 
 def test_terms_are_not_cut() -> None:

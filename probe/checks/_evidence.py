@@ -22,6 +22,7 @@ __all__ = [
     "failures",
     "keep",
     "nonexistent",
+    "pasted",
     "printable",
     "problem",
     "question_of",
@@ -198,6 +199,18 @@ def zone_line(name: str, kind: str, value: str) -> str:
     if kind == "TXT":
         return f"{name}. IN TXT {_strings(value)}"
     return printable(f"{name}. IN {kind} {value}")
+
+
+def pasted(question: Question, answer: Answer, text: str, words: str = "") -> str:
+    """The fix that publishes a TXT record where an answer came from, after `words`.
+
+    Nothing may stand beside an alias (RFC 1034 section 3.6.2): the record belongs at its end, and that is
+    the business of whoever owns it.
+    """
+    if not answer.aliases:
+        return words + zone_line(question.name, "TXT", text)
+    owned = answer.aliases[-1]
+    return f"At {printable(owned)}, by its owner: {zone_line(owned, 'TXT', text)}"
 
 
 def keep(name: str, text: str) -> str:
