@@ -161,6 +161,14 @@ def test_a_torn_character_does_not_change_the_charset_of_the_rest() -> None:
         "550 your mail server's hostname is invalid",
         "451 4.3.0 account database not found",
         "450 user lookup failed, try again later",
+        "550 5.1.8 Originator address does not exist",
+        "550 5.7.1 The user you claim to be does not exist on your own server",
+        "550 We checked: the mailbox you send from cannot receive mail",
+        "550 5.7.1 Message refused: unknown user agent in X-Mailer",
+        "550 5.7.1 Client host [192.0.2.1] does not exist in our whitelist",
+        "450 4.2.0 User mailbox is locked by another process",
+        "554 5.4.6 invalid alias: ada@example.com includes itself",
+        "550 List is closed; address not a member",
     ],
 )
 def test_nobody_is_suppressed_where_the_sender_is_spoken_of_too(reply: str) -> None:
