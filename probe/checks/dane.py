@@ -20,8 +20,9 @@ from probe.checks._evidence import (
     unknown,
     unknown_rule,
 )
+from probe.checks._suffixes import organizational
 from probe.checks.mx import FOLLOWED, hosts, null
-from probe.facts import Question, Records
+from probe.facts import Answer, Question, Records
 from probe.grammar import tlsa
 from probe.rules import Finding, State, Verdict
 
@@ -47,6 +48,16 @@ UNSIGNED = problem(
     meaning="Senders use TLSA records only from signed zones; these are ignored.",
     fix="Sign the zone of the MX host, or remove the records.",
     source=rfc(7672, "2.2"),
+)
+NOT_VALIDATED = problem(
+    id="dane/not-validated",
+    verdict=Verdict.NOTE,
+    title="TLSA records, and this resolver does not say whether DNSSEC protects them",
+    meaning="Its answers carry no AD flag: either it does not validate, or something on the way drops the "
+    "flag. Senders use TLSA records only from signed zones.",
+    fix="Ask a validating resolver (--resolver) to be sure.",
+    dont="Remove the records because of this: the zone of the host may well be signed.",
+    source=rfc(4035, "4.9.3"),
 )
 MX_UNSIGNED = problem(
     id="dane/mx-unsigned",
@@ -75,7 +86,7 @@ PARTIAL = problem(
     source=rfc(7672, "2.2"),
 )
 
-RULES = (UNKNOWN, NONE, UNSIGNED, MX_UNSIGNED, UNUSABLE, PARTIAL)
+RULES = (UNKNOWN, NONE, UNSIGNED, NOT_VALIDATED, MX_UNSIGNED, UNUSABLE, PARTIAL)
 
 
 def _hosts(domain: Domain, seen: Records) -> list[str]:
@@ -90,10 +101,28 @@ def _question(host: str) -> Question:
     return Question(f"_25._tcp.{host}", "TLSA")
 
 
+@functools.lru_cache(maxsize=4096)
+def _delegation(host: str) -> Question:
+    """Where no DS record stands nothing below is signed, whatever a resolver says or leaves out."""
+    return Question(organizational(host), "DS")
+
+
 def ask(domain: Domain, seen: Records) -> Iterator[Question]:
-    """The MX records, then TLSA for their hosts."""
+    """The MX records, TLSA for their hosts, and where nobody vouches for those, what their zones rest on."""
     yield Question(domain.name, "MX")
-    yield from map(_question, _hosts(domain, seen))
+    for host in _hosts(domain, seen):
+        yield (question := _question(host))
+        answer = seen_answer(seen, question)
+        if answer.values and not answer.authenticated:
+            yield _delegation(host)
+
+
+def _blind(host: str, answer: Answer, seen: Records) -> bool:
+    """Whether the missing AD flag may be the resolver's: it set none so far, and the zone may be signed."""
+    delegation = seen_answer(seen, _delegation(host))
+    if delegation.known and not delegation.values:
+        return False
+    return not any(each.authenticated and each.server == answer.server for each in seen.answers.values())
 
 
 def judge(domain: Domain, seen: Records) -> Judgement:
@@ -120,8 +149,9 @@ def judge(domain: Domain, seen: Records) -> Judgement:
             fact = evidence(questions[0], seen_answer(seen, questions[0]))
             return Judgement(State.MISSING, (Finding(NONE, fact),), told)
         return Judgement(State.UNKNOWN, tuple(findings[:1]), told)
-    for question in with_records:
-        findings += _host(question, seen)
+    for host, question in zip(followed, questions, strict=True):
+        if question in with_records:
+            findings += _host(host, question, seen)
     without = [question for question in questions if question not in with_records]
     if without and not failures(seen, without):
         names = ", ".join(printable(question.name) for question in without)
@@ -129,15 +159,19 @@ def judge(domain: Domain, seen: Records) -> Judgement:
     protected = any(seen_answer(seen, question).authenticated for question in with_records)
     if protected and not answer.authenticated:
         findings.append(Finding(MX_UNSIGNED, evidence(mx, answer, "; ".join(answer.values[:4]))))
-    return Judgement(state(findings), tuple(findings), told)
+    verdict = state(findings)
+    if verdict is State.VALID and any(finding.rule is NOT_VALIDATED for finding in findings):
+        verdict = State.UNKNOWN
+    return Judgement(verdict, tuple(findings), told)
 
 
-def _host(question: Question, seen: Records) -> Iterator[Finding]:
+def _host(host: str, question: Question, seen: Records) -> Iterator[Finding]:
     """What is wrong with the records of one host."""
     answer = seen_answer(seen, question)
     values = answer.values[:_RECORDS]
     if not answer.authenticated:
-        yield Finding(UNSIGNED, evidence(question, answer, "; ".join(values[:4])), printable(question.name))
+        rule = NOT_VALIDATED if _blind(host, answer, seen) else UNSIGNED
+        yield Finding(rule, evidence(question, answer, "; ".join(values[:4])), printable(question.name))
     wrong = [(value, why) for value in values if (why := tlsa.record(value).problem)]
     if wrong:
         value, why = wrong[0]
