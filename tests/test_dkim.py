@@ -224,6 +224,40 @@ def test_a_found_key_ends_the_search() -> None:
     assert world.rounds == 2
 
 
+GOOGLE = "google._domainkey.example.com"
+MAILED: Zone = {"example.com": {"MX": ["1 smtp.google.com"]}}
+
+
+@pytest.mark.parametrize(
+    ("zone", "broken", "state", "expected"),
+    [
+        ({GOOGLE: {"TXT": [GOOD]}}, {}, State.VALID, []),
+        (
+            {GOOGLE: {"CNAME": ["gone.service.test"]}, "gone.service.test": {}},
+            {},
+            State.INVALID,
+            ["dangling-alias"],
+        ),
+        ({}, {GOOGLE: Status.SERVFAIL}, State.UNKNOWN, ["unknown"]),
+        ({}, {}, State.MISSING, ["missing"]),
+    ],
+    ids=["key", "alias", "failure", "nothing"],
+)
+def test_a_server_that_denies_names_without_records_proves_nothing_of_what_is_below(
+    zone: Zone, broken: dict[str, Status], state: State, expected: list[str]
+) -> None:
+    denied = {"_domainkey.example.com": Status.NXDOMAIN, **broken}
+    found, world = audit({**MAILED, **zone}, broken=denied)
+    assert (found.state, problems(found)) == (state, expected)
+    assert len(world.asked) == 5
+
+
+def test_below_a_denied_name_few_selectors_are_asked_for() -> None:
+    includes = "v=spf1 include:mailgun.org include:servers.mcsv.net -all"
+    _, world = audit({"example.com": {"TXT": [includes]}})
+    assert len(world.asked) == 7
+
+
 def test_selectors_that_were_named_are_asked_for_at_once() -> None:
     found, world = audit({"s1._domainkey.example.com": {"TXT": [GOOD]}}, "s1")
     assert (found.state, problems(found), world.rounds) == (State.VALID, [], 1)

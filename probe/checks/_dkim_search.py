@@ -1,8 +1,9 @@
 """Where a domain's DKIM keys may stand, rung by rung (RFC 6376 has no way to list them).
 
 First a label nobody uses (a wildcard answers it too) and ``_domainkey`` itself: NXDOMAIN there proves that
-no key exists (RFC 8020). Then the selectors that were told, those of the recognised providers, those that
-aliases give away, and a list of common ones last.
+no key exists (RFC 8020), unless the server says it of any name without records of its own; so a few selectors
+of the recognised providers are asked for even then. Then the selectors that were told, all those of the
+providers, those that aliases give away, and a list of common ones last.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import functools
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cached_property
+from itertools import islice
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -35,6 +37,7 @@ COMMON = (
 )  # fmt: skip
 _MAX_GIVEN = 20
 _MAX_PROVIDERS = 6
+_MAX_DENIED = 3  # selectors asked for below a name that is said not to exist
 _IN_FLIGHT = 1024  # domains whose names are kept at hand: more than are audited at a time
 
 
@@ -111,6 +114,7 @@ class Ladder:
         self.above = seen_answer(seen, self.places.above)
         # What a wildcard answers to any selector; empty where there is none.
         self.echoes = frozenset(self.below.values if self.below.status is Status.OK else ())
+        self._denied = self.below.known and not self.echoes and self.above.status is Status.NXDOMAIN
         self._searched = self._worth_searching()
         # What it asks for so far. Where all of that is answered, no further answer changes what was found.
         self.questions, self.climbed = self._climb()
@@ -127,9 +131,9 @@ class Ladder:
     def _rungs(self) -> Iterator[Collection[Question]]:
         """Each is read once the one before is answered, and only if that leaves something to find."""
         yield self.places.rung
+        yield self._likely.values()
         if not self._searched:
             return
-        yield self._of_providers.values()
         yield self._of_aliases.values()
         # Whoever named selectors is not searched for more than his providers use.
         if not self.given and not any(each.key for each in self.selectors):
@@ -149,9 +153,9 @@ class Ladder:
     def selectors(self) -> tuple[Selector, ...]:
         """Every selector that was asked for so far, those the operator told first."""
         given, answers = self.given, self.seen.answers
-        guessed: Mapping[str, Question] = {}
+        guessed = self._likely
         if self._searched:
-            guessed = {**self._of_providers, **self._of_aliases}
+            guessed = {**guessed, **self._of_aliases}
             if not given and self.seen.asked(dkim.key_name(COMMON[0], self.domain.name), "TXT") is not None:
                 guessed = {**guessed, **_keys(COMMON, self.domain.name)}
         told = [self._selector(name, asked, told=True) for name, asked in given.items()]
@@ -177,9 +181,12 @@ class Ladder:
 
     @cached_property
     def proven_none(self) -> bool:
-        """Whether it is proven that the domain has no key: nothing exists at or below ``_domainkey``."""
-        if any(each.key or (each.told and not each.answer.known) for each in self.selectors):
-            return False  # a server that fails below a name that does not exist is not to be believed
+        """Whether it is proven that the domain has no key: nothing exists at or below ``_domainkey``.
+
+        A server that answers or fails below a name that does not exist is not to be believed.
+        """
+        if any(each.key or each.dangling or not each.answer.known for each in self.selectors):
+            return False
         above = self.above
         nothing = above.status is Status.NXDOMAIN and not above.aliases
         # A wildcard further up answers for _domainkey as well only if nothing exists there (RFC 4592).
@@ -192,8 +199,23 @@ class Ladder:
         return self._serving[0]
 
     @property
+    def unanswered(self) -> Question | None:
+        """The first question without which nothing is proven, if it failed."""
+        asked = [self.places.control, self.places.above]
+        if self._denied:
+            asked += [each.question for each in self.selectors]
+        return next((question for question in asked if not seen_answer(self.seen, question).known), None)
+
+    @property
     def _of_providers(self) -> Mapping[str, Question]:
         return self._serving[1]
+
+    @property
+    def _likely(self) -> Mapping[str, Question]:
+        """The providers' selectors that are worth a question."""
+        if self._denied:
+            return dict(islice(self._of_providers.items(), _MAX_DENIED))
+        return self._of_providers if self._searched else {}
 
     @cached_property
     def _serving(self) -> tuple[tuple[Provider, ...], Mapping[str, Question]]:

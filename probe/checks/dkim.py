@@ -116,9 +116,8 @@ def _advice(ladder: Ladder) -> str:
 
 def _undecided(ladder: Ladder) -> Finding:
     """No key was found and none is proven to be missing: a lookup failed, or nobody knows the selector."""
-    for asked in (ladder.places.control, ladder.places.above):
-        if not seen_answer(ladder.seen, asked).known:
-            return unknown(RULE["unknown"], ladder.seen, asked)
+    if (failed := ladder.unanswered) is not None:
+        return unknown(RULE["unknown"], ladder.seen, failed)
     tried = sum(each.answer.known for each in ladder.selectors)
     named = ", ".join(one.name for one in ladder.providers)
     detail = f"{tried} selectors tried" + (f"; sends through {named}" if named else "")
