@@ -27,7 +27,8 @@ GAP = 12
 
 # Words that speak of the sender: beside them nothing but a provider's own words condemns a recipient.
 _OF_SENDER = re.compile(
-    r"\b(?:senders?|originators?|you (?:claim|send|sent|are sending)|sending (?:domain|ip|host|server|user|address)|helo|ehlo|spf|dkim|dmarc|relaying|relayed|"
+    r"\b(?:senders?|originators?|you (?:claim|send from)|sending (?:domain|ip|host|server|user|address)|"
+    r"helo|ehlo|spf|dkim|dmarc|relaying|relayed|"
     r"spam\w{0,8}|bl[ao]ck-?list\w{0,3}|reputation|outgoing|outbound|re(?:turn|verse)[- ]path|reply-to|"
     r"signature|your (?:ip|domain|server|account|mail ?server|isp|host(?: ?name)?|"
     r"(?:e-?mail )?address|mailbox))\b"
