@@ -126,6 +126,34 @@ def test_fixes_are_records_to_paste() -> None:
     assert found.fixes["mx/implicit"] == "example.test. IN MX 10 example.test."
 
 
+SILENT = "example.test TXT v=spf1 -all"
+
+
+@pytest.mark.parametrize(
+    ("world", "state"),
+    [(SILENT, "missing"), (f"{SILENT}\nexample.test A 203.0.113.1", "valid")],
+    ids=["nothing", "an address"],
+)
+def test_a_domain_that_sends_nothing_is_told_of_the_null_mx(world: str, state: str) -> None:
+    found = audit("mx", "example.test", world)
+    assert (found.state, found.ids) == (state, ["mx/null-missing"])
+    assert found.fixes["mx/null-missing"] == "example.test. IN MX 0 ."
+    told = audit("mx", "example.test", world, sending_ips=("203.0.113.1",))
+    assert told.ids in (["mx/none"], ["mx/implicit"])
+    followed = audit("mx", "example.test", f"{world}\nexample.test MX 0 .")
+    assert (followed.state, followed.ids) == ("valid", ["mx/no-mail"])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("v=spf1 mx -all", "mx/implicit"), ("v=spf1 -all", "mx/null-missing")]
+)
+def test_no_mx_is_to_be_pasted_beside_an_alias(text: str, expected: str) -> None:
+    world = f"app.example.test CNAME host.test\nhost.test A 203.0.113.1\nhost.test TXT {text}"
+    found = audit("mx", "app.example.test", world)
+    assert "an alias of host.test" in found.fixes[expected]
+    assert " IN MX " not in found.fixes[expected]
+
+
 def test_the_evaluation_names_hosts_and_addresses() -> None:
     assert audit("mx", "example.test", GOOD).evaluation["hosts"][1] == {
         "preference": 20,

@@ -54,6 +54,15 @@ PARKED = problem(
     fix="Nothing, if it is meant so.",
     source=rfc(7505, "4.2"),
 )
+NULL_MISSING = problem(
+    id="mx/null-missing",
+    verdict=Verdict.NOTE,
+    title="The domain sends no mail, and does not say that it takes none",
+    meaning="SPF says that no mail comes from it (v=spf1 -all). Without a null MX senders try its address "
+    "record, and whoever mails it waits days for the bounce.",
+    fix="Publish a null MX (0 .), unless the domain is to receive mail.",
+    source=rfc(7505, "1"),
+)
 NULL_AND_OTHERS = problem(
     id="mx/null-and-others",
     verdict=Verdict.FAIL,
@@ -152,6 +161,7 @@ RULES = (
     IMPLICIT,
     NULL,
     PARKED,
+    NULL_MISSING,
     NULL_AND_OTHERS,
     UNREACHABLE,
     LITERAL,

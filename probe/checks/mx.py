@@ -106,9 +106,10 @@ def ask(domain: Domain, seen: Records) -> list[Question]:
     if (answer := seen.answers.get(question)) is None:
         return asked
     followed = _followed(domain.name, seen)
-    if null(domain.name, seen):
+    implicit = answer.known and not answer.values and not nonexistent(seen, domain.name)
+    if implicit or null(domain.name, seen):
         asked.append(Question(domain.name, "TXT"))
-    if answer.known and not answer.values and not nonexistent(seen, domain.name):
+    if implicit:
         followed = [domain.name]
     asked += chain.from_iterable(map(address_questions, followed))
     return asked
@@ -129,30 +130,51 @@ def judge(domain: Domain, seen: Records) -> Judgement:
     if answer.status is Status.NXDOMAIN and nonexistent(seen, domain.name):
         return Judgement(State.MISSING, (Finding(rules.NO_DOMAIN, fact, domain.name),))
     if not found:
-        return _implicit(domain, seen, fact)
+        return _implicit(domain, seen, answer)
     told: Mapping[str, object] = {"null": True, "hosts": []}
-    if sends_nothing(seen.of(domain.name, "TXT")):
+    if _silent(domain, seen):
         return Judgement(State.VALID, (Finding(rules.PARKED, fact),), told)
     return Judgement(State.WARN, (Finding(rules.NULL, fact),), told)
 
 
-def _implicit(domain: Domain, seen: Records, fact: Mapping[str, str]) -> Judgement:
+def _silent(domain: Domain, seen: Records) -> bool:
+    """Whether the domain says by SPF that it sends nothing, and nobody told otherwise."""
+    told_otherwise = domain.sending_ips or domain.selectors or domain.mail_from
+    return not told_otherwise and sends_nothing(seen.of(domain.name, "TXT"))
+
+
+def _implicit(domain: Domain, seen: Records, answer: Answer) -> Judgement:
     """No MX record: the domain's own address takes its mail, if there is one."""
     asked = address_questions(domain.name)
-    if own := addresses(seen, domain.name):
-        told = evidence(asked[0], seen_answer(seen, asked[0]), ", ".join(own))
-        findings = [
-            Finding(rules.IMPLICIT, told, ", ".join(own), zone_line(domain.name, "MX", f"10 {domain.name}."))
-        ]
-        if not any(map(routable, own)):
-            findings = [
-                Finding(rules.IMPLICIT, told, ", ".join(own)),
-                Finding(rules.PRIVATE, told, ", ".join(own)),
-            ]
-        return Judgement(State.WARN, tuple(findings), {"null": False, "hosts": [], "implicit": own})
-    if unanswered := failures(seen, asked):
+    own = addresses(seen, domain.name)
+    if not own and (unanswered := failures(seen, asked)):
         return Judgement(State.UNKNOWN, (unknown(rules.UNKNOWN, seen, unanswered[0]),))
-    return Judgement(State.MISSING, (Finding(rules.NONE, fact, domain.name),))
+    evaluation = {"null": False, "hosts": [], "implicit": own} if own else None
+    detail = ", ".join(own) or domain.name
+    if _silent(domain, seen):
+        fact = evidence(Question(domain.name, "MX"), answer)
+        finding = Finding(rules.NULL_MISSING, fact, detail, _first(domain.name, answer, "0 ."))
+        return Judgement(State.VALID if own else State.MISSING, (finding,), evaluation)
+    if not own:
+        fact, fix = evidence(Question(domain.name, "MX"), answer), _first(domain.name, answer, "")
+        return Judgement(State.MISSING, (Finding(rules.NONE, fact, detail, fix),))
+    told = evidence(asked[0], seen_answer(seen, asked[0]), detail)
+    inside = not any(map(routable, own))
+    fix = _first(domain.name, answer, "" if inside else f"10 {domain.name}.")
+    findings = [Finding(rules.IMPLICIT, told, detail, fix)]
+    if inside:
+        findings.append(Finding(rules.PRIVATE, told, detail))
+    return Judgement(State.WARN, tuple(findings), evaluation)
+
+
+def _first(domain: str, answer: Answer, value: str) -> str:
+    """The first MX record of a name that has none; beside an alias nothing may stand."""
+    if not answer.aliases:
+        return zone_line(domain, "MX", value) if value else ""
+    return (
+        f"{domain} is an alias of {printable(answer.aliases[-1])}, and no MX record may stand beside it: "
+        "put address records in its place first."
+    )
 
 
 @dataclass(frozen=True, slots=True)
