@@ -173,3 +173,15 @@ def test_a_torn_character_does_not_change_the_charset_of_the_rest() -> None:
 )
 def test_nobody_is_suppressed_where_the_sender_is_spoken_of_too(reply: str) -> None:
     assert explain_reply(reply).findings[0].rule.cause.family is not Family.SUPPRESS
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "550 5.1.1 <ada@example.com> User doesn't exist in our system, please check the sender typed it right",
+        "550 5.1.1 Recipient not found. Sender: check the address",
+        "550 5.1.10 No such user here; the sender should correct the address",
+    ],
+)
+def test_a_code_of_the_recipient_leaves_no_doubt_where_the_sender_is_only_spoken_to(reply: str) -> None:
+    assert cause_of(reply) == "recipient_unknown"

@@ -34,6 +34,9 @@ _OF_SENDER = re.compile(
     r"(?:e-?mail )?address|mailbox))\b"
 )
 
+# Enhanced codes that name the recipient's mailbox, and with its words leave no doubt.
+_OF_RECIPIENT = frozenset((".1.1", ".1.10", ".2.1"))
+
 _AT_AUTH = frozenset((432, 525, 534, 535, 538))
 # Stages whose general words mean something else where the stage is not told.
 _TOLD = (frozenset((Stage.AUTH,)), frozenset((Stage.MAIL,)))
@@ -339,7 +342,10 @@ def _doubtful(best: Reading, heard: Heard) -> bool:
     if best.entry.rule.cause.family is not Family.SUPPRESS or best.score.provider:
         return False
     if best.score.words:
-        return _OF_SENDER.search(heard.text.replace(best.matched, " ")) is not None
+        return (
+            heard.enhanced[1:] not in _OF_RECIPIENT
+            and _OF_SENDER.search(heard.text.replace(best.matched, " ")) is not None
+        )
     return not best.score.enhanced and len(heard.text) > GAP
 
 
