@@ -9,7 +9,9 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -28,16 +30,36 @@ def slow() -> Iterator[MailHost]:
     threaded.close()
 
 
-def started(host: MailHost, tmp_path: Path, *more: str, **environment: str) -> subprocess.Popen[bytes]:
+def started(
+    host: MailHost, tmp_path: Path, *more: str, stderr: int = subprocess.PIPE, **environment: str
+) -> subprocess.Popen[bytes]:
     file = tmp_path / "inboxes.csv"
     rows = "".join(f"{one},zebra-quilt,localhost,{host.port}\n" for one in ADDRESSES)
     file.write_text(f"email,password,host,port\n{rows}")
     file.chmod(0o600)
     env = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state"), "SSL_CERT_FILE": ca_file(), **environment}
     command = [sys.executable, "-m", "probe", "preflight", str(file), "--no-dns", *more]
-    return subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env
-    )
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, env=env)
+
+
+def told_apart(host: MailHost, tmp_path: Path, *more: str, **environment: str) -> tuple[str, str, int]:
+    """What a run says to a pipe on its stdout, and what to a terminal on its stderr."""
+    ours, terminal = os.openpty()
+    shown = bytearray()
+
+    def read() -> None:
+        with suppress(OSError):  # a terminal that nobody holds any more
+            while piece := os.read(ours, 4096):
+                shown.extend(piece)
+
+    process = started(host, tmp_path, *more, stderr=terminal, **environment)
+    os.close(terminal)
+    reading = threading.Thread(target=read)
+    reading.start()
+    out = process.communicate(timeout=60)[0]
+    reading.join()
+    os.close(ours)
+    return out.decode(), shown.decode(), process.returncode
 
 
 def when_logging_in(
@@ -107,3 +129,15 @@ def test_a_poor_terminal_gets_escapes_and_no_colour(slow: MailHost, tmp_path: Pa
     assert process.returncode == 0
     assert out.isascii()
     assert b"\x1b" not in out + err
+
+
+@pytest.mark.parametrize("terminal", ["xterm", "dumb"])
+def test_progress_on_a_terminal_takes_nothing_from_a_report_that_goes_elsewhere(
+    terminal: str, slow: MailHost, tmp_path: Path
+) -> None:
+    out, shown, ended = told_apart(slow, tmp_path, "-f", "jsonl", "--per-host", "1", TERM=terminal)
+    assert ended == 0
+    told = [json.loads(line)["subject"] for line in out.splitlines()]
+    assert set(told) >= set(ADDRESSES)
+    assert "schema_version" not in shown
+    assert ("a second" in shown, "\x1b" in shown) == ((True, True) if terminal == "xterm" else (False, False))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -14,10 +15,15 @@ if TYPE_CHECKING:
 
     from probe.run.preflight import Preflight
 
-__all__ = ["Shown"]
+__all__ = ["Shown", "moves"]
 
 _OFTEN = 0.25  # seconds between drawings on a terminal
 _SELDOM = 10.0  # seconds between plain lines
+
+
+def moves() -> bool:
+    """Whether stderr is a terminal on which a line can be drawn anew."""
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
 class Shown:
@@ -26,11 +32,15 @@ class Shown:
     def __init__(self, run: Preflight) -> None:
         self.run = run
         self._live: Live | None = None
-        if sys.stderr.isatty():
+        if moves():
             from rich.console import Console
             from rich.live import Live
 
-            self._live = Live(console=Console(stderr=True), auto_refresh=False, transient=True)
+            # What is said on stderr while it is shown goes above it. stdout is not the terminal's to take:
+            # it may be a file.
+            self._live = Live(
+                console=Console(stderr=True), auto_refresh=False, transient=True, redirect_stdout=False
+            )
 
     async def follow(self) -> None:
         """Shows how far the run is, until cancelled."""
