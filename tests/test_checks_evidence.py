@@ -37,6 +37,11 @@ def test_a_finding_leads_back_to_its_question(question: Question) -> None:
     assert question_of(Finding(rule, evidence(question, Answer(Status.OK)))) == question
 
 
+RSA = (
+    "MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDi2YbR+XCk76KHMyAwG1PlYz1TuUGJNVnEyEDx2AfaPqEAKUcXk2pL5Kjk7Yeb"
+    "iUo0MYbvW4V1O+Mn88iNVa9poVPzOwB08Tg4qDTC++5ki9pLUitTx/B6kr7zM9lex8Chhms6irdESLZAqWMqVQW/UEh1vbV1KUSy"
+    "n/YUu+5NuwIDAQAB"
+)
 KEY = "v=DKIM1; k=rsa; p=" + "A" * 392
 SENDERS = "v=spf1 " + " ".join(f"ip4:192.0.2.{at}" for at in range(60)) + " -all"
 
@@ -62,8 +67,36 @@ def test_nothing_is_to_be_pasted_beside_an_alias() -> None:
     asked = Question("_dmarc.example.test", "TXT")
     own, served = Answer(Status.OK), Answer(Status.OK, aliases=("a.service.test", "b.service.test"))
     assert pasted(asked, own, "v=DMARC1", "Publish: ") == 'Publish: _dmarc.example.test. IN TXT "v=DMARC1"'
-    theirs = 'At b.service.test, by its owner: b.service.test. IN TXT "v=DMARC1"'
+    theirs = 'At b.service.test, by its owner: publish: b.service.test. IN TXT "v=DMARC1"'
     assert pasted(asked, served, "v=DMARC1", "Publish: ") == theirs
+
+
+RECORDS = [
+    ("dkim", "s1._domainkey.example.test TXT", f"v=DKIM2; k=rsa; p={RSA}"),
+    ("dkim", "s1._domainkey.example.test TXT", f"v=DKIM1; t=y; p={RSA}"),
+    ("mta_sts", "_mta-sts.example.test TXT", "v=STSv1"),
+    ("mta_sts", "_mta-sts.example.test TXT", "V=STSv1; id=1"),
+    ("mta_sts", "_mta-sts.example.test TXT", "v=STSv1; id=1\nserved.test TXT v=STSv1; id=2"),
+    ("mta_sts", "_mta-sts.example.test TXT", "something else"),
+    ("tls_rpt", "_smtp._tls.example.test TXT", "v=TLSRPTv1"),
+    ("tls_rpt", "_smtp._tls.example.test TXT", "V=TLSRPTv1; rua=mailto:a@example.test"),
+    ("tls_rpt", "_smtp._tls.example.test TXT", "something else"),
+    ("bimi", "default._bimi.example.test TXT", "v=BIMI1; l=; a=\nserved.test TXT v=BIMI1; l=https://a/b.svg"),
+    ("mx", "example.test MX", "0 .\nserved.test MX 10 mx.served.test\nmx.served.test A 203.0.113.1"),
+    ("mx", "example.test MX", "10 203.0.113.1"),
+    ("mx", "example.test MX", "10 a.test\na.test CNAME b.test\nb.test A 203.0.113.1"),
+]
+
+
+@pytest.mark.parametrize(("area", "place", "value"), RECORDS)
+def test_what_is_served_behind_an_alias_is_mended_there(area: str, place: str, value: str) -> None:
+    name, kind = place.split()
+    world = f"{name} CNAME served.test\nserved.test {kind} {value}"
+    found = audit(area, "example.test", world, selectors=("s1",))
+    fixes = [fix for fix in found.fixes.values() if f" IN {kind} " in fix]
+    assert fixes
+    assert not any(f"{name}. IN {kind} " in fix for fix in fixes)
+    assert any("At served.test, by its owner: " in fix for fix in fixes)
 
 
 def test_terms_are_not_cut() -> None:

@@ -202,22 +202,23 @@ def zone_line(name: str, kind: str, value: str) -> str:
 
 
 def pasted(question: Question, answer: Answer, text: str, words: str = "") -> str:
-    """The fix that publishes a TXT record where an answer came from, after `words`.
+    """The fix that publishes a record where the answer to a question came from, after `words`.
 
     Nothing may stand beside an alias (RFC 1034 section 3.6.2): the record belongs at its end, and that is
     the business of whoever owns it.
     """
     if not answer.aliases:
-        return words + zone_line(question.name, "TXT", text)
-    owned = answer.aliases[-1]
-    return f"At {printable(owned)}, by its owner: {zone_line(owned, 'TXT', text)}"
+        return words + zone_line(question.name, question.type, text)
+    owned = printable(answer.aliases[-1])
+    line = zone_line(owned, question.type, text)
+    return f"At {owned}, by its owner: {words[:1].lower()}{words[1:]}{line}"
 
 
-def keep(name: str, text: str) -> str:
+def keep(question: Question, answer: Answer, text: str) -> str:
     """The fix for several TXT records where one may stand: which to keep; empty where it is too long."""
     if len(text) > LONGEST_FIX:
         return ""
-    return f"Keep this one and remove the others:\n{zone_line(name, 'TXT', text)}"
+    return pasted(question, answer, text, "Keep this one and remove the others:\n")
 
 
 def _strings(text: str) -> str:

@@ -132,9 +132,10 @@ def judge(domain: Domain, seen: Records) -> Judgement:
 
 def _judged(place: str, records: list[str], seen: Records) -> Judgement:
     question = _question(place)
-    fact = evidence(question, seen_answer(seen, question), "; ".join(records[:4]))
+    answer = seen_answer(seen, question)
+    fact = evidence(question, answer, "; ".join(records[:4]))
     if len(records) > 1:
-        fix = keep(question.name, records[0])
+        fix = keep(question, answer, records[0])
         return Judgement(State.INVALID, (Finding(SEVERAL, fact, f"{len(records)} records", fix),))
     record = bimi.record(records[0])
     told = {"location": printable(record.location), "authority": printable(record.authority)}

@@ -13,7 +13,7 @@ from probe.checks._dkim_keys import Assessment
 from probe.checks._dkim_rules import RULE, RULES
 from probe.checks._dkim_search import Ladder, Selector, domainkey, ladder_of
 from probe.checks._dmarc_discovery import exists
-from probe.checks._evidence import evidence, printable, seen_answer, state, unknown, zone_line
+from probe.checks._evidence import evidence, pasted, printable, seen_answer, state, unknown, zone_line
 from probe.checks._once import asked_once, once
 from probe.checks._spf_result import sends_nothing
 from probe.facts import Question, Records, Status
@@ -197,7 +197,7 @@ def _fix(each: Selector, key: Assessment) -> str:
 
 
 def _replaced(each: Selector, record: str) -> str:
-    return f"Replace it by: {zone_line(each.question.name, 'TXT', record)}" if record else ""
+    return pasted(each.question, each.answer, record, "Replace it by: ") if record else ""
 
 
 def _finding(problem: str, asked: Question, ladder: Ladder, detail: str = "", fix: str = "") -> Finding:

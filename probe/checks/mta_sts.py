@@ -15,6 +15,7 @@ from probe.checks._evidence import (
     evidence,
     failures,
     keep,
+    pasted,
     printable,
     problem,
     rfc,
@@ -22,7 +23,6 @@ from probe.checks._evidence import (
     state,
     unknown,
     unknown_rule,
-    zone_line,
 )
 from probe.checks.mx import exchanges, null
 from probe.facts import Answer, Question, Records, Status
@@ -199,17 +199,17 @@ def judge(domain: Domain, seen: Records) -> Judgement:
     fact = evidence(question, answer, "; ".join(records[:4]))
     nearly = [] if records else [value for value in answer.values[:10] if mtasts.resembles(value)]
     if nearly:
-        fix = zone_line(question.name, "TXT", f"v=STSv1; id={_identity(nearly[0])}")
+        fix = pasted(question, answer, f"v=STSv1; id={_identity(nearly[0])}")
         told = evidence(question, answer, nearly[0])
         return Judgement(State.INVALID, (Finding(MISSPELT, told, printable(nearly[0])[:200], fix),))
     if not records:
         return Judgement(State.MISSING, (Finding(NONE, fact, fix=_advice(domain, seen)),))
     if len(records) > 1:
-        fix = keep(question.name, records[0])
+        fix = keep(question, answer, records[0])
         return Judgement(State.INVALID, (Finding(SEVERAL, fact, f"{len(records)} records", fix),))
     record = mtasts.record(records[0])
     if record.problems:
-        fix = zone_line(question.name, "TXT", f"v=STSv1; id={_identity(records[0])}")
+        fix = pasted(question, answer, f"v=STSv1; id={_identity(records[0])}")
         return Judgement(State.INVALID, (Finding(SYNTAX, fact, printable("; ".join(record.problems)), fix),))
     return _policy(domain, record, seen)
 
@@ -281,7 +281,8 @@ def _file(domain: Domain, seen: Records, policy: mtasts.Policy | None = None) ->
     mode = (policy.mode if policy else "") or "testing"
     age = max(policy.max_age if policy else 0, 604_800)
     text, identity = _written(hosts, mode, age)
-    record = zone_line(f"_mta-sts.{domain.name}", "TXT", f"v=STSv1; id={identity}")
+    announced = record_question(domain.name)
+    record = pasted(announced, seen_answer(seen, announced), f"v=STSv1; id={identity}")
     return f"{policy_question(domain.name).name}\n{text}\n\n{record}"
 
 

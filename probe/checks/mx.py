@@ -21,6 +21,7 @@ from probe.checks._evidence import (
     evidence,
     failures,
     nonexistent,
+    pasted,
     printable,
     routable,
     seen_answer,
@@ -192,11 +193,15 @@ class _Published:
         record = "; ".join(str(each) for each in (records or self.found)[:FOLLOWED])
         return Finding(rule, evidence(self.question, self.answer, record), detail, fix)
 
+    def record(self, value: str) -> str:
+        """An MX record to publish."""
+        return pasted(self.question, self.answer, value)
+
     def findings(self) -> Iterator[Finding]:
         preferred = {each.host: each for each in reversed(self.found)}
         yield from self._records()
         for host, found in self.reached.items():
-            yield from _host(self.domain, preferred[host], found, self.seen)
+            yield from _host(self, preferred[host], found)
         yield from self._together()
         whose = _owners(tuple(self.reached))
         if len(whose) > 1:
@@ -206,7 +211,7 @@ class _Published:
         """What the records alone say."""
         named = [each for each in self.found if each.host]
         if len(named) < len(self.found):
-            lines = [zone_line(self.domain, "MX", f"{each}.") for each in named[:FOLLOWED]]
+            lines = [self.record(f"{each}.") for each in named[:FOLLOWED]]
             yield self.told(rules.NULL_AND_OTHERS, f"0 . beside {len(named)} more", fix="\n".join(lines))
         different = {each.host for each in named}
         if len(different) < len(named):
@@ -215,7 +220,7 @@ class _Published:
             if each.literal:
                 server = f"mail.{self.domain}"
                 address = zone_line(server, "AAAA" if ":" in each.host else "A", each.host)
-                fix = f"{address}\n{zone_line(self.domain, 'MX', f'{each.preference} {server}.')}"
+                fix = f"{address}\n{self.record(f'{each.preference} {server}.')}"
                 yield self.told(rules.LITERAL, each.host, each, fix=fix)
             elif each.host == "localhost":
                 yield self.told(rules.PRIVATE, each.host, each)
@@ -265,16 +270,15 @@ def _judged(published: _Published) -> Judgement:
     return Judgement(state(findings), findings, told)
 
 
-def _host(domain: str, exchange: Exchange, found: Sequence[str], seen: Records) -> Iterator[Finding]:
+def _host(published: _Published, exchange: Exchange, found: Sequence[str]) -> Iterator[Finding]:
     """What is wrong with one MX host that has these addresses."""
-    host = exchange.host
+    host, seen = exchange.host, published.seen
     asked = address_questions(host)
     first, second = seen_answer(seen, asked[0]), seen_answer(seen, asked[1])
     if not is_hostname(host):
-        question = Question(domain, "MX")
-        yield Finding(rules.BAD_NAME, evidence(question, seen_answer(seen, question), host), printable(host))
+        yield Finding(rules.BAD_NAME, evidence(published.question, published.answer, host), printable(host))
     if aliases := first.aliases or second.aliases:
-        fix = zone_line(domain, "MX", f"{exchange.preference} {aliases[-1]}.")
+        fix = published.record(f"{exchange.preference} {aliases[-1]}.")
         detail = f"{printable(host)} is an alias of {printable(aliases[-1])}"
         yield Finding(rules.CNAME, evidence(asked[0], first, aliases[-1]), detail, fix)
     if found:

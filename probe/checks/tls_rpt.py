@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from probe.checks import Domain, Judgement
 from probe.checks._evidence import (
     evidence,
+    pasted,
     printable,
     problem,
     rfc,
     seen_answer,
     unknown,
     unknown_rule,
-    zone_line,
 )
 from probe.checks.mx import null
 from probe.facts import Question, Records, Status
@@ -86,18 +86,18 @@ def judge(domain: Domain, seen: Records) -> Judgement:
         nearly = [value for value in values[:10] if tlsrpt.resembles(value)]
         if nearly:
             rua = ",".join(tlsrpt.addresses(nearly[0])) or f"mailto:tls-reports@{domain.name}"
-            fix = zone_line(question.name, "TXT", f"v=TLSRPTv1; rua={rua}")
+            fix = pasted(question, answer, f"v=TLSRPTv1; rua={rua}")
             misspelt = Finding(
                 MISSPELT, evidence(question, answer, nearly[0]), printable(nearly[0])[:200], fix
             )
             return Judgement(State.INVALID, (misspelt,))
-        fix = zone_line(question.name, "TXT", f"v=TLSRPTv1; rua=mailto:tls-reports@{domain.name}")
+        fix = pasted(question, answer, f"v=TLSRPTv1; rua=mailto:tls-reports@{domain.name}")
         return Judgement(State.MISSING, (Finding(NONE, fact, fix=fix),))
     read = [tlsrpt.record(value) for value in records[:10]]
     good = list(dict.fromkeys(target for each in read for target in each.rua if not each.problems))
     told = {"rua": [printable(target) for target in good]}
     rua = ",".join(good) or f"mailto:tls-reports@{domain.name}"
-    fix = zone_line(question.name, "TXT", f"v=TLSRPTv1; rua={rua}")
+    fix = pasted(question, answer, f"v=TLSRPTv1; rua={rua}")
     if len(records) > 1:
         return Judgement(State.INVALID, (Finding(SEVERAL, fact, f"{len(records)} records", fix),), told)
     if read[0].problems:
