@@ -28,6 +28,11 @@ def scenario_key() -> str:
 
 
 KEY = scenario_key()
+SMALL = (
+    "v=DKIM1; p=MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDi2YbR+XCk76KHMyAwG1PlYz1TuUGJNVnEyEDx2AfaPqEAKUcXk2pL5Kj"
+    "k7YebiUo0MYbvW4V1O+Mn88iNVa9poVPzOwB08Tg4qDTC++5ki9pLUitTx/B6kr7zM9lex8Chhms6irdESLZAqWMqVQW/UEh1vbV1KUSyn/"
+    "YUu+5NuwIDAQAB"
+)
 GOOD = f"v=DKIM1; k=rsa; p={KEY}"
 ED25519 = base64.b64encode(bytes(range(32))).decode()
 
@@ -198,6 +203,36 @@ def test_a_selector_is_taken_as_people_paste_it(pasted: str, selector: str) -> N
     else:
         with pytest.raises(ValueError, match="is no selector"):
             told.sender(selectors=[pasted])
+
+
+THEIRS = "s1.service.test"
+
+
+@pytest.mark.parametrize(
+    ("at", "record", "fix"),
+    [
+        (
+            THEIRS,
+            SMALL,
+            f"The key is the service's, at {THEIRS}: choose its option of 2048 bits, or ask the service.",
+        ),
+        (
+            THEIRS,
+            "v=DKIM1; k=rsa",
+            f"At {THEIRS}, by its owner: publish the whole record the sending service shows.",
+        ),
+        (
+            THEIRS,
+            "hello",
+            f"At {THEIRS}, by its owner: publish the key record here, and the other text where it belongs.",
+        ),
+        ("s1.keys.example.com", SMALL, "Make a key of 2048 bits and publish it at a new selector."),
+    ],
+)
+def test_the_key_behind_an_alias_is_the_business_of_its_owner(at: str, record: str, fix: str) -> None:
+    zone: Zone = {"s1._domainkey.example.com": {"CNAME": [at]}, at: {"TXT": [record]}}
+    found, _ = audit(zone, "s1")
+    assert [finding.fix or finding.rule.fix for finding in found.findings] == [fix]
 
 
 # -- the ladder -------------------------------------------------------------------------------------

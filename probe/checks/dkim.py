@@ -25,6 +25,7 @@ __all__ = ["RULES", "ask", "judge"]
 _OTHERWISE = {"dkim/not-sending": State.NOT_APPLICABLE, "dkim/parent-key": State.MISSING}
 _THERE = frozenset({Status.OK, Status.NODATA})
 _ROTATING = ("selector1", "selector2")
+_SIZES = frozenset({"weak-key", "short-key", "large-key"})
 _MISSING = frozenset({"dkim/missing", "dkim/selector-missing"})
 
 
@@ -132,7 +133,8 @@ def _told(each: Selector, ladder: Ladder) -> Iterator[Finding]:
         yield from _of_key(each, each.key)
     elif each.answer.values:
         text = printable(each.answer.values[0])[:200]
-        yield Finding(RULE["not-a-key"], evidence(each.question, each.answer, each.answer.values[0]), text)
+        fact = evidence(each.question, each.answer, each.answer.values[0])
+        yield Finding(RULE["not-a-key"], fact, text, _theirs(each, "not-a-key"))
     elif each.dangling:
         yield _dangling(each, "dangling-alias")
     else:
@@ -182,9 +184,11 @@ def _dangling(each: Selector, problem: str) -> Finding:
 def _of_key(each: Selector, key: Assessment) -> Iterator[Finding]:
     record = evidence(each.question, each.answer, key.text)
     if key.problem:
-        yield Finding(RULE[key.problem], record, _worded(each.name, key.detail), _fix(each, key))
+        fix = _fix(each, key) or _theirs(each, key.problem)
+        yield Finding(RULE[key.problem], record, _worded(each.name, key.detail), fix)
     for problem, detail, better in key.remarks:
-        yield Finding(RULE[problem], record, _worded(each.name, detail), _replaced(each, better))
+        fix = _replaced(each, better) or (_theirs(each, problem) if problem in _SIZES else "")
+        yield Finding(RULE[problem], record, _worded(each.name, detail), fix)
 
 
 def _worded(selector: str, detail: str) -> str:
@@ -198,6 +202,18 @@ def _fix(each: Selector, key: Assessment) -> str:
 
 def _replaced(each: Selector, record: str) -> str:
     return pasted(each.question, each.answer, record, "Replace it by: ") if record else ""
+
+
+def _theirs(each: Selector, problem: str) -> str:
+    """The fix for the key of a service, which an alias leads to; empty where the key is the domain's own."""
+    home = each.question.name.rpartition("._domainkey.")[2]
+    if not each.answer.aliases or each.answer.aliases[-1].endswith(f".{home}"):
+        return ""
+    owned = printable(each.answer.aliases[-1])
+    if problem in _SIZES:
+        return f"The key is the service's, at {owned}: choose its option of 2048 bits, or ask the service."
+    words = RULE[problem].fix
+    return f"At {owned}, by its owner: {words[:1].lower()}{words[1:]}"
 
 
 def _finding(problem: str, asked: Question, ladder: Ladder, detail: str = "", fix: str = "") -> Finding:
