@@ -30,7 +30,7 @@ from probe.render._read import reports as read_back
 from probe.render.json import as_json, schema
 from probe.rules import Cause, Finding, Outcome, Report, Rule, Shared, Source, State, Verdict
 
-from .render_world import fleet, inbox
+from .render_world import fleet, found, inbox
 from .test_scenarios import SCENARIOS, one_by_one, played
 
 FORMATS = render.every()
@@ -360,6 +360,47 @@ def test_nagios_states(verdict: Verdict, state: str, code: int) -> None:
         f"PROBE {state} - sales0@brand0.example: Google wants an app password"
     )
     assert nagios_format.exit_code([verdict]) == code
+
+
+STOPPED = replace(
+    FLEET[-1],
+    findings=(
+        replace(found("preflight/stopped", reason="interrupted"), detail="6 of 8 rows were not probed"),
+    ),
+    evaluations={},
+)
+INTERRUPTED = [inbox(1), inbox(2), STOPPED]
+
+
+def test_a_run_that_was_stopped_is_not_told_as_ok_where_all_it_reached_was() -> None:
+    assert told("nagios", *INTERRUPTED).startswith(
+        "PROBE UNKNOWN - inboxes.csv: The run was stopped before its end (preflight/stopped); 2 ok | ok=2;"
+    )
+    cases = ET.fromstring(told("junit", *INTERRUPTED))
+    assert (cases.get("tests"), cases.get("failures"), cases.get("errors")) == ("3", "0", "1")
+    assert [case.get("name") for case in cases.iter("testcase") if len(case)] == ["inboxes.csv"]
+    assert told("md", *INTERRUPTED).startswith(
+        "# inboxes.csv: 2 inboxes: 2 ok\n\n"
+        "**unknown: The run was stopped before its end** `preflight/stopped` "
+        "(`inboxes.csv`: 6 of 8 rows were not probed). Go on with --resume.\n"
+    )
+    assert 'probe_verdict{kind="fleet",subject="inboxes.csv"} 4\n' in told("prom", *INTERRUPTED)
+
+
+def test_that_a_run_was_stopped_is_told_beside_an_inbox_that_failed() -> None:
+    stopped = replace(STOPPED, findings=(*STOPPED.findings, found("preflight/no-go", inboxes="2")))
+    run = [inbox(1), inbox(0), stopped]
+    assert told("nagios", *run).startswith("PROBE CRITICAL - inboxes.csv: The run was stopped before its end")
+    assert "**unknown: The run was stopped before its end**" in told("md", *run)
+    assert "preflight/no-go" not in told("md", *run)
+    assert "unknown preflight/stopped" in told("junit", *run)
+
+
+@pytest.mark.parametrize("format", ["nagios", "junit", "md", "prom"])
+def test_a_list_that_tells_no_more_than_its_inboxes_is_not_counted_beside_them(format: str) -> None:
+    no_go = replace(FLEET[-1], evaluations={})
+    with_list, without = told(format, inbox(0), inbox(1), no_go), told(format, inbox(0), inbox(1))
+    assert with_list.replace("# inboxes.csv:", "# probe:") == without
 
 
 def test_nagios_counts_a_fleet() -> None:

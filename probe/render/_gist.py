@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from probe.render import printable
-from probe.rules import Finding, Report, Verdict
+from probe.rules import Finding, Report, Verdict, worst
 
 __all__ = [
     "AGGREGATES",
@@ -18,6 +18,7 @@ __all__ = [
     "WORST_FIRST",
     "Group",
     "alike",
+    "beyond",
     "by_kind",
     "by_verdict",
     "counted_by_kind",
@@ -60,6 +61,29 @@ def single(reports: Iterable[Report]) -> list[Report]:
 def whole(reports: Iterable[Report]) -> list[Report]:
     """The reports that tell of many subjects."""
     return [report for report in reports if report.kind in AGGREGATES]
+
+
+def beyond(reports: Iterable[Report]) -> list[tuple[Report, list[Finding]]]:
+    """The reports on many subjects that tell more than the subjects' own do, each with what it tells.
+
+    That a run was stopped stands in none of the reports it did make. A report that is worse than all of them
+    counts too, whatever made it so.
+    """
+    held = list(reports)
+    ones = [report for report in held if report.kind not in AGGREGATES]
+    if not ones:
+        return []
+    known = CONCLUSIONS | {finding.rule.id for report in ones for finding in report.findings}
+    reached = worst(report.verdict for report in ones)
+    told = []
+    for report in whole(held):
+        own = [finding for finding in sorted_findings(report) if finding.rule.id not in known]
+        own = [finding for finding in own if finding.verdict.rank >= Verdict.WARN.rank]
+        if report.verdict.rank > reached.rank:
+            own = own or sorted_findings(report)[:1]
+        if own:
+            told.append((report, own))
+    return told
 
 
 def sorted_findings(report: Report) -> list[Finding]:

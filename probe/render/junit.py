@@ -1,4 +1,4 @@
-"""JUnit XML for CI: a suite a kind, a test case a subject.
+"""JUnit XML for CI: a suite a kind, a test case a subject, and one for a list that tells more than they do.
 
 *fail* is a failure, *wait* and *unknown* are errors (the test could not be carried out), the rest passes.
 """
@@ -9,7 +9,7 @@ import html
 from collections.abc import Iterable, Iterator
 
 from probe.render import Style, printable
-from probe.render._gist import fix_of, quoted, single
+from probe.render._gist import beyond, fix_of, quoted, single
 from probe.rules import Finding, Report, Verdict
 
 EXTENSIONS = (".xml",)
@@ -18,8 +18,9 @@ _ELEMENTS = {Verdict.FAIL: "failure", Verdict.UNKNOWN: "error", Verdict.WAIT: "e
 
 def render(reports: Iterable[Report], _style: Style) -> Iterator[str]:
     """The whole document; suites in the order their kinds came."""
+    held = list(reports)
     suites: dict[str, list[Report]] = {}
-    for report in single(reports):
+    for report in (*single(held), *(whole for whole, _ in beyond(held))):
         suites.setdefault(report.kind, []).append(report)
     everything = [report for suite in suites.values() for report in suite]
     yield '<?xml version="1.0" encoding="UTF-8"?>\n'

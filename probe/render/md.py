@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from probe.render import Style, printable
 from probe.render._gist import (
     Group,
+    beyond,
     counted_by_kind,
     fix_of,
     groups,
@@ -54,6 +55,8 @@ def _worth_telling(reports: list[Report]) -> list[Report]:
 def _summary(ones: list[Report], many: list[Report], held: list[Report]) -> Iterator[str]:
     name = many[0].subject if many else "probe"
     yield f"# {_prose(name)}: {counted_by_kind(ones)}\n"
+    for report, findings in beyond(held):
+        yield from (_told_of_many(report, finding) for finding in findings[:_MOST_NAMED])
     told = groups(held)
     if told:
         yield "\n## Causes\n\n| verdict | how many | where | what | fix |\n|---|---|---|---|---|\n"
@@ -66,6 +69,14 @@ def _summary(ones: list[Report], many: list[Report], held: list[Report]) -> Iter
             yield f"| {report.verdict} | {_cell(report.subject)} | {report.outcome or ''} | {what} |\n"
     if _worth_telling(ones):
         yield "\n## Not ok\n"
+
+
+def _told_of_many(report: Report, finding: Finding) -> str:
+    """A line on the whole: ``unknown: The run was stopped before its end``."""
+    rule = finding.rule
+    name, detail = _code(report.subject), f": {_prose(finding.detail)}" if finding.detail else ""
+    what = f"**{finding.verdict}: {_prose(rule.title)}** {_code(rule.id)} ({name}{detail})"
+    return f"\n{what}. {_prose(fix_of(finding))}\n"
 
 
 def _row(group: Group) -> str:

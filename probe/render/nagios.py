@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from probe.render import Style
-from probe.render._gist import by_verdict, line, numbered, single
+from probe.render._gist import beyond, by_verdict, line, numbered, single
 from probe.rules import Report, Verdict, worst
 
 EXTENSIONS: tuple[str, ...] = ()  # a plugin's line goes to stdout
@@ -33,9 +33,10 @@ _UNWANTED = re.compile(r"""[|`$&<>'"\\]""")
 
 def render(reports: Iterable[Report], _style: Style) -> Iterator[str]:
     """One line, whatever the number of reports."""
-    held = single(reports)
-    _, state = _STATES[worst(report.verdict for report in held)]
-    told = _UNWANTED.sub("", line(_told(held)))
+    everything = list(reports)
+    held = single(everything)
+    _, state = _STATES[worst(report.verdict for report in everything)]
+    told = _UNWANTED.sub("", line("; ".join([*_whole(everything), _told(held)])))
     told = told if len(told) <= _LONGEST else f"{told[: _LONGEST - 3]}..."
     yield f"PROBE {state} - {told} | {' '.join(_performance(held))}\n"
 
@@ -43,6 +44,12 @@ def render(reports: Iterable[Report], _style: Style) -> Iterator[str]:
 def exit_code(verdicts: Iterable[Verdict]) -> int:
     """The exit code that a monitoring system reads."""
     return _STATES[worst(verdicts)][0]
+
+
+def _whole(reports: list[Report]) -> Iterator[str]:
+    """What stands in no report on one subject: that the run was stopped."""
+    for report, (finding, *_) in beyond(reports):
+        yield f"{report.subject}: {finding.rule.title} ({finding.rule.id})"
 
 
 def _told(reports: list[Report]) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from probe.render import Style, printable
-from probe.render._gist import WORST_FIRST, single
+from probe.render._gist import WORST_FIRST, beyond, single
 from probe.rules import Report, Verdict
 
 EXTENSIONS = (".prom",)
@@ -26,7 +26,8 @@ _HELP = {
 
 def render(reports: Iterable[Report], _style: Style) -> Iterator[str]:
     """The gauges; a series appears once even where a subject was probed twice (the worse value stays)."""
-    held = single(reports)
+    everything = list(reports)
+    held = [*single(everything), *(whole for whole, _ in beyond(everything))]
     for name, series in _gauges(held).items():
         if series:
             yield f"# HELP {name} {_HELP[name]}\n# TYPE {name} gauge\n"
