@@ -16,7 +16,7 @@ from probe.checks._evidence import zone_line
 from probe.checks._spf_result import queryable, shortened
 from probe.facts import Answer, Question, Records, Status
 from probe.grammar import spf
-from probe.rules import Finding, State, Verdict
+from probe.rules import Finding, State, Verdict, worst
 from tests.spf_world import World
 
 NAME = "example.test"
@@ -278,6 +278,8 @@ CURED: list[tuple[str, Zone, str]] = [
     ("several", {NAME: {"TXT": ["v=spf1 a mx -all", "v=spf1 mx include:x.test ~all"]}}, "v=spf1 a mx include:x.test ~all"),
     ("several", {NAME: {"TXT": ["v=spf1 a -all", "v=spf1 redirect=x.test"]}}, "v=spf1 a include:x.test -all"),
     ("several", {NAME: {"TXT": ["v=spf1 a +all", "v=spf1 a ?all"]}}, "v=spf1 a ~all"),
+    ("several", {NAME: {"TXT": ["v=spf1 +mx ip4:192.0.2.1 ~all", "v=spf1 mx include;x.test -all"]}}, "v=spf1 mx ip4:192.0.2.1 include:x.test ~all"),
+    ("after-all", {NAME: {"TXT": ["v=spf1 a ?all a:x.test"]}, "x.test": {"A": ["192.0.2.8"]}}, "v=spf1 a a:x.test ?all"),
     ("include-without-record", {NAME: {"TXT": ["v=spf1 a include:x.test -all"]}}, "v=spf1 a -all"),
     ("void-lookup", {NAME: {"TXT": ["v=spf1 ip4:192.0.2.1 a:x.test -all"]}}, "v=spf1 ip4:192.0.2.1 -all"),
     ("allows-all", {NAME: {"TXT": ["v=spf1 ip4:192.0.2.1 +all"]}}, "v=spf1 ip4:192.0.2.1 ~all"),
@@ -301,10 +303,81 @@ def test_the_fix_is_a_record_that_cures(problem: str, zone: Zone, proposed: str)
     assert problem not in problems(audit({**zone, NAME: {"TXT": [proposed], "A": ["192.0.2.5"]}}))
 
 
+# -- what is handed out, followed ---------------------------------------------------------------------
+
+# Domains to include, by what they cost beyond the include itself; one has no record.
+BELOW: Zone = {
+    **{f"i{k}.test": {"TXT": [f"v=spf1 ip4:198.51.100.{k} -all"]} for k in range(9)},
+    "two.test": {"TXT": ["v=spf1 include:i0.test include:i1.test -all"]},
+    "four.test": {"TXT": ["v=spf1 include:two.test include:i2.test ?all"]},
+    "_spf.google.com": {"TXT": ["v=spf1 include:i7.test include:i8.test ip4:203.0.113.0/24 ~all"]},
+    "host.test": {"A": ["192.0.2.9"]},
+    "inside.test": {"A": ["10.0.0.1"]},
+}
+ALL_NINE = " ".join(f"include:i{k}.test" for k in range(9))
+BEYOND: list[tuple[str, Zone]] = [
+    ("mailbox-host-missing", {NAME: {"TXT": [f"v=spf1 {ALL_NINE} -all"], "MX": ["1 smtp.google.com"]}}),
+    ("several", {NAME: {"TXT": ["v=spf1 include:four.test a:host.test -all", f"v=spf1 {ALL_NINE} ~all"]}}),
+    ("ignored-term", {NAME: {"TXT": [f"v=spf1 {ALL_NINE} include=two.test include=four.test -all"]}}),
+    ("syntax", {NAME: {"TXT": [f"v=spf1 {ALL_NINE} inculde:two.test -all"]}}),
+    ("misspelt", {NAME: {"TXT": [f"spf1 {ALL_NINE} include:two.test -all"]}}),
+    ("non-ascii", {NAME: {"TXT": [f"v=spf1 {ALL_NINE} include:two.test \xe2\x80\x93all"]}}),
+    ("obsolete-type", {NAME: {"SPF": [f"v=spf1 {ALL_NINE} include:two.test -all"]}}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("problem", "zone"), BEYOND)
+def test_no_record_beyond_ten_lookups_is_handed_out(problem: str, zone: Zone) -> None:
+    finding = next(f for f in audit({**BELOW, **zone}).findings if f.rule.id == f"spf/{problem}")
+    assert "lookups of 10: first remove what no longer sends" in finding.fix
+    assert "v=spf1" not in finding.fix
+
+
+def test_records_with_a_mistake_that_cannot_be_corrected_are_not_merged_without_it() -> None:
+    (finding,) = audit({NAME: {"TXT": ["v=spf1 mx ~all", "v=spf1 ip4:1.2.3 -all"]}}).findings
+    assert (finding.rule.id, finding.fix) == ("spf/several", "")
+
+
+def test_a_record_that_works_is_not_replaced_by_one_that_does_not() -> None:
+    judged = of("v=spf1 ip4:192.0.2.1 include=nowhere.test -all")
+    assert [(f.rule.id, f.fix) for f in judged.findings] == [("spf/ignored-term", "")]
+
+
+pieces = st.sampled_from(
+    ["a", "mx", "+a", "ptr", "a:host.test", "mx:nowhere.test", "a:inside.test", "ip4:192.0.2.1", "+ip4:192.0.2.1", "-ip4:192.0.2.7",
+     "ip4:10.0.0.1", "ip4:192.0.2.1:25", "192.0.2.3", "ip4:1.2.3", "include;i3.test", "inculde:two.test", "include=four.test",
+     "include=two.test", "include=nowhere.test", "redirect=i4.test", "redirect=nowhere.test", "include:nowhere.test",
+     "include:example.test", "include:two.test", "include:four.test", "exists:%{i}.x.test", "ip4:0.0.0.0/0", "\xe2\x80\x93all", "?all",
+     "~all", "-all", "+all", *(f"include:i{k}.test" for k in range(9))]
+)  # fmt: skip
+written = st.lists(pieces, max_size=14).flatmap(
+    lambda terms: st.sampled_from(["v=spf1", "v=spf1", "spf1"]).map(lambda v: " ".join((v, *terms)))
+)
+
+
+def _worst(judged: Judgement) -> int:
+    return list(Verdict).index(worst([finding.verdict for finding in judged.findings]))
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(written, min_size=1, max_size=2), st.sampled_from(["1 smtp.google.com", "10 host.test", "0 ."])
+)
+def test_what_is_handed_out_makes_nothing_worse(held: list[str], exchange: str) -> None:
+    zone: Zone = {**BELOW, NAME: {"TXT": held, "MX": [exchange], "A": ["192.0.2.5"]}}
+    before = audit(zone)
+    for finding in before.findings:
+        if not (text := published(finding)):
+            continue
+        after = audit({**zone, NAME: {**zone[NAME], "TXT": [text]}})
+        assert _worst(after) <= _worst(before), (finding.rule.id, text)
+
+
 def test_glued_strings_are_taken_apart() -> None:
     text = "v=spf1 include:a.testip4:192.0.2.1 -all"
     answer = Answer(Status.OK, (text,), chunks=((21, len(text) - 21),))
-    seen = Records({Question(NAME, "TXT"): answer, Question(NAME, "MX"): Answer(Status.NODATA)})
+    included = Answer(Status.OK, ("v=spf1 -all",))
+    seen = Records({Question(NAME, "TXT"): answer, Question("a.test", "TXT"): included})
     (finding,) = check.judge(Domain(NAME), seen).findings
     assert finding.rule.id == "spf/glued"
     assert published(finding) == "v=spf1 include:a.test ip4:192.0.2.1 -all"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 
 from probe.checks import Domain
@@ -19,7 +20,7 @@ from probe.grammar import spf
 from probe.grammar.spf import Term
 from probe.rules import Confidence, Finding
 
-__all__ = ["BROKEN", "MOST_ALIKE", "Audit", "again", "audited"]
+__all__ = ["BROKEN", "MOST_ALIKE", "Audit", "again", "audited", "offered", "unseen"]
 
 MOST_ALIKE = 5  # findings of one rule
 
@@ -58,10 +59,7 @@ class Audit:
     @property
     def sound(self) -> bool:
         """Whether nothing in the record or below it is a permerror for everybody who comes so far."""
-        tree = self.tree
-        if tree is None or tree.count > MOST_LOOKUPS:
-            return False
-        return not tree.odd or (len(tree.voids) <= MOST_VOIDS and not tree.having(*BROKEN))
+        return self.tree is not None and _stands(self.tree)
 
     def trace(self) -> list[dict[str, object]]:
         """Every lookup of the tree with its cost, for JSON."""
@@ -88,6 +86,15 @@ class Audit:
         """The fix that is another record, ready to paste; empty where it is too long for that."""
         return fixes.publish(self.domain.name, text)
 
+    def offer(self, text: str) -> str:
+        """As `publish`, for a record that looks up more than this one: it may not cost what this one lets in.
+
+        A record that works is never replaced by one that does not, or of which that is not known.
+        """
+        tree = survey(self.domain.name, spf.parse(text), self.seen)
+        breaks = self.sound and tree.count <= MOST_LOOKUPS and not _stands(tree)
+        return "" if breaks else offered(self.domain.name, text, self.seen)
+
     def without(self, *dropped: Term) -> str:
         """The fix that is this record without some terms; where a redirect was its end it gets another.
 
@@ -105,9 +112,9 @@ class Audit:
 
         A record that names no sender gets the MX hosts, where there are some: an end alone stops all mail.
         """
-        text = fixes.edited(self.record, lambda term: None if _everybody(term) else term.text, end)
+        text = fixes.ended(self.record, end)
         if fixes.authorises(text):
-            return self.publish(text)
+            return self.offer(text)
         if not hosts(self.domain.name, self.seen):
             return ""
         return (
@@ -115,8 +122,31 @@ class Audit:
         )
 
 
-def _everybody(term: Term) -> bool:
-    return term.network is not None and term.network.prefixlen == 0
+def _stands(tree: Tree) -> bool:
+    if tree.count > MOST_LOOKUPS:
+        return False
+    return not tree.odd or (len(tree.voids) <= MOST_VOIDS and not tree.having(*BROKEN))
+
+
+def offered(name: str, text: str, seen: Records, words: str = "Publish: ") -> str:
+    """The fix that is this record, where receivers read it to its end; empty where there is none.
+
+    Beyond ten lookups it is other advice, and empty where the lookups are not all known.
+    """
+    tree = survey(name, spf.parse(text), seen)
+    if tree.count > MOST_LOOKUPS:
+        least = "at least " if tree.cut else ""
+        return (
+            f"The corrected record would cost {least}{tree.count} lookups of {MOST_LOOKUPS}: first remove"
+            " what no longer sends, or give some of that mail a subdomain with a record of its own."
+        )
+    return fixes.publish(name, text, words) if text and not tree.cut else ""
+
+
+def unseen(name: str, text: str, seen: Records) -> Iterator[Question]:
+    """What is to be read still before it is known what a record to paste would cost."""
+    missing = survey(name, spf.parse(text), seen).missing
+    yield from [question for question in missing if question.type == "TXT"]
 
 
 @once

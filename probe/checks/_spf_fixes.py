@@ -13,9 +13,12 @@ from probe.grammar import spf
 from probe.grammar.spf import Record, Term
 
 __all__ = [
+    "MISTAKEN",
     "authorises",
+    "corrected",
     "decoded",
     "edited",
+    "ended",
     "meant",
     "merged",
     "misspelt",
@@ -23,12 +26,16 @@ __all__ = [
     "publish",
     "strange",
     "to_drop",
+    "unassigned",
     "unglued",
     "why_passed_over",
     "with_terms",
 ]
 
 _SOFT = "~all"
+
+# Names that mean something else than an unknown modifier: mechanisms, and the version of a second record.
+MISTAKEN = frozenset({"include", "a", "mx", "ip4", "ip6", "exists", "ptr", "all", "v"})
 # Where a string of the record ends and the next one begins with what can only be a term of its own.
 _BEGINS_TERM = re.compile(
     r"[+\-~?]?(?:(?:include|ip4|ip6|exists|ptr|mx|a):|(?:redirect|exp)=|(?:mx|ptr)(?= |\Z))"
@@ -55,9 +62,9 @@ _PLAIN = {
 }
 
 
-def publish(name: str, text: str) -> str:
+def publish(name: str, text: str, words: str = "Publish: ") -> str:
     """The fix that is this record, ready to paste; empty where it is too long for that."""
-    return f"Publish: {zone_line(name, 'TXT', text)}" if len(text) <= LONGEST_FIX else ""
+    return f"{words}{zone_line(name, 'TXT', text)}" if len(text) <= LONGEST_FIX else ""
 
 
 def edited(record: Record, change: Callable[[Term], str | None], end: str = "") -> str:
@@ -66,6 +73,15 @@ def edited(record: Record, change: Callable[[Term], str | None], end: str = "") 
     if end:
         terms = [*(text for text in terms if text.lstrip("+-~?").lower() != "all"), end]
     return spf.joined(terms)
+
+
+def ended(record: Record, end: str) -> str:
+    """The record with another end, after all its terms, and without a network that holds everybody."""
+    return edited(record, lambda term: None if _everybody(term) else term.text, end)
+
+
+def _everybody(term: Term) -> bool:
+    return term.network is not None and term.network.prefixlen == 0
 
 
 def authorises(text: str) -> bool:
@@ -93,12 +109,36 @@ def merged(records: Sequence[Record]) -> str:
             if term.name == "all":
                 ends.add(term.qualifier)
             else:
-                terms[term.text] = None
+                terms[term.text.removeprefix("+")] = None
         if record.all is None and (redirect := record.first("redirect")):
             terms[f"include:{redirect.spec}"] = None
     explanation = next((told.text for record in records if (told := record.first("exp"))), "")
     end = "-all" if ends == {"-"} else _SOFT
     return spf.joined((*terms, end, *((explanation,) if explanation else ())))
+
+
+def corrected(record: Record) -> str:
+    """The record as it was probably meant; empty where one of its mistakes is none that can be told."""
+    text = record.text
+    for problem in sorted(record.problems, key=lambda problem: -problem.at):
+        end = problem.at + problem.length
+        term = meant(text[problem.at : end])
+        if not term:
+            return ""
+        text = text[: problem.at] + term + text[end:]
+    return "" if spf.parse(text).problems else text
+
+
+def unassigned(record: Record) -> str:
+    """The record with its mechanisms that were written as modifiers; empty where that makes no record."""
+
+    def colon(term: Term) -> str | None:
+        if term.qualifier or term.name not in MISTAKEN:
+            return term.text
+        return None if term.name == "v" else term.text.replace("=", ":", 1)
+
+    text = edited(record, colon)
+    return "" if spf.parse(text).problems else text
 
 
 def to_drop(costs: Sequence[Cost], most: int) -> list[Cost]:

@@ -43,7 +43,7 @@ def left_out(audit: Audit) -> Iterator[Finding]:
     ours, _ = audit.reached
     if not theirs or covers(ours, theirs):
         return
-    fix = audit.publish(fixes.with_terms(audit.record, (f"include:{name}",)))
+    fix = audit.offer(fixes.with_terms(audit.record, (f"include:{name}",)))
     given = bool(providers.find(audit.domain.provider))
     yield audit.found(
         "provider-missing" if given else "mailbox-host-missing",

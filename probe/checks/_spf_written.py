@@ -9,19 +9,17 @@ from probe.checks._evidence import routable
 from probe.checks._spf_audit import MOST_ALIKE, Audit, again
 from probe.checks._spf_reach import addresses
 from probe.checks._spf_result import sends_nothing
+from probe.facts import Answer
 from probe.grammar import spf
-from probe.grammar.spf import Term
+from probe.grammar.spf import Record, Term
 from probe.rules import Finding
 
-__all__ = ["place", "terms", "text"]
+__all__ = ["drafts", "place", "terms", "text"]
 
 _SHORT, _CLASSIC = 450, 512  # bytes: what RFC 7208 advises, and what a classic DNS packet holds
 
 _OPEN_ENDS = {"+": "allows-all", "?": "neutral-all"}
 _VALIDATED = frozenset("p")  # a macro letter with a finding of its own
-
-# Names that mean something else than an unknown modifier: mechanisms, and the version of a second record.
-_MISTAKEN = frozenset({"include", "a", "mx", "ip4", "ip6", "exists", "ptr", "all", "v"})
 
 
 def text(audit: Audit) -> Iterator[Finding]:
@@ -31,7 +29,7 @@ def text(audit: Audit) -> Iterator[Finding]:
     apart, seams = fixes.unglued(audit.text, lengths)
     if seams:
         seam = audit.text[max(0, seams[0] - 20) : seams[0]] + "|" + audit.text[seams[0] : seams[0] + 20]
-        fixed = "" if spf.parse(apart).problems else audit.publish(apart)
+        fixed = "" if spf.parse(apart).problems else audit.offer(apart)
         yield audit.found("glued", f"the seam is at {seam}", fixed)
     problems = [p for p in audit.record.problems if not any(p.at <= at < p.at + p.length for at in seams)]
     if strange := fixes.strange(audit.text):
@@ -39,28 +37,29 @@ def text(audit: Audit) -> Iterator[Finding]:
         plain = fixes.plain(audit.text)
         sound = plain and spf.is_record(plain) and not spf.parse(plain).problems
         place = fixes.decoded(audit.text).index(char) + 1
-        yield audit.found("non-ascii", f"{name} is character {place}", audit.publish(plain) if sound else "")
+        yield audit.found("non-ascii", f"{name} is character {place}", audit.offer(plain) if sound else "")
         problems = [p for p in problems if audit.text[p.at : p.at + p.length].isascii()]
     if problems:
         shown = problems[:MOST_ALIKE]
         detail = "; ".join(f"{p.reason}: {spf.mark(audit.text, p)}" for p in shown)
-        yield audit.found("syntax", detail, _corrected(audit, problems))
+        meant = fixes.corrected(audit.record)
+        yield audit.found("syntax", detail, audit.offer(meant) if meant else "")
     size = len(audit.text)
     if size > _SHORT:
         problem = "over-512" if size > _CLASSIC else "over-450"
         yield audit.found(problem, f"{size} bytes")
 
 
-def _corrected(audit: Audit, problems: list[spf.Problem]) -> str:
-    """The record as it was probably meant, if every mistake in it is one that can be told."""
-    text = audit.text
-    for problem in sorted(problems, key=lambda problem: -problem.at):
-        end = problem.at + problem.length
-        meant = fixes.meant(text[problem.at : end])
-        if not meant:
-            return ""
-        text = text[: problem.at] + meant + text[end:]
-    return "" if spf.parse(text).problems else audit.publish(text)
+def drafts(answer: Answer, record: Record) -> Iterator[str]:
+    """The records that may be proposed in place of this one and look up more than it does."""
+    if record.problems:
+        at = answer.values.index(record.text)
+        apart, seams = fixes.unglued(record.text, answer.chunks[at] if at < len(answer.chunks) else ())
+        yield from filter(None, (apart if seams else "", fixes.plain(record.text), fixes.corrected(record)))
+    elif any(not term.qualifier and term.name in fixes.MISTAKEN for term in record.terms):
+        yield fixes.unassigned(record)
+    if record.all is not None and any(term.looks_up for term in record.terms if term.at > record.all.at):
+        yield fixes.ended(record, record.all.text)
 
 
 def terms(audit: Audit) -> Iterator[Finding]:
@@ -84,16 +83,11 @@ def terms(audit: Audit) -> Iterator[Finding]:
         )
     if end is not None and redirect is not None:
         yield audit.found("redirect-ignored", redirect.text, audit.without(redirect))
-    ignored = [term for term in modifiers if term.name in _MISTAKEN]
+    ignored = [term for term in modifiers if term.name in fixes.MISTAKEN]
     if ignored:
-        places = {term.at for term in ignored if term.name != "v"}
-        text = fixes.edited(record, lambda t: t.text.replace("=", ":", 1) if t.at in places else _kept(t))
-        sound = not spf.parse(text).problems
-        yield audit.found(
-            "ignored-term",
-            ", ".join(term.text for term in ignored[:10]),
-            audit.publish(text) if sound else "",
-        )
+        named = ", ".join(term.text for term in ignored[:10])
+        meant = fixes.unassigned(record)
+        yield audit.found("ignored-term", named, audit.offer(meant) if meant else "")
     lettered = [term for term in record.lookups if term.letters or term.name == "ptr"]
     if slow := [term for term in lettered if term.name == "ptr" or "p" in term.letters]:
         yield audit.found("ptr", ", ".join(term.text for term in slow[:10]), audit.without(*slow))
@@ -137,7 +131,3 @@ def place(audit: Audit) -> Iterator[Finding]:
             )
             yield audit.found("beside-cname", detail)
             return
-
-
-def _kept(term: Term) -> str | None:
-    return None if term.name == "v" else term.text

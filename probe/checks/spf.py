@@ -16,10 +16,10 @@ from probe.checks import Domain, Judgement, _spf_policy, _spf_provider, _spf_wri
 from probe.checks import _providers as providers
 from probe.checks._evidence import evidence, nonexistent, printable, seen_answer, unknown, zone_line
 from probe.checks._once import asked_once, once
-from probe.checks._spf_audit import Audit, audited
+from probe.checks._spf_audit import Audit, audited, offered, unseen
 from probe.checks._spf_evaluate import evaluate
-from probe.checks._spf_fixes import merged, misspelt, publish, why_passed_over
-from probe.checks._spf_result import MOST_LOOKUPS, Evaluation, Result, Sender, records_of
+from probe.checks._spf_fixes import corrected, merged, misspelt, why_passed_over
+from probe.checks._spf_result import Evaluation, Result, Sender, records_of
 from probe.checks._spf_rules import RULES, rule, state_of
 from probe.checks._spf_tree import survey
 from probe.checks.mx import null
@@ -46,6 +46,8 @@ def ask(domain: Domain, seen: Records) -> Iterator[Question]:
         if not records and answer.status is not Status.NXDOMAIN:
             yield Question(domain.name, "SPF")
         record = spf.parse(records[0]) if len(records) == 1 else None
+        for draft in _spf_written.drafts(answer, record) if record is not None else _drafts(domain, seen):
+            yield from unseen(domain.name, draft, seen)
         if record is not None and not record.problems:
             yield from (missing := survey(domain.name, record, seen).missing)
             if not missing:
@@ -174,9 +176,8 @@ def _facts(checked: list[tuple[Sender, Evaluation]]) -> dict[str, object]:
 
 def _several(domain: Domain, seen: Records, records: tuple[str, ...]) -> Finding:
     answer = seen_answer(seen, Question(domain.name, "TXT"))
-    one = merged([spf.parse(record) for record in records])
-    affordable = len(spf.parse(one).lookups) <= MOST_LOOKUPS
-    fixed = f"Delete them and publish: {zone_line(domain.name, 'TXT', one)}" if affordable else ""
+    one = _merged(records)
+    fixed = offered(domain.name, one, seen, "Delete them and publish: ")
     shown = " | ".join(printable(record) for record in records[:5])
     return Finding(
         rule("several"),
@@ -184,6 +185,22 @@ def _several(domain: Domain, seen: Records, records: tuple[str, ...]) -> Finding
         f"{len(records)} records begin with v=spf1",
         fixed,
     )
+
+
+def _merged(records: tuple[str, ...]) -> str:
+    """Several records as one; empty where one of them holds a mistake that cannot be corrected."""
+    parsed = [spf.parse(text) for text in map(corrected, map(spf.parse, records)) if text]
+    return merged(parsed) if len(parsed) == len(records) else ""
+
+
+def _drafts(domain: Domain, seen: Records) -> Iterator[str]:
+    """The records that may be proposed where there are several, or none but one that does not count."""
+    values = seen.of(domain.name, "TXT")
+    if records := records_of(values):
+        yield _merged(records)
+    else:
+        yield from [meant for meant in map(misspelt, values) if meant][:1]
+        yield from [value for value in seen.of(domain.name, "SPF") if spf.is_record(value)][:1]
 
 
 def _nothing(domain: Domain, seen: Records) -> Finding:
@@ -199,7 +216,7 @@ def _nothing(domain: Domain, seen: Records) -> Finding:
                 rule("misspelt"),
                 evidence(question, answer, value),
                 why_passed_over(value),
-                publish(domain.name, meant) if meant else "",
+                offered(domain.name, meant, seen),
             )
     old = Question(domain.name, "SPF")
     retired = [value for value in seen.of(domain.name, "SPF") if spf.is_record(value)]
@@ -208,7 +225,7 @@ def _nothing(domain: Domain, seen: Records) -> Finding:
             rule("obsolete-type"),
             evidence(old, seen_answer(seen, old), retired[0]),
             "",
-            publish(domain.name, retired[0]),
+            offered(domain.name, retired[0], seen),
         )
     proposed, because = proposal(domain, seen)
     denied = "nxdomain for TXT, though the name has other records: its servers contradict themselves"
