@@ -9,9 +9,14 @@ import socket
 import stat
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from tests.fleet_world import Account, MailHost, Threaded, ca_file
 
 SECRET = "zQ7-Xk9!hunter2"
 
@@ -114,6 +119,10 @@ REFUSED = [
     ),
     (["creds", "ada@example.test", "--fail-on", "sometimes", "--password-env", "PW"], "--fail-on takes"),
     (["creds", "ada@example.test", "--password", "x"], "No such option"),
+    (
+        ["creds", "ada@example.test", "bob@example.test", "--user", "ada", "--password-env", "PW"],
+        "--user is one login, and a login is tried once in a run",
+    ),
     (["creds", "--csv", "-", "ada@example.test"], "give addresses or --csv FILE, not both"),
     (["creds", "--csv", "-", "--auth-mech", "xoauth2"], "--auth-mech and --csv do not go together"),
     (["creds", "--csv", "-", "--port", "465", "--tls", "implicit"], "--port, --tls and --csv do not go"),
@@ -159,6 +168,55 @@ def test_a_password_for_each_address(closed_port: int) -> None:
         "ada@example.test",
         "bob@example.test",
     ]
+
+
+# -- one AUTH for an inbox and run, counted by the server ----------------------------------------------
+
+
+@pytest.fixture
+def served() -> Iterator[MailHost]:
+    known = {name: Account("right") for name in ("ada@example.test", "last@example.test")}
+    threaded = Threaded(MailHost("localhost", known))
+    yield threaded.host
+    threaded.close()
+
+
+def logged_in(served: MailHost, *words: str) -> tuple[int, list[dict[str, Any]], str]:
+    """The exit code, the reports and stderr of `probe creds` at the server, with a password that is wrong."""
+    ran = probe(
+        "creds", *words, "--host", "localhost", "--port", str(served.port), "--resolver", "127.0.0.1:9",
+        "--password-env", "PW", "-f", "jsonl", PW="wrong", SSL_CERT_FILE=ca_file(),
+    )  # fmt: skip
+    return ran.returncode, [json.loads(line) for line in ran.stdout.splitlines()], ran.stderr
+
+
+@pytest.mark.parametrize("again", ["ada@example.test", "Ada@EXAMPLE.test"], ids=["as it was", "in capitals"])
+def test_an_inbox_that_is_named_twice_is_probed_once(served: MailHost, again: str) -> None:
+    code, reports, said = logged_in(served, "ada@example.test", again)
+    assert (code, [report["outcome"] for report in reports]) == (1, ["bad_creds"])
+    assert said == f"probe: {again} is named twice and probed once\n"
+    assert served.logins == {"ada@example.test": 1}
+
+
+def test_one_login_for_several_addresses_is_not_sent_at_all(served: MailHost) -> None:
+    code, reports, said = logged_in(served, "a@example.test", "b@example.test", "--user", "ada@example.test")
+    assert (code, reports, served.logins.total()) == (2, [], 0)
+    assert "--user is one login" in said
+
+
+def test_a_host_that_refused_four_logins_is_left_alone(served: MailHost) -> None:
+    wrong = [f"user{number}@example.test" for number in range(11)]
+    code, reports, said = logged_in(served, *wrong, "last@example.test")
+    assert served.logins == Counter(wrong[:4])
+    assert [report["findings"][0]["id"] for report in reports[4:]] == ["preflight/host-braked"] * 8
+    assert [report["outcome"] for report in reports] == ["bad_creds"] * 4 + ["not_proven"] * 8
+    assert reports[4]["findings"][0]["detail"] == f"127.0.0.1:{served.port}: 4 logins were refused"
+    assert (code, f"stopped at 127.0.0.1:{served.port}: 4 logins were refused" in said) == (4, True)
+
+
+def test_four_that_are_refused_leave_nobody_out(served: MailHost) -> None:
+    code, reports, said = logged_in(served, *(f"user{number}@example.test" for number in range(4)))
+    assert (code, len(reports), said) == (1, 4, "")
 
 
 def test_what_was_told_before_an_interruption_stands() -> None:

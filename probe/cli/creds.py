@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from probe.cli._messages import refuse
+from probe.cli._messages import refuse, say
 from probe.cli._network import (
     CaFile,
     Deadline,
@@ -28,6 +28,8 @@ from probe.cli._network import (
 from probe.cli._output import BASELINE, FAIL_ON, FORMAT, OUTPUT, VERBOSE, Output
 
 if TYPE_CHECKING:
+    from probe.facts import Inbox
+    from probe.rules import Verdict
     from probe.wire.network import Network
 
 EPILOG = """\b
@@ -119,7 +121,7 @@ def command(  # typer reads options from parameters
     from probe.facts import Inbox, Secret, TlsMode
     from probe.run.creds import check_creds
 
-    out = Output(format, output, fail_on, verbose, baseline)
+    out = Output(format, output, fail_on, verbose, baseline, read=[csv, password_file, ca_file])
     network = network_of(
         limits_of(timeout, deadline),
         ca_file=ca_file,
@@ -148,6 +150,9 @@ def command(  # typer reads options from parameters
     for name, text in (*(("", one) for one in addresses), ("--mail-from", mail_from), ("--rcpt-to", rcpt_to)):
         if text or not name:
             address_of(name, text)
+    addresses = _each_once(addresses)
+    if user and len(addresses) > 1:
+        refuse("--user is one login, and a login is tried once in a run: give it one address")
     host_of("--host", host)
     port_of("--port", port)
     _check_login(user, provider)
@@ -166,8 +171,34 @@ def command(  # typer reads options from parameters
         )
         for address, secret in zip(addresses, secrets_for(addresses, asked), strict=True)
     ]
-    # One after the other: addresses given together share a server, and one bad login slows the next.
-    out.finish(one_by_one(network, [partial(check_creds, inbox, network) for inbox in inboxes]))
+    if len(inboxes) == 1:
+        out.finish(one_by_one(network, [partial(check_creds, inboxes[0], network)]))
+    _several(inboxes, network, out)
+
+
+def _each_once(addresses: list[str]) -> list[str]:
+    """The addresses without those that log in as an earlier one."""
+    from probe.grammar.address import address
+
+    logins: dict[str, str] = {}
+    for text in addresses:
+        login = str(address(text)).lower()
+        if login in logins:
+            say(f"probe: {text} is named twice and probed once")
+        logins.setdefault(login, text)
+    return list(logins.values())
+
+
+def _several(inboxes: list[Inbox], network: Network, out: Output) -> NoReturn:
+    """One after the other: addresses given together share a server, and one bad login slows the next."""
+    from probe.run.several import Several
+
+    run = Several(network)
+    verdicts: list[Verdict] = []
+    out.write(one_by_one(network, [partial(run.check, inbox) for inbox in inboxes]), verdicts)
+    for name, count in run.braked.items():
+        say(f"probe: stopped at {name}: {count} logins were refused there, and servers ban after a few more")
+    raise typer.Exit(4 if run.braked else out.exit_code(verdicts))
 
 
 def _listed(
@@ -190,7 +221,7 @@ def _listed(
     asked = Asked(
         Options(audit=False),
         out,
-        Written(file, others=[name for name, _ in out.files]),
+        Written(),
         revealer(allow_commands=False),
     )
     probed(whole, network, asked)

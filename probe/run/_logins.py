@@ -22,7 +22,7 @@ from probe.wire.journal import Journal
 from probe.wire.network import Network
 from probe.wire.refused import Refused
 
-__all__ = ["Logins", "Options", "Session", "key_of", "report_of", "unsent"]
+__all__ = ["Logins", "Options", "Session", "key_of", "machine_of", "report_of", "unsent"]
 
 _TRIES = 3  # of a session that ended before the login left
 _IN_A_ROW = 12  # inboxes that are not reached before it is the network here
@@ -115,14 +115,9 @@ class Logins:
         return replace(told, outcome=Outcome.BAD_CREDS)
 
     async def _lane(self, server: Server) -> Lane:
-        """The host's lane. Names that lead to one machine share it: it is the machine that bans."""
+        """The host's lane."""
         known = catalogue.provider(server.provider) if server.provider else None
-        name = server.provider or server.host
-        if known is None and server.host:
-            found = await self.network.addresses(server.host, server.port)
-            if isinstance(found, tuple):
-                host, port = min(found)
-                name = f"{host}:{port}" if host.startswith("127.") or host == "::1" else host
+        name = await machine_of(server, self.network)
         at_once = self.options.per_host or (known.at_once if known is not None else Pace().at_once)
         per_minute = known.per_minute if known is not None else 0
         return self.lanes.of(name, Pace(at_once, per_minute, self.options.brake, pause=self.options.pause))
@@ -199,6 +194,17 @@ class Logins:
             if not self.stopped:
                 self.stop("network")
             self._failing_here.clear()
+
+
+async def machine_of(server: Server, network: Network) -> str:
+    """Whom a refused login is counted against: the machine bans, and several names may lead to one."""
+    if server.provider or not server.host:
+        return server.provider
+    found = await network.addresses(server.host, server.port)
+    if not isinstance(found, tuple):
+        return server.host
+    host, port = min(found)
+    return f"{host}:{port}" if host.startswith("127.") or host == "::1" else host
 
 
 def _descriptors() -> int:
