@@ -173,7 +173,7 @@ def test_the_list_itself_is_never_overwritten(run: Callable[..., Ran], tmp_path:
     (tmp_path / "same.csv").symlink_to(file)
     for words in (("--write-pass", file), ("--write-fail", str(tmp_path / "same.csv")), ("-o", file)):
         ended = run("preflight", file, *words)
-        assert (ended.code, "the list itself" in ended.err) == (2, True)
+        assert (ended.code, "is a file that is read" in ended.err) == (2, True)
     assert Path(file).read_bytes() == before
 
 

@@ -7,7 +7,7 @@ import os
 import stat
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,7 +15,7 @@ import typer
 
 from probe.cli._messages import refuse, say
 
-__all__ = ["check_writable", "piped", "stdin", "warn_of_readers", "write_whole"]
+__all__ = ["check_apart", "check_writable", "piped", "stdin", "warn_of_readers", "write_whole"]
 
 
 def stdin() -> BinaryIO:
@@ -60,6 +60,23 @@ def check_writable(option: str, file: str) -> None:
         refuse(f"{option} {file}: the directory {path.parent} does not exist")
     if not os.access(path.parent, os.W_OK):
         refuse(f"{option} {file}: the directory {path.parent} cannot be written to")
+
+
+def check_apart(written: Sequence[tuple[str, str]], read: Iterable[str]) -> None:
+    """Refuses files to be written (option, name) that are one file, or one of those that are read."""
+    for index, (option, file) in enumerate(written):
+        if any(_same(file, one) for one in read):
+            refuse(f"{option} {file} is a file that is read, and would be overwritten; give another name")
+        for earlier, other in written[:index]:
+            if Path(file).resolve() == Path(other).resolve():
+                refuse(f"{earlier} {other} and {option} {file} are one file; give two names")
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether two names, of which some name nothing, lead to one file."""
+    with contextlib.suppress(OSError, ValueError):
+        return Path(one).samefile(os.path.expanduser(other))  # noqa: PTH111  # a Path raises for no home
+    return False
 
 
 def write_whole(path: Path, pieces: Iterable[bytes]) -> None:

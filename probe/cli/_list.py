@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import stat
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from probe.cli._files import check_writable, piped, warn_of_readers, write_whole
+from probe.cli._files import piped, warn_of_readers, write_whole
 from probe.cli._messages import refuse, say
 
 if TYPE_CHECKING:
@@ -116,20 +115,12 @@ def _in_version_control(path: Path) -> bool:
 
 
 class Written:
-    """The two files that a list is parted into; their places are looked at before anything is sent."""
+    """The two files that a list is parted into."""
 
-    def __init__(self, whole: str, passed: str = "", failed: str = "", others: Iterable[str] = ()) -> None:
-        """`whole` is the list's own file, which nothing overwrites: neither these nor the `others`."""
+    def __init__(self, passed: str = "", failed: str = "") -> None:
+        """The files of the rows that are ready and of the others, empty where there shall be none."""
         self.passed, self.failed = passed, failed
-        for file in others:
-            _apart("--output", Path(file), whole)
         self._told: dict[int, tuple[bool | None, str, str]] = {}
-        for option, file in (("--write-pass", passed), ("--write-fail", failed)):
-            if file:
-                check_writable(option, file)
-                _apart(option, Path(file), whole)
-        if passed and passed == failed:
-            refuse("--write-pass and --write-fail name the same file")
 
     def learn(self, report: Report) -> None:
         """What a report says of its row."""
@@ -176,9 +167,3 @@ class Written:
                 write_whole(Path(file), pieces)
         if left:
             say(f"probe: {left} rows are in neither file: they were not probed")
-
-
-def _apart(option: str, path: Path, whole: str) -> None:
-    with contextlib.suppress(OSError):
-        if path.samefile(whole):
-            refuse(f"{option} {path} is the list itself; give another file")

@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
 from probe import render
-from probe.cli._files import check_writable, write_whole
+from probe.cli._files import check_apart, check_writable, write_whole
 from probe.cli._messages import refuse, say
 from probe.render import Style
 from probe.rules import Report, Verdict, worst
@@ -63,13 +63,29 @@ class Output:
     """Where the reports go. Made, and its files checked, before anything is sent."""
 
     def __init__(
-        self, format: str, files: Iterable[str], fail_on: str, verbose: int = 0, baseline: str = ""
+        self,
+        format: str,
+        files: Sequence[str],
+        fail_on: str,
+        verbose: int = 0,
+        baseline: str = "",
+        *,
+        read: Iterable[str] = (),
+        beside: Iterable[tuple[str, str]] = (),
     ) -> None:
-        """`format` may be empty: stdout gets nothing. `baseline` is a file that an earlier run wrote."""
+        """`format` may be empty: stdout gets nothing. `baseline` is a file that an earlier run wrote.
+
+        `read` are the inputs and the files of secrets, which nothing overwrites; names of no file do not
+        matter. `beside` are the files that the command writes itself, each with its option.
+        """
         if format and format not in render.every():
             refuse(f"there is no format {format!r}; choose one of {', '.join(render.every())}")
         self.format = format
         self.files = [(file, _format_of(file)) for file in files]
+        besides = [(option, file) for option, file in beside if file]
+        for option, file in besides:
+            check_writable(option, file)
+        check_apart([*(("-o", file) for file in files), *besides], [*read])
         self.fail_on = _threshold(fail_on)
         self.verbose = verbose
         self.changes = _changes(baseline) if baseline else None

@@ -42,5 +42,5 @@ def command(
     """
     from probe.cli._runs import load
 
-    out = Output(format or ("" if output else "text"), output, fail_on, verbose)
+    out = Output(format or ("" if output else "text"), output, fail_on, verbose, read=files)
     out.finish(load(files))

@@ -40,7 +40,7 @@ def command(
 
     if before == after == "-":
         refuse("only one of the two runs can come from stdin")
-    out = Output(format, output, fail_on, verbose)
+    out = Output(format, output, fail_on, verbose, read=[before, after])
     changes = Changes(load([before]))
     verdicts: list[Verdict] = []
     out.write(changes.of(load([after])), verdicts)

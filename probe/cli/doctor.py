@@ -65,7 +65,7 @@ def command(
     from probe.run.doctor import Examined
     from probe.run.told import sender
 
-    out = Output(format, output, fail_on, verbose, baseline)
+    out = Output(format, output, fail_on, verbose, baseline, read=[*secrets, ca_file])
     if len(hosts) > _MOST_HOSTS:
         refuse(f"{len(hosts)} hosts are too many; {_MOST_HOSTS} tell enough")
     if clock and not clock.startswith("https://"):

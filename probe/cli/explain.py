@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from probe.cli._files import check_writable, stdin, write_whole
+from probe.cli._files import stdin, write_whole
 from probe.cli._messages import refuse, say
 from probe.cli._network import Resolvers
 from probe.cli._output import FAIL_ON, FORMAT, OUTPUT, VERBOSE, Output
@@ -74,9 +74,8 @@ def command(  # typer reads options from parameters
     An unknown reply is called unknown; no address is suppressed on a guess.
     """
     lists = [file for file in output if file.lower().endswith(".csv")]
-    out = Output(format, [file for file in output if file not in lists], fail_on, verbose)
-    for file in lists:
-        check_writable("-o", file)
+    reports_to = [file for file in output if file not in lists]
+    out = Output(format, reports_to, fail_on, verbose, read=what, beside=[("-o", file) for file in lists])
     from probe.facts import Stage
     from probe.run.sources import USUAL, Asked
 

@@ -91,7 +91,15 @@ def command(  # typer reads options from parameters
     from probe.run.domain import areas
     from probe.run.preflight import Options
 
-    out = Output(format, output, fail_on, verbose, baseline)
+    out = Output(
+        format,
+        output,
+        fail_on,
+        verbose,
+        baseline,
+        read=[file, ca_file],
+        beside=[("--write-pass", write_pass), ("--write-fail", write_fail)],
+    )
     for name, number in (("--concurrency", concurrency), ("--brake", brake), ("--most", most)):
         if number < 1:
             refuse(f"{name} takes a number of at least 1")
@@ -102,7 +110,6 @@ def command(  # typer reads options from parameters
     except ValueError as problem:
         refuse(str(problem))
     options = Options(concurrency, per_host, brake, dns, tuple(skip), force)
-    written = Written(file, write_pass, write_fail, [name for name, _ in out.files])
     network = network_of(
         limits_of(timeout, deadline),
         ca_file=ca_file,
@@ -116,5 +123,6 @@ def command(  # typer reads options from parameters
     if dry_run:
         planned(whole, options)
         return
+    written = Written(write_pass, write_fail)
     asked = Asked(options, out, written, revealer(allow_commands=allow_commands), resume, state)
     probed(whole, network, asked)

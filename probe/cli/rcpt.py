@@ -87,7 +87,7 @@ def command(
     from probe.run.rcpt import Asked, check_rcpt
     from probe.run.told import sender
 
-    out = Output(format, output, fail_on, verbose, baseline)
+    out = Output(format, output, fail_on, verbose, baseline, read=[ca_file])
     network = network_of(
         limits_of(timeout, deadline), ca_file=ca_file, helo=helo, source=source_address, resolver=resolver
     )

@@ -1,0 +1,77 @@
+"""Where reports go: which files are written, in which bytes, and with which code a command ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from probe.cli import main
+
+Run = Callable[..., tuple[int, str, str]]
+REPLY = "550 5.1.1 <bob@fault.example>: Recipient address rejected: User unknown"
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    def ran(*arguments: str | Path) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main([str(one) for one in arguments])
+        told = capsys.readouterr()
+        return int(ended.value.code or 0), told.out, told.err
+
+    return ran
+
+
+# -- what is written ---------------------------------------------------------------------------------
+
+READ = [
+    ("explain", "kept.txt", "-o", "kept.txt"),
+    ("explain", "kept.csv", "-o", "kept.csv"),
+    ("explain", "550 no", "kept.txt", "-o", "./kept.txt"),
+    ("convert", "other.json", "kept.json", "-o", "kept.json"),
+    ("diff", "kept.json", "other.json", "-o", "kept.json"),
+    ("diff", "other.json", "kept.json", "-o", "kept.json"),
+    ("creds", "ada@fault.example", "--password-file", "kept.txt", "-o", "kept.txt"),
+    ("creds", "ada@fault.example", "--password-file", "~/kept.txt", "-o", "kept.txt"),
+    ("creds", "ada@fault.example", "--ca-file", "kept.txt", "-o", "kept.txt"),
+    ("creds", "--csv", "kept.csv", "-o", "kept.csv"),
+    ("rcpt", "ada@fault.example", "--ca-file", "kept.txt", "-o", "kept.txt"),
+    ("doctor", "--secrets", "kept.txt", "-o", "kept.txt"),
+    ("preflight", "other.csv", "--ca-file", "kept.txt", "-o", "kept.txt"),
+    ("preflight", "kept.csv", "--write-fail", "kept.csv"),
+]
+
+
+@pytest.mark.parametrize("words", READ, ids=" ".join)
+def test_no_file_that_is_read_is_overwritten(
+    words: tuple[str, ...], run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("kept.txt", "kept.csv", "kept.json", "other.json", "other.csv"):
+        (tmp_path / name).write_text(REPLY)
+    code, out, err = run(*words)
+    assert (code, out) == (2, "")
+    assert "is a file that is read, and would be overwritten" in err
+    assert {path.read_text() for path in tmp_path.iterdir()} == {REPLY}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("explain", REPLY, "-o", "same.json", "-o", "./same.json"),
+        ("explain", REPLY, "-o", "same.csv", "-o", "same.csv"),
+        ("preflight", "list.csv", "--write-pass", "same.csv", "-o", "same.csv"),
+        ("preflight", "list.csv", "--write-pass", "same.csv", "--write-fail", "./same.csv"),
+    ],
+    ids=" ".join,
+)
+def test_two_reports_are_not_written_to_one_file(
+    words: tuple[str, ...], run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run(*words)
+    assert (code, out) == (2, "")
+    assert "are one file; give two names" in err
