@@ -471,6 +471,23 @@ def test_without_a_fleet_report_one_rule_and_one_fix_are_a_group() -> None:
     assert list(found)[-1] == "session/certificate-expires-soon"  # warnings last
 
 
+def test_equal_replies_count_as_many_in_every_format() -> None:
+    reply = replace(FLEET[0], kind="reply", subject="534 5.7.9 no", transcript=None)
+    run = [reply, reply, reply, replace(reply, subject="534 5.7.9 nope")]
+    (group,) = groups(run)
+    assert (group.count, group.named) == (4, {"534 5.7.9 no": 3, "534 5.7.9 nope": 1})
+    assert "| fail | 4 | `534 5.7.9 no` (3 times), `534 5.7.9 nope` | Google wants" in told("md", *run)
+    page = told("html", *run)
+    assert "<summary><b>4</b> replies" in page
+    assert '<bdi>534 5.7.9 no</bdi></a> <span class="dim">3 times</span>' in page
+    assert "4 google/app-password-required" in told("nagios", *run)
+
+
+def test_a_report_that_meets_a_rule_twice_counts_once() -> None:
+    twice = replace(inbox(0), findings=inbox(0).findings * 2)
+    assert [group.count for group in groups([twice, inbox(7)])] == [2]
+
+
 def test_a_fleet_report_of_somebody_else_is_read_with_care() -> None:
     strange = [1, {}, {"subjects": 3, "count": "many", "verdict": ["fail"], "title": None}]
     told = groups([Report("fleet", "x", evaluations={"groups": strange})])

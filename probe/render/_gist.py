@@ -147,7 +147,8 @@ class Group:
     """One cause of several verdicts and its one fix.
 
     `scope` and `name` are the smallest thing that covers the subjects (tenant ``contoso``, domain
-    ``acme.example``), empty where nothing narrower than the run does.
+    ``acme.example``), empty where nothing narrower than the run does. `count` is that of the reports;
+    `subjects` names the first of them, one that was told twice twice.
     """
 
     id: str
@@ -167,6 +168,11 @@ class Group:
             return self.name
         return " ".join(filter(None, (self.scope, self.name)))
 
+    @property
+    def named(self) -> Mapping[str, int]:
+        """The subjects, each once, and how many reports name it."""
+        return Counter(self.subjects)
+
 
 def groups(reports: Iterable[Report]) -> list[Group]:
     """The causes of everything from *warn* up, worst and largest first.
@@ -181,9 +187,14 @@ def groups(reports: Iterable[Report]) -> list[Group]:
             return [_group(one, dont) for one in told if isinstance(one, Mapping)]
     found: dict[tuple[str, str], list[tuple[Finding, str]]] = {}
     for report in single(held):
+        own: dict[
+            tuple[str, str], Finding
+        ] = {}  # a report counts once, at however many names it met the rule
         for finding in report.findings:
             if finding.verdict.rank >= Verdict.WARN.rank and finding.rule.id not in CONCLUSIONS:
-                found.setdefault((finding.rule.id, fix_of(finding)), []).append((finding, report.subject))
+                own.setdefault((finding.rule.id, fix_of(finding)), finding)
+        for key, finding in own.items():
+            found.setdefault(key, []).append((finding, report.subject))
     made = [_from_findings(several) for several in found.values()]
     return sorted(made, key=lambda group: (-group.verdict.rank, -group.count, group.id))
 
@@ -198,7 +209,7 @@ def alike(told: Iterable[Group]) -> list[list[Group]]:
 
 def _from_findings(several: list[tuple[Finding, str]]) -> Group:
     finding = several[0][0]
-    subjects = tuple(dict.fromkeys(subject for _, subject in several))
+    subjects = tuple(subject for _, subject in several)
     rule = finding.rule
     return Group(
         rule.id,

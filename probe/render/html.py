@@ -81,10 +81,14 @@ class _Section:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Whom a cause concerns at one place; an anchor is empty where a subject is not on the page."""
+    """Whom a cause concerns at one place: each subject, how often it is named, and its anchor.
+
+    The anchor is empty where the subject is not on the page; `left` are not named.
+    """
 
     group: Group
-    subjects: tuple[tuple[str, str], ...]
+    subjects: tuple[tuple[str, int, str], ...]
+    left: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,11 +188,13 @@ _MARKS = {"C:": "ours", "S:": "theirs", "S~": "odd", "!:": "odd", "--": "dim"}
 def _causes(told: Iterable[Group], places: Mapping[str, str]) -> Iterator[_Cause]:
     """The same problem with the same fix at several tenants or domains is told once, with the places."""
     for several in sorted(alike(told), key=lambda one: (-one[0].verdict.rank, -_total(one))):
-        parts = (
-            _Part(group, tuple((subject, places.get(subject, "")) for subject in group.subjects))
-            for group in several
-        )
-        yield _Cause(several[0], _total(several), tuple(parts))
+        yield _Cause(several[0], _total(several), tuple(_part(group, places) for group in several))
+
+
+def _part(group: Group, places: Mapping[str, str]) -> _Part:
+    named = group.named
+    told = tuple((subject, times, places.get(subject, "")) for subject, times in named.items())
+    return _Part(group, told, group.count - sum(named.values()))
 
 
 def _total(several: Iterable[Group]) -> int:

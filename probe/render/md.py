@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from probe.render import Style, printable
 from probe.render._gist import (
@@ -80,9 +81,11 @@ def _told_of_many(report: Report, finding: Finding) -> str:
 
 
 def _row(group: Group) -> str:
-    named = ", ".join(map(_cell, group.subjects[:_MOST_NAMED]))
+    first = dict(islice(group.named.items(), _MOST_NAMED))
+    named = ", ".join(f"{_cell(name)}{f' ({times} times)' * (times > 1)}" for name, times in first.items())
     where = f"{_prose(group.about)}: " if group.about else ""
-    more = f", and {group.count - _MOST_NAMED} more" if group.count > _MOST_NAMED else ""
+    left = group.count - sum(first.values())
+    more = f", and {left} more" if left > 0 else ""
     what = f"{_prose(group.title)} {_cell(group.id)}"
     return f"| {group.verdict} | {group.count} | {where}{named}{more} | {what} | {_prose(group.fix)} |\n"
 
