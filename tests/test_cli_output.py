@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from probe.cli import main
+from probe.cli._output import exit_code
+from probe.rules import Verdict
 
 Run = Callable[..., tuple[int, str, str]]
 REPLY = "550 5.1.1 <bob@fault.example>: Recipient address rejected: User unknown"
@@ -75,3 +77,30 @@ def test_two_reports_are_not_written_to_one_file(
     code, out, err = run(*words)
     assert (code, out) == (2, "")
     assert "are one file; give two names" in err
+
+
+# -- how it ends ---------------------------------------------------------------------------------------
+
+OK, NOTE, WARN, WAIT, UNKNOWN, FAIL = Verdict
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "fail_on", "code"),
+    [
+        ((), WARN, 0),
+        ((OK, NOTE, WARN), FAIL, 0),
+        ((OK, WARN), WARN, 1),
+        ((NOTE,), NOTE, 1),
+        ((OK,), NOTE, 0),
+        ((WAIT, OK), NOTE, 3),
+        ((NOTE, UNKNOWN), WARN, 3),
+        ((WARN, UNKNOWN), WARN, 1),
+        ((WARN, WAIT), NOTE, 1),
+        ((WARN, UNKNOWN), FAIL, 3),
+        ((FAIL, UNKNOWN), FAIL, 1),
+    ],
+)
+def test_what_could_not_be_told_hides_nothing_that_was_asked_for(
+    verdicts: tuple[Verdict, ...], fail_on: Verdict, code: int
+) -> None:
+    assert exit_code(iter(verdicts), fail_on) == code

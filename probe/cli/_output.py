@@ -58,6 +58,8 @@ BASELINE = typer.Option(
 )
 VERBOSE = typer.Option(0, "-v", "--verbose", count=True, help="Show the whole transcript, secrets replaced.")
 
+_UNTOLD = {Verdict.WAIT, Verdict.UNKNOWN}
+
 
 class Output:
     """Where the reports go. Made, and its files checked, before anything is sent."""
@@ -123,13 +125,15 @@ class Output:
 
 
 def exit_code(verdicts: Iterable[Verdict], fail_on: Verdict = Verdict.FAIL) -> int:
-    """0 nothing, 1 something at or above the threshold is not OK, 3 we could not tell."""
-    found = worst(verdicts)
-    if found is Verdict.FAIL:
+    """0 nothing, 1 something at or above the threshold is not OK, 3 the worst is that we could not tell.
+
+    What could not be told stands above a warning on the scale, and hides none that was asked for.
+    """
+    found = set(verdicts)
+    told = found - _UNTOLD
+    if told and worst(told).rank >= fail_on.rank:
         return 1
-    if found in {Verdict.WAIT, Verdict.UNKNOWN}:
-        return 3
-    return 1 if found.rank >= fail_on.rank else 0
+    return 3 if found & _UNTOLD else 0
 
 
 def _noted(reports: Iterable[Report], verdicts: list[Verdict]) -> Iterator[Report]:
