@@ -77,7 +77,7 @@ RECORDS = [
     ("mta_sts", "_mta-sts.example.test TXT", "v=STSv1"),
     ("mta_sts", "_mta-sts.example.test TXT", "V=STSv1; id=1"),
     ("mta_sts", "_mta-sts.example.test TXT", "v=STSv1; id=1\nserved.test TXT v=STSv1; id=2"),
-    ("mta_sts", "_mta-sts.example.test TXT", "something else"),
+    ("mta_sts", "_mta-sts.example.test TXT", "something else\nexample.test A 203.0.113.1"),
     ("tls_rpt", "_smtp._tls.example.test TXT", "v=TLSRPTv1"),
     ("tls_rpt", "_smtp._tls.example.test TXT", "V=TLSRPTv1; rua=mailto:a@example.test"),
     ("tls_rpt", "_smtp._tls.example.test TXT", "something else"),

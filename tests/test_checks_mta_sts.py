@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from probe.facts import Answer, Status
 from probe.grammar import mtasts
+from probe.grammar.rdns import is_hostname
 from tests.checks_world import Audit, Page, audit
 
 URL = "https://mta-sts.example.test/.well-known/mta-sts.txt"
@@ -124,6 +125,60 @@ def test_a_failed_lookup_is_unknown() -> None:
 def test_unknown_mx_hosts_are_no_mismatch() -> None:
     found = seen(RECORD, broken={"example.test MX": "timeout"})
     assert (found.state, found.ids) == ("unknown", ["mta_sts/unknown"])
+
+
+ADDRESS = "example.test A 203.0.113.1\n"
+
+
+def test_without_mx_the_domain_itself_takes_the_mail() -> None:
+    fix = seen(ADDRESS).fixes["mta_sts/none"]
+    assert "\nmx: example.test\n" in fix
+
+
+@pytest.mark.parametrize("world", ["", "example.test TXT hello", "example.test MX 10 203.0.113.1"])
+def test_there_is_no_policy_for_what_no_host_takes(world: str) -> None:
+    assert "mx:" not in seen(world).fixes["mta_sts/none"]
+    announced = f"{world}\n_mta-sts.example.test TXT v=STSv1; id=1"
+    assert "mx:" not in seen(announced, page("404")).fixes["mta_sts/policy-absent"]
+
+
+def test_nor_for_hosts_that_could_not_be_looked_up() -> None:
+    assert "mx:" not in seen(MX, broken={"example.test MX": "timeout"}).fixes["mta_sts/none"]
+
+
+def followed(fix: str) -> tuple[str, str]:
+    """The policy file and the record of a fix, as they are published."""
+    written, _, record = fix.partition("\n\n")
+    address, _, file = written.partition("\n")
+    assert address.endswith(URL)
+    return file, record.partition("TXT ")[2].strip('"')
+
+
+@given(
+    hosts=st.lists(
+        st.sampled_from(["mx.example.test", "a.host.test", "MX.b.test.", "203.0.113.1", "x_y.test"])
+    )
+    | st.just([f"m{at}.example.test" for at in range(40)]),
+    record=st.sampled_from(["v=STSv1; id=1", "v=STSv1", "V=STSv1; id=1", "hello"]),
+    body=st.lists(st.sampled_from([*POLICY.split("\r\n"), "mode: testing", "mx: x y", "max_age: 5"])).map(
+        "\n".join
+    ),
+)
+def test_a_policy_to_paste_can_be_read_and_leaves_out_no_host(
+    hosts: list[str], record: str, body: str
+) -> None:
+    world = ADDRESS + "".join(f"example.test MX {at} {host}\n" for at, host in enumerate(hosts))
+    found = seen(f"{world}_mta-sts.example.test TXT {record}", page("200", body))
+    for fix in found.fixes.values():
+        if "\n\n" not in fix:
+            continue
+        file, announced = followed(fix)
+        policy = mtasts.policy(file)
+        assert not policy.problems
+        after = seen(f"{world}_mta-sts.example.test TXT {announced}", page("200", file))
+        assert set(after.ids) <= {"mta_sts/testing", "mta_sts/short-lived"} or not all(
+            map(is_hostname, (host.lower().removesuffix(".") for host in hosts))
+        )
 
 
 @pytest.mark.parametrize(

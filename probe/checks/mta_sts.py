@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 
 from probe.checks import Domain, Judgement
 from probe.checks._evidence import (
+    address_questions,
+    addresses,
     evidence,
     failures,
     keep,
@@ -27,10 +29,12 @@ from probe.checks._evidence import (
 from probe.checks.mx import exchanges, null
 from probe.facts import Answer, Question, Records, Status
 from probe.grammar import mtasts
+from probe.grammar.rdns import is_hostname
 from probe.rules import Finding, State, Verdict
 
 __all__ = ["RULES", "ask", "judge", "policy_question", "record_question"]
 
+_MOST_HOSTS = 100
 _SHORT = 86_400  # seconds; RFC 8461 section 3.2 expects weeks
 
 UNKNOWN = unknown_rule("mta_sts", "The MTA-STS record or policy", rfc(8461, "3"))
@@ -177,10 +181,15 @@ def _records(answer: Answer) -> list[str]:
 
 
 def ask(domain: Domain, seen: Records) -> Iterator[Question]:
-    """The record; the policy file only where exactly one usable record announces it."""
-    yield Question(domain.name, "MX")
+    """The record; the policy file only where exactly one usable record announces it.
+
+    Without MX, the address that takes the mail in their place (RFC 5321 section 5.1).
+    """
+    yield (mx := Question(domain.name, "MX"))
     if null(domain.name, seen):
         return
+    if seen_answer(seen, mx).status is Status.NODATA:
+        yield from address_questions(domain.name)
     yield (question := record_question(domain.name))
     records = _records(seen_answer(seen, question))
     if len(records) == 1 and not mtasts.record(records[0]).problems:
@@ -259,7 +268,7 @@ def _judged(
     asked = Question(domain.name, "MX")
     if failures(seen, [asked]):
         yield unknown(UNKNOWN, seen, asked)
-    hosts = [each.host for each in exchanges(domain.name, seen)[:100] if each.host] or [domain.name]
+    hosts = _targets(domain, seen) or [domain.name]
     left_out = [host for host in hosts if not any(mtasts.covers(pattern, host) for pattern in policy.mx)]
     if left_out and not failures(seen, [asked]):
         rule = MISMATCH if policy.mode == "enforce" else MISMATCH_TESTING
@@ -270,14 +279,23 @@ def _judged(
         yield Finding(BRIEF, fact, f"max_age {policy.max_age}")
 
 
+def _targets(domain: Domain, seen: Records) -> list[str]:
+    """The names that mail for the domain is sent to; empty where none is known, or nothing takes it."""
+    hosts = [each.host for each in exchanges(domain.name, seen)[:_MOST_HOSTS] if each.host]
+    implicit = seen_answer(seen, Question(domain.name, "MX")).status is Status.NODATA
+    return list(dict.fromkeys(hosts)) or [domain.name] * (implicit and bool(addresses(seen, domain.name)))
+
+
 def _identity(text: str) -> str:
     """An id that changes with the text it is made of, and stays where the text stays."""
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _file(domain: Domain, seen: Records, policy: mtasts.Policy | None = None) -> str:
-    """The policy file that fits the MX records, and the record that announces it."""
-    hosts = tuple(dict.fromkeys([each.host for each in exchanges(domain.name, seen)[:20] if each.host]))
+    """The policy file that fits the MX records, and the record that announces it; empty without hosts."""
+    hosts = tuple([host for host in _targets(domain, seen) if is_hostname(host)])
+    if not hosts:
+        return ""
     mode = (policy.mode if policy else "") or "testing"
     age = max(policy.max_age if policy else 0, 604_800)
     text, identity = _written(hosts, mode, age)
@@ -295,4 +313,5 @@ def _written(hosts: tuple[str, ...], mode: str, age: int) -> tuple[str, str]:
 
 
 def _advice(domain: Domain, seen: Records) -> str:
-    return "If you want it, serve this file and then publish the record: " + _file(domain, seen)
+    file = _file(domain, seen)
+    return f"If you want it, serve this file and then publish the record: {file}" if file else ""
