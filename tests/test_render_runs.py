@@ -209,6 +209,18 @@ def test_diff_tells_only_what_changed_and_ends_with_its_code(run: Run, tmp_path:
     assert (code, out, err) == (0, "", "probe: nothing changed, 3 subjects as before\n")
 
 
+def test_that_nothing_changed_is_good_news_in_every_format(run: Run, tmp_path: Path) -> None:
+    same = written(tmp_path / "same.jsonl", [inbox(0), inbox(1)])
+    page, notes = tmp_path / "changes.html", tmp_path / "changes.md"
+    code, out, _ = run("diff", same, same, "-f", "nagios", "-o", page, "-o", notes)
+    assert (code, out.partition(" |")[0]) == (0, "PROBE OK - nothing changed")
+    assert (
+        '<h1><bdi>nothing changed</bdi></h1>\n<p class="glance"><span class="badge big ok">'
+        in page.read_text(encoding="utf-8")
+    )
+    assert notes.read_text(encoding="utf-8") == "# probe: nothing changed\n"
+
+
 def test_a_baseline_hides_what_was_known_and_files_get_everything(run: Run, tmp_path: Path) -> None:
     page = tmp_path / "now.jsonl"
     arguments = ("dns", "example.test", "--resolver", "127.0.0.1:9", "--only", "spf", "--timeout", "0.05")

@@ -103,13 +103,17 @@ class Output:
         own = getattr(render.find(self.format), "exit_code", None) if self.format else None
         return own(verdicts) if own is not None else exit_code(verdicts, self.fail_on)
 
-    def write(self, reports: Iterable[Report], verdicts: list[Verdict] | None = None) -> None:
+    def write(
+        self, reports: Iterable[Report], verdicts: list[Verdict] | None = None, *, compared: bool = False
+    ) -> None:
         """Render to stdout as the reports come, and to every file when all are there.
 
         Against a baseline stdout gets what changed; files get everything, so that one of them can be the
-        next baseline. `verdicts` receives those of what stdout is about.
+        next baseline. `verdicts` receives those of what stdout is about. `compared`: the reports are what
+        changed already.
         """
-        style = Style(colour=_coloured(), verbose=self.verbose, width=_width())
+        changed = compared or self.changes is not None
+        style = Style(colour=_coloured(), verbose=self.verbose, width=_width(), compared=changed)
         kept: list[Report] = []
         seen = _kept(reports, kept) if self.files else reports
         told = self.changes.of(seen) if self.changes is not None else seen
@@ -120,7 +124,7 @@ class Output:
         if self.changes is not None:
             say(f"probe: {self.changes}")
         for file, chosen in self.files:
-            text = "".join(render.find(chosen).render(kept, Style(verbose=self.verbose)))
+            text = "".join(render.find(chosen).render(kept, Style(verbose=self.verbose, compared=compared)))
             write_whole(Path(file), [text.encode("utf-8", "backslashreplace")])
 
 

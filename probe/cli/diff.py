@@ -43,6 +43,6 @@ def command(
     out = Output(format, output, fail_on, verbose, read=[before, after])
     changes = Changes(load([before]))
     verdicts: list[Verdict] = []
-    out.write(changes.of(load([after])), verdicts)
+    out.write(changes.of(load([after])), verdicts, compared=True)
     say(f"probe: {changes}")
     raise typer.Exit(out.exit_code(verdicts))

@@ -22,11 +22,15 @@ __all__ = ["Renderer", "Style", "by_extension", "every", "find", "printable"]
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How a reader wants it: colour (a terminal), how much (0 findings, 1 the transcript too), width."""
+    """How a reader wants it: colour (a terminal), how much (0 findings, 1 the transcript too), width.
+
+    `compared`: the reports are what changed since an earlier run, so that none of them is good news.
+    """
 
     colour: bool = False
     verbose: int = 0
     width: int = 100
+    compared: bool = False
 
 
 class Renderer(Protocol):

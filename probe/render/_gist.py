@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from probe.render import printable
+from probe.render import Style, printable
 from probe.rules import Finding, Report, Verdict, worst
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "fix_of",
     "groups",
     "line",
+    "nothing",
     "numbered",
     "quoted",
     "single",
@@ -111,6 +112,11 @@ def line(text: str) -> str:
     return " ".join(printable(text).split())
 
 
+def nothing(style: Style) -> str:
+    """What no report at all means."""
+    return "nothing changed" if style.compared else "nothing probed"
+
+
 def by_verdict(reports: Iterable[Report]) -> dict[Verdict, int]:
     """How many reports have each verdict, worst first, zeros included."""
     counted = Counter(report.verdict for report in reports)
@@ -126,17 +132,17 @@ def by_kind(reports: Iterable[Report]) -> dict[str, list[Report]]:
 
 
 def counted_by_kind(reports: Iterable[Report]) -> str:
-    """The counts of each kind in words: ``3 inboxes: 1 fail, 2 ok; 1 domain: 1 warn``."""
+    """The counts of each kind in words: ``3 inboxes: 1 fail, 2 ok; 1 domain: 1 warn``; empty of none."""
     parts = []
     for kind, several in by_kind(reports).items():
         one, many = KINDS.get(kind, (kind, kind))
         parts.append(f"{len(several)} {one if len(several) == 1 else many}: {numbered(by_verdict(several))}")
-    return "; ".join(parts) or "nothing probed"
+    return "; ".join(parts)
 
 
 def numbered(counts: Mapping[Verdict, int]) -> str:
     """The counts in words, worst first: ``3 fail, 1 unknown, 12 ok``."""
-    return ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count) or "nothing probed"
+    return ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
 
 
 # -- many failures, few causes ----------------------------------------------------------------------

@@ -30,6 +30,7 @@ from probe.render._gist import (
     by_verdict,
     fix_of,
     groups,
+    nothing,
     quoted,
     sorted_findings,
     whole,
@@ -47,10 +48,10 @@ _OPEN = 3  # so few reports are shown unfolded
 _LINK = re.compile(r"https://[A-Za-z0-9._~:/?#@!$&()*+,;=%-]+\Z")
 
 
-def render(reports: Iterable[Report], _style: Style) -> Iterator[str]:
+def render(reports: Iterable[Report], style: Style) -> Iterator[str]:
     """The page; it begins with what decides, so it is made when the last report is there."""
     held = list(reports)
-    yield from _template().generate(page=_page(held), css=_css(), policy=_policy())
+    yield from _template().generate(page=_page(held, style), css=_css(), policy=_policy())
 
 
 # -- what the template sees -----------------------------------------------------------------------
@@ -119,7 +120,7 @@ class _Page:
     many: str
 
 
-def _page(reports: list[Report]) -> _Page:
+def _page(reports: list[Report], style: Style) -> _Page:
     many = whole(reports)
     ones = [report for report in reports if report.kind not in AGGREGATES]
     subjects = [_subject(f"s{index}", report) for index, report in enumerate(ones, 1)]
@@ -130,10 +131,12 @@ def _page(reports: list[Report]) -> _Page:
     kind = main[0].report.kind if main else ""
     alike = many or len(main) == len(subjects)  # a whole list counts its inboxes
     words = KINDS.get(kind, _SUBJECT) if alike else _SUBJECT
+    nobody_asked = not reports and not style.compared
+    verdict = Verdict.UNKNOWN if nobody_asked else worst(report.verdict for report in reports)
     counted = by_verdict([subject.report for subject in main] or many)
     return _Page(
-        title=_title(main, many),
-        verdict=(verdict := worst(report.verdict for report in reports) if reports else Verdict.UNKNOWN),
+        title=_title(main, many) or nothing(style),
+        verdict=verdict,
         glance=GLANCE[verdict] if kind in {"creds", "dns"} else str(verdict),
         counts=counted,
         bar=bar(counted),
@@ -157,7 +160,7 @@ def _main(subjects: list[_Subject]) -> list[_Subject]:
 
 def _title(main: list[_Subject], many: list[Report]) -> str:
     if not main and not many:
-        return "nothing probed"
+        return ""
     if len(main) == 1 and not many:
         return main[0].report.subject
     if many and not main:

@@ -18,6 +18,7 @@ from probe.render._gist import (
     fix_of,
     groups,
     line,
+    nothing,
     quoted,
     single,
     sorted_findings,
@@ -38,7 +39,7 @@ def render(reports: Iterable[Report], style: Style) -> Iterator[str]:
     held = list(reports)
     ones, many = single(held), whole(held)
     if len(held) != 1:
-        yield from _summary(ones, many, held)
+        yield from _summary(ones, many, held, style)
     shown = ones if len(ones) == 1 else _worth_telling(ones)
     told = shown if style.verbose else shown[:_MOST_TOLD]
     for report in told:
@@ -53,9 +54,9 @@ def _worth_telling(reports: list[Report]) -> list[Report]:
     return sorted(found, key=lambda report: -report.verdict.rank)
 
 
-def _summary(ones: list[Report], many: list[Report], held: list[Report]) -> Iterator[str]:
+def _summary(ones: list[Report], many: list[Report], held: list[Report], style: Style) -> Iterator[str]:
     name = many[0].subject if many else "probe"
-    yield f"# {_prose(name)}: {counted_by_kind(ones)}\n"
+    yield f"# {_prose(name)}: {counted_by_kind(ones) or nothing(style)}\n"
     for report, findings in beyond(held):
         yield from (_told_of_many(report, finding) for finding in findings[:_MOST_NAMED])
     told = groups(held)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from probe.render import Style
-from probe.render._gist import beyond, by_verdict, line, numbered, single
+from probe.render._gist import beyond, by_verdict, line, nothing, numbered, single
 from probe.rules import Report, Verdict, worst
 
 EXTENSIONS: tuple[str, ...] = ()  # a plugin's line goes to stdout
@@ -31,12 +31,12 @@ _LONGEST = 300  # characters before the performance data
 _UNWANTED = re.compile(r"""[|`$&<>'"\\]""")
 
 
-def render(reports: Iterable[Report], _style: Style) -> Iterator[str]:
+def render(reports: Iterable[Report], style: Style) -> Iterator[str]:
     """One line, whatever the number of reports."""
     everything = list(reports)
     held = single(everything)
     _, state = _STATES[worst(report.verdict for report in everything)]
-    told = _UNWANTED.sub("", line("; ".join([*_whole(everything), _told(held)])))
+    told = _UNWANTED.sub("", line("; ".join([*_whole(everything), _told(held, style)])))
     told = told if len(told) <= _LONGEST else f"{told[: _LONGEST - 3]}..."
     yield f"PROBE {state} - {told} | {' '.join(_performance(held))}\n"
 
@@ -52,9 +52,9 @@ def _whole(reports: list[Report]) -> Iterator[str]:
         yield f"{report.subject}: {finding.rule.title} ({finding.rule.id})"
 
 
-def _told(reports: list[Report]) -> str:
+def _told(reports: list[Report], style: Style) -> str:
     if not reports:
-        return "nothing probed"
+        return nothing(style)
     if len(reports) == 1:
         finding = reports[0].decisive
         said = f"{finding.rule.title} ({finding.rule.id})" if finding else str(reports[0].outcome or "ok")
