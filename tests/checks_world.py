@@ -55,7 +55,7 @@ def audit(
     """One check over one world. `signed` are names at and below which answers carry AD."""
     check = find(area)
     domain = Domain(name, **told)
-    lookup = _World(world, broken or {}, tuple(signed), web or {})
+    lookup = World(world, broken or {}, tuple(signed), web or {})
     seen = Records()
     for _ in range(ROUNDS):
         new = [question for question in dict.fromkeys(check.ask(domain, seen)) if question not in seen]
@@ -70,7 +70,7 @@ def audit(
     return Audit(judgement, tuple(seen))
 
 
-class _World:
+class World:
     def __init__(
         self, text: str, broken: Mapping[str, str], signed: tuple[str, ...], web: Mapping[str, Any]
     ) -> None:

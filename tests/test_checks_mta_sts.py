@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.facts import Answer, Status
+from probe.checks import Domain, find
+from probe.facts import Answer, Question, Records, Status
 from probe.grammar import mtasts
 from probe.grammar.rdns import is_hostname
-from tests.checks_world import Audit, Page, audit
+from tests.checks_world import Audit, Page, World, audit
 
 URL = "https://mta-sts.example.test/.well-known/mta-sts.txt"
 MX = "example.test MX 10 mx.example.test\n mx.example.test A 203.0.113.1\n"
@@ -179,6 +180,31 @@ def test_a_policy_to_paste_can_be_read_and_leaves_out_no_host(
         assert set(after.ids) <= {"mta_sts/testing", "mta_sts/short-lived"} or not all(
             map(is_hostname, (host.lower().removesuffix(".") for host in hosts))
         )
+
+
+@pytest.mark.parametrize(
+    ("body", "first"),
+    [
+        (POLICY, True),
+        (POLICY.replace("enforce", "testing"), True),
+        (POLICY.replace("enforce", "none"), False),
+        (POLICY.replace("mx: mx.example.test", "mx: *.host.test"), False),
+        ("no policy", False),
+    ],
+)
+def test_an_mx_is_moved_to_no_host_that_the_policy_leaves_out(body: str, first: bool) -> None:
+    alias = (
+        "example.test MX 10 mx.example.test\nmx.example.test CNAME srv.host.test\nsrv.host.test A 203.0.113.1"
+    )
+    asked, domain = Question(URL, "HTTP"), Domain("example.test")
+    world = World(alias, {}, (), {URL: page("200", body)})
+    seen = Records()
+    for _ in range(3):
+        seen = seen.including({each: world.answer(each) for each in (asked, *find("mx").ask(domain, seen))})
+    (finding,) = find("mx").judge(domain, seen).findings
+    line = "example.test. IN MX 10 srv.host.test."
+    policy = f"First add mx: srv.host.test to {URL} and give its record a new id; then:\n"
+    assert finding.fix == (policy if first else "") + line
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from probe.checks._evidence import (
     unknown,
     unknown_rule,
 )
+from probe.checks._sts_policy import policy_question, served
 from probe.checks.mx import exchanges, null
 from probe.facts import Answer, Question, Records, Status
 from probe.grammar import mtasts
@@ -170,11 +171,6 @@ def record_question(name: str) -> Question:
     return Question(f"_mta-sts.{name}", "TXT")
 
 
-def policy_question(name: str) -> Question:
-    """Where the policy file stands (RFC 8461 section 3.3)."""
-    return Question(f"https://mta-sts.{name}/.well-known/mta-sts.txt", "HTTP")
-
-
 def _records(answer: Answer) -> list[str]:
     values = answer.values if answer.status is Status.OK else ()
     return [value for value in values if mtasts.announces(value)]
@@ -226,7 +222,8 @@ def judge(domain: Domain, seen: Records) -> Judgement:
 def _policy(domain: Domain, record: mtasts.Record, seen: Records) -> Judgement:
     question = policy_question(domain.name)
     answer = seen_answer(seen, question)
-    if not answer.known or len(answer.values) < 4:
+    parts = served(answer)
+    if not parts:
         if answer.detail.startswith("tls:"):
             finding = Finding(TLS, evidence(question, answer), printable(answer.detail.removeprefix("tls: ")))
             return Judgement(State.INVALID, (finding,), {"id": record.id})
@@ -236,7 +233,7 @@ def _policy(domain: Domain, record: mtasts.Record, seen: Records) -> Judgement:
             )
             return Judgement(State.INVALID, (finding,), {"id": record.id})
         return Judgement(State.UNKNOWN, (unknown(UNKNOWN, seen, question),), {"id": record.id})
-    code, kind, _, body = answer.values
+    code, kind, _, body = parts
     fact = evidence(question, answer, "; ".join(body[:1000].splitlines()))
     if code != "200":
         if code[:1] == "5":

@@ -32,6 +32,7 @@ from probe.checks._evidence import (
 from probe.checks._mx_rules import FOLLOWED, RULES
 from probe.checks._providers import recognise
 from probe.checks._spf_result import sends_nothing
+from probe.checks._sts_policy import leaves_out, policy_question
 from probe.facts import Answer, Question, Records, Status
 from probe.grammar.rdns import is_hostname
 from probe.rules import Finding, Rule, State
@@ -197,6 +198,14 @@ class _Published:
         """An MX record to publish."""
         return pasted(self.question, self.answer, value)
 
+    def moved(self, preference: int, host: str) -> str:
+        """An MX record that names another host, and what has to come before it."""
+        line = self.record(f"{preference} {host}.")
+        if not leaves_out(self.domain, host, self.seen):
+            return line
+        place = policy_question(self.domain).name
+        return f"First add mx: {printable(host)} to {place} and give its record a new id; then:\n{line}"
+
     def findings(self) -> Iterator[Finding]:
         preferred = {each.host: each for each in reversed(self.found)}
         yield from self._records()
@@ -220,7 +229,7 @@ class _Published:
             if each.literal:
                 server = f"mail.{self.domain}"
                 address = zone_line(server, "AAAA" if ":" in each.host else "A", each.host)
-                fix = f"{address}\n{self.record(f'{each.preference} {server}.')}"
+                fix = f"{address}\n{self.moved(each.preference, server)}"
                 yield self.told(rules.LITERAL, each.host, each, fix=fix)
             elif each.host == "localhost":
                 yield self.told(rules.PRIVATE, each.host, each)
@@ -278,7 +287,7 @@ def _host(published: _Published, exchange: Exchange, found: Sequence[str]) -> It
     if not is_hostname(host):
         yield Finding(rules.BAD_NAME, evidence(published.question, published.answer, host), printable(host))
     if aliases := first.aliases or second.aliases:
-        fix = published.record(f"{exchange.preference} {aliases[-1]}.")
+        fix = published.moved(exchange.preference, aliases[-1])
         detail = f"{printable(host)} is an alias of {printable(aliases[-1])}"
         yield Finding(rules.CNAME, evidence(asked[0], first, aliases[-1]), detail, fix)
     if found:
