@@ -10,7 +10,7 @@ from probe.checks._evidence import seen_answer
 from probe.facts import Question, Records, Reply, Stage, Transcript, Turn
 from probe.grammar import sasl
 from probe.judge._joined_origin import receives, receives_questions
-from probe.judge.joined import Case, Claim, Conclusion, Status, dns, domain_of
+from probe.judge.joined import Case, Claim, Conclusion, Status, dns, domain_of, says
 from probe.judge.session import evidence_of, mechanism_of, offered, on_the_way, took_on
 from probe.rules import Cause
 
@@ -64,7 +64,11 @@ def _relay(case: Case, seen: Records) -> Conclusion:
     facts = dns(seen, question)
     if not answer.known:
         return Conclusion(Status.UNCONFIRMED, claim, "the MX records could not be looked up", facts)
-    hosts = [each.host for each in mx.exchanges(name, seen) if each.host] or [name]
+    hosts = [each.host for each in mx.exchanges(name, seen) if each.host]
+    takes, because = (True, "") if hosts else receives(name, seen)
+    if not takes:  # then no server is
+        return Conclusion(Status.UNCONFIRMED if takes is None else Status.CONFIRMED, claim, because, facts)
+    hosts = hosts or [name]
     addresses = {value for host in hosts for kind in ("A", "AAAA") for value in seen.of(host, kind)}
     if case.server.lower().rstrip(".") in hosts or {case.server.strip("[]"), case.peer} & addresses:
         because = "DNS names it as a mail server of the domain: the fault is in its configuration"
@@ -170,8 +174,23 @@ def _blames_domain(case: Case) -> bool:
     return case.cause is Cause.RECIPIENT_DOMAIN or case.status in {"1.2", "1.10"}
 
 
+# What a login may send as is refused under the same cause, and says nothing of where the mail should go.
+_OF_THE_SENDER = says(
+    r"\bsender\b", r"\bsend(?:ing)? (?:\S{1,20} ){0,2}as\b", r"sendas", r"disallowed as\b", r"\b5\.7\.60\b",
+    r"\b(?:sending|from|mail ?from) (?:address|domain|header|must|should|has to)\b", r"not owned by",
+    r"not verified", r"authori[sz](?:ed|ation) user", r"authenticated", r"credentials", r"local users? only",
+)  # fmt: skip
+
+
 def _blames_relay(case: Case) -> bool:
-    return case.cause is Cause.RELAY and case.stage in {"", "rcpt", "mail"} and case.code != 530
+    """Before RCPT no recipient was named, and who lets us log in is no MX: there it is us who are refused."""
+    return (
+        case.cause is Cause.RELAY
+        and case.stage in {"", "rcpt"}
+        and case.code != 530
+        and not (case.session is not None and any(map(took_on, case.session.of(Stage.AUTH))))
+        and not _OF_THE_SENDER.search(case.words)
+    )
 
 
 def _blames_order(case: Case) -> bool:
