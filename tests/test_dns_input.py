@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probe.grammar.hostname import askable, hostname
+from tests.terminal import left_on, terminal
 
 SHARED = Path(__file__).parents[2] / "shared" / "data" / "hostile" / "input_faults.jsonl"
 
@@ -133,3 +138,18 @@ def test_the_hostile_domains_of_others() -> None:
             except ValueError:
                 refused = True
             assert refused == any(word in must for word in refusals), row["id"]
+
+
+@pytest.mark.parametrize("kind", ["xterm", "dumb"])
+def test_progress_does_not_run_into_the_reports_of_a_terminal(kind: str) -> None:
+    names = ["a.fault.example", "b.fault.example", "c.fault.example"]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent, terminal() as (end, shown):
+        silent.bind(("127.0.0.1", 0))
+        resolver = ("--resolver", f"127.0.0.1:{silent.getsockname()[1]}", "--timeout", "0.1")
+        words = ("dns", *names, *resolver, "--deadline", "0.3", "--only", "mx", "-f", "csv")
+        command = [sys.executable, "-m", "probe", *words]
+        process = subprocess.Popen(command, stdout=end, stderr=end, env={**os.environ, "TERM": kind})
+        process.wait(timeout=60)
+    assert (b"2 of 3 domains" in shown, b"\x1b" in shown) == (kind == "xterm", kind == "xterm")
+    rows = left_on(shown).splitlines()
+    assert [row.partition(",")[0] for row in rows] == ["subject", *names]

@@ -9,14 +9,13 @@ import resource
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from tests.fleet_world import Account, MailHost, Threaded, ca_file
+from tests.terminal import terminal
 
 ADDRESSES = [f"i{number}@fault.example" for number in range(16)]
 
@@ -44,21 +43,9 @@ def started(
 
 def told_apart(host: MailHost, tmp_path: Path, *more: str, **environment: str) -> tuple[str, str, int]:
     """What a run says to a pipe on its stdout, and what to a terminal on its stderr."""
-    ours, terminal = os.openpty()
-    shown = bytearray()
-
-    def read() -> None:
-        with suppress(OSError):  # a terminal that nobody holds any more
-            while piece := os.read(ours, 4096):
-                shown.extend(piece)
-
-    process = started(host, tmp_path, *more, stderr=terminal, **environment)
-    os.close(terminal)
-    reading = threading.Thread(target=read)
-    reading.start()
-    out = process.communicate(timeout=60)[0]
-    reading.join()
-    os.close(ours)
+    with terminal() as (end, shown):
+        process = started(host, tmp_path, *more, stderr=end, **environment)
+        out = process.communicate(timeout=60)[0]
     return out.decode(), shown.decode(), process.returncode
 
 
@@ -131,13 +118,13 @@ def test_a_poor_terminal_gets_escapes_and_no_colour(slow: MailHost, tmp_path: Pa
     assert b"\x1b" not in out + err
 
 
-@pytest.mark.parametrize("terminal", ["xterm", "dumb"])
+@pytest.mark.parametrize("kind", ["xterm", "dumb"])
 def test_progress_on_a_terminal_takes_nothing_from_a_report_that_goes_elsewhere(
-    terminal: str, slow: MailHost, tmp_path: Path
+    kind: str, slow: MailHost, tmp_path: Path
 ) -> None:
-    out, shown, ended = told_apart(slow, tmp_path, "-f", "jsonl", "--per-host", "1", TERM=terminal)
+    out, shown, ended = told_apart(slow, tmp_path, "-f", "jsonl", "--per-host", "1", TERM=kind)
     assert ended == 0
     told = [json.loads(line)["subject"] for line in out.splitlines()]
     assert set(told) >= set(ADDRESSES)
     assert "schema_version" not in shown
-    assert ("a second" in shown, "\x1b" in shown) == ((True, True) if terminal == "xterm" else (False, False))
+    assert ("a second" in shown, "\x1b" in shown) == ((True, True) if kind == "xterm" else (False, False))

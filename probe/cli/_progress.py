@@ -9,21 +9,43 @@ import time
 from typing import TYPE_CHECKING
 
 from probe.cli._messages import say
+from probe.render import printable
 
 if TYPE_CHECKING:
     from rich.live import Live
 
     from probe.run.preflight import Preflight
 
-__all__ = ["Shown", "moves"]
+__all__ = ["Line", "Shown"]
 
 _OFTEN = 0.25  # seconds between drawings on a terminal
 _SELDOM = 10.0  # seconds between plain lines
 
 
-def moves() -> bool:
+def _moves() -> bool:
     """Whether stderr is a terminal on which a line can be drawn anew."""
     return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+
+class Line:
+    """A line on stderr that is drawn anew in place; where that cannot be, it is not drawn."""
+
+    def __init__(self) -> None:
+        self.moves = _moves()
+        self._drawn = False
+
+    def draw(self, text: str) -> None:
+        """Shows the text in place of what the line held. `clear` before something else is written."""
+        if self.moves:
+            self._drawn = True
+            sys.stderr.write(f"\r\x1b[K{printable(text)}")
+            sys.stderr.flush()
+
+    def clear(self) -> None:
+        """Takes the line away, where it is."""
+        if self._drawn:
+            self.draw("")
+            self._drawn = False
 
 
 class Shown:
@@ -32,7 +54,7 @@ class Shown:
     def __init__(self, run: Preflight) -> None:
         self.run = run
         self._live: Live | None = None
-        if moves():
+        if _moves():
             from rich.console import Console
             from rich.live import Live
 

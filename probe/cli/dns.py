@@ -11,6 +11,7 @@ from probe.cli._files import piped
 from probe.cli._messages import refuse, say
 from probe.cli._network import Resolvers, seconds_of
 from probe.cli._output import BASELINE, FAIL_ON, FORMAT, OUTPUT, VERBOSE, Output
+from probe.cli._progress import Line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -141,7 +142,8 @@ def _reports(
 
     from probe.run.domain import check_domains
 
-    shown = len(domains) > 1 and sys.stderr.isatty()
+    line = Line()
+    shared = sys.stdout.isatty()
     with asyncio.Runner() as runner:
 
         async def enter() -> None:
@@ -161,11 +163,11 @@ def _reports(
             done = 0
             while (report := runner.run(following())) is not None:
                 done += 1
-                if shown:
-                    sys.stderr.write(f"\r{done} of {len(domains)} domains")
-                    sys.stderr.flush()
+                if shared:
+                    line.clear()
                 yield report
+                if len(domains) > 1:
+                    line.draw(f"{done} of {len(domains)} domains")
         finally:
-            if shown:
-                sys.stderr.write("\r\x1b[K")
+            line.clear()
             runner.run(leave())

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from functools import partial
 from typing import Annotated
 
 import typer
 
-from probe import render
 from probe.cli._messages import refuse, say
 from probe.cli._network import (
     CaFile,
@@ -24,6 +22,7 @@ from probe.cli._network import (
     place_of,
 )
 from probe.cli._output import BASELINE, FAIL_ON, FORMAT, OUTPUT, VERBOSE, Output
+from probe.cli._progress import Line
 
 EPILOG = """\b
 Examples:
@@ -125,15 +124,14 @@ async def _counted(seconds: float, why: str) -> None:
     """Waits and says so on stderr: a countdown on a terminal, else one line."""
     import asyncio
 
-    if not sys.stderr.isatty():
+    line = Line()
+    if not line.moves:
         say(f"probe: {seconds:.0f} s {why}")
         await asyncio.sleep(seconds)
         return
     left = seconds
     while left > 0:
-        sys.stderr.write(f"\r\x1b[K{left:.0f} s {render.printable(why)}")
-        sys.stderr.flush()
+        line.draw(f"{left:.0f} s {why}")
         await asyncio.sleep(min(1, left))
         left -= 1
-    sys.stderr.write("\r\x1b[K")
-    sys.stderr.flush()
+    line.clear()
