@@ -78,6 +78,11 @@ def test_reverse_dns_is_seen_only_for_an_address_that_was_told() -> None:
     assert rows(GOOD, sending_ips=("192.0.2.26",))["google reverse-dns"] == "fail"
 
 
+def test_a_domain_that_takes_no_mail_may_name_another_for_its_replies() -> None:
+    zone = {**GOOD, "example.com": {**GOOD["example.com"], "MX": ["0 ."]}}
+    assert rows(zone)["microsoft replies"] == "warn"
+
+
 def test_every_receiver_has_rows_and_every_row_a_receiver() -> None:
     assert {row.receiver for row in ROWS} == {receiver.id for receiver in RECEIVERS}
     assert len({(row.receiver, row.id) for row in ROWS}) == len(ROWS)

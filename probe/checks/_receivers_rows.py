@@ -116,7 +116,7 @@ ROWS = (
     Row("microsoft", "dkim", "DKIM passes", "dkim-passes", bulk=True, replies=_LEVEL),
     Row("microsoft", "dmarc", "a DMARC record, p=none is enough", "dmarc", bulk=True, replies=_LEVEL),
     Row("microsoft", "alignment", "From aligned with SPF or DKIM", "alignment", bulk=True, replies=_LEVEL),
-    Row("microsoft", "replies", "a From domain that receives mail", "replies"),
+    Row("microsoft", "replies", "a From or Reply-To address that receives mail", "replies"),
     Row("microsoft", "unsubscribe", "an unsubscribe link that works"),
     Row("apple", "spf", "an SPF record", "spf"),
     Row("apple", "dkim", "a DKIM key", "dkim"),

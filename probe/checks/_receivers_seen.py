@@ -18,7 +18,7 @@ __all__ = ["Seen", "observe"]
 
 
 class Seen(NamedTuple):
-    """One observation: `status` is pass, fail, unknown or unseen; `asked` the question that shows it.
+    """One observation: `status` is pass, warn, fail, unknown or unseen; `asked` the question that shows it.
 
     `detail` and `fix` are those of the check that failed.
     """
@@ -150,18 +150,21 @@ _NO_REVERSE = frozenset({"ptr/none", "ptr/not-confirmed", "ptr/not-a-hostname"})
 
 
 def _takes_mail(domain: Domain, seen: Records) -> Seen:
-    """MX, or an address in its place (RFC 5321 section 5.1); a null MX refuses all mail (RFC 7505)."""
+    """MX, or an address in its place (RFC 5321 section 5.1); a null MX refuses all mail (RFC 7505).
+
+    Without either it is Reply-To, which only a message shows, that may name who takes the replies.
+    """
     asked = Question(domain.name, "MX")
     answer = seen_answer(seen, asked)
     if not answer.known:
         return Seen("unknown", asked)
     if answer.status is Status.OK:
         refuses = null(domain.name, seen)
-        return Seen("fail", asked, "a null MX") if refuses else Seen("pass", asked)
+        return Seen("warn", asked, "a null MX") if refuses else Seen("pass", asked)
     if answer.status is Status.NXDOMAIN:
-        return Seen("fail", asked, "the domain does not exist")
+        return Seen("warn", asked, "the domain does not exist")
     addresses = [seen_answer(seen, Question(domain.name, kind)) for kind in ("A", "AAAA")]
     if any(address.values for address in addresses):
         return Seen("pass", asked)
     known = all(address.known for address in addresses)
-    return Seen("fail" if known else "unknown", asked, "no MX and no address" if known else "")
+    return Seen("warn" if known else "unknown", asked, "no MX and no address" if known else "")

@@ -1,7 +1,8 @@
 """What Gmail, Yahoo, Microsoft and Apple require of this sender today: met, broken, or not to be seen.
 
 The rows stand in `_receivers_rows`. A row is *pass* only where an answer shows it; what needs a message,
-a connection or the receiver's own count is *unseen*, what could not be looked up is *unknown*.
+a connection or the receiver's own count is *unseen*, what could not be looked up is *unknown*. It is *warn*
+where a message may still meet what DNS shows to be broken.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import NamedTuple
 
 from probe.checks import Domain, Judgement, dkim, dmarc, ptr, spf
 from probe.checks._dmarc_alignment import envelope_domain
-from probe.checks._evidence import address_questions, evidence, problem, seen_answer, unknown_rule
+from probe.checks._evidence import address_questions, evidence, problem, seen_answer, state, unknown_rule
 from probe.checks._receivers_rows import GMAIL, RECEIVERS, ROWS, Row
 from probe.checks._receivers_seen import Seen, observe
 from probe.facts import Question, Records, Status
@@ -92,8 +93,10 @@ RULES: tuple[Rule, ...] = (
     _rule(
         "replies",
         "The domain in From takes no mail",
-        "Microsoft wants From and Reply-To addresses that are real and can receive.",
-        "Publish an MX record, or send from a domain that has one.",
+        "Microsoft wants a From or Reply-To address that is real and can receive; DNS does not show which "
+        "Reply-To a message has.",
+        "Name an address that receives mail in Reply-To, or publish an MX record.",
+        verdict=Verdict.WARN,
     ),
     _rule(
         "unseen",
@@ -130,8 +133,8 @@ def judge(domain: Domain, seen: Records) -> Judgement:
     if not observed:
         return Judgement(State.NOT_APPLICABLE)
     told = _told(tuple([(name, each.status) for name, each in observed.items()]))
-    state = State.INVALID if told.broken else State.UNKNOWN if told.unknown else State.VALID
-    return Judgement(state, (*_findings(told, observed, seen), told.unseen), told.table)
+    findings = tuple(_findings(told, observed, seen))
+    return Judgement(state(findings), (*findings, told.unseen), told.table)
 
 
 class _Told(NamedTuple):
@@ -155,7 +158,7 @@ def _told(observed: tuple[tuple[str, str], ...]) -> _Told:
     broken: dict[str, list[Row]] = {}
     unseen: dict[str, list[str]] = {}
     for row, status in rows:
-        if status == "fail":
+        if status in {"fail", "warn"}:
             broken.setdefault(row.id, []).append(row)
         elif status == "unseen":
             label = row.sees if row.sees.endswith("-passes") else row.id
