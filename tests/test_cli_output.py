@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +12,7 @@ import pytest
 
 from probe.cli import main
 from probe.cli._output import exit_code
+from probe.render import every, find
 from probe.rules import Verdict
 
 Run = Callable[..., tuple[int, str, str]]
@@ -77,6 +81,25 @@ def test_two_reports_are_not_written_to_one_file(
     code, out, err = run(*words)
     assert (code, out) == (2, "")
     assert "are one file; give two names" in err
+
+
+# -- in which bytes ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("format", sorted({*every()} - {"text"}))
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
+def test_stdout_gets_the_bytes_that_a_file_gets(format: str, encoding: str, tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "probe", "explain", "550 5.1.1 <jörg@fault.example>: unbekännt"]
+    ending = next(iter(find(format).EXTENSIONS), "")
+    file = tmp_path / f"report{ending}"
+    if ending and format != "csv":  # which is a list of addresses there
+        words += ["-o", str(file)]
+    environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+    ran = subprocess.run([*words, "-f", format], capture_output=True, check=False, env=environment)
+    assert ran.stderr == b""
+    assert "\\xe4" not in ran.stdout.decode()
+    if file.exists():
+        assert ran.stdout == file.read_bytes()
 
 
 # -- how it ends ---------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -112,6 +113,8 @@ class Output:
         next baseline. `verdicts` receives those of what stdout is about. `compared`: the reports are what
         changed already.
         """
+        if self.format != "text":
+            _written_as_files_are()
         changed = compared or self.changes is not None
         style = Style(colour=_coloured(), verbose=self.verbose, width=_width(), compared=changed)
         kept: list[Report] = []
@@ -138,6 +141,12 @@ def exit_code(verdicts: Iterable[Verdict], fail_on: Verdict = Verdict.FAIL) -> i
     if told and worst(told).rank >= fail_on.rank:
         return 1
     return 3 if found & _UNTOLD else 0
+
+
+def _written_as_files_are() -> None:
+    """What a program reads is UTF-8, as some of the formats say of themselves, whatever the locale is."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
 
 
 def _noted(reports: Iterable[Report], verdicts: list[Verdict]) -> Iterator[Report]:
