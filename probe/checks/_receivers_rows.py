@@ -118,8 +118,8 @@ ROWS = (
     Row("microsoft", "alignment", "From aligned with SPF or DKIM", "alignment", bulk=True, replies=_LEVEL),
     Row("microsoft", "replies", "a From or Reply-To address that receives mail", "replies"),
     Row("microsoft", "unsubscribe", "an unsubscribe link that works"),
-    Row("apple", "spf", "an SPF record", "spf"),
-    Row("apple", "dkim", "a DKIM key", "dkim"),
-    Row("apple", "dmarc", "a DMARC record", "dmarc"),
-    Row("apple", "reverse-dns", "reverse DNS that shows your domain", "reverse"),
+    Row("apple", "spf", "an SPF record", "spf", bulk=True),
+    Row("apple", "dkim", "a DKIM key", "dkim", bulk=True),
+    Row("apple", "dmarc", "a DMARC record", "dmarc", bulk=True),
+    Row("apple", "reverse-dns", "reverse DNS that shows your domain", "reverse", bulk=True),
 )
