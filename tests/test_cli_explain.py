@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -103,6 +104,8 @@ def test_json_lines_are_answered_one_a_line_in_order() -> None:
     assert [reply(each).get("stage") for each in reports[1:3]] == [None, "auth"]
     assert reply(reports[1])["recipient"] == "bob@corp.example"
     assert {each["findings"][0]["cause"] for each in reports[3:]} == {"unknown"}
+    assert reports[5]["findings"][0]["detail"] == "line 7 is no JSON object"
+    assert reports[7]["findings"][0]["detail"] == "line 9 is no JSON object"
 
 
 def test_a_log_is_told_while_it_grows() -> None:
@@ -191,6 +194,36 @@ def test_a_maildir_is_read_mail_by_mail(tmp_path: Path) -> None:
     (tmp_path / "new" / "2").write_text(TOP + NOTICES["in brackets"][0], encoding="utf-8")
     (tmp_path / "tmp" / "3").write_text(BOUNCE, encoding="utf-8")
     assert len(lines(str(tmp_path))) == 2
+
+
+def test_a_folder_of_which_nothing_can_be_read_is_unknown(tmp_path: Path) -> None:
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(tmp_path / "pipe")
+    code, out, err = explain("-f", "jsonl", str(tmp_path))
+    reports = [json.loads(line) for line in out.splitlines()]
+    assert [(one["subject"], one["findings"][0]["id"], one["findings"][0]["detail"]) for one in reports] == [
+        ("gone", "mail/not-read", "No such file or directory"),
+        ("pipe", "mail/not-read", "it is a pipe, a socket or a device"),
+    ]
+    assert (code, err) == (3, "")
+
+
+def test_what_cannot_be_read_hides_nothing_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "1").write_text(BOUNCE, encoding="utf-8")
+    (tmp_path / "2").symlink_to(tmp_path / "nowhere")
+    assert [one["findings"][0]["id"] for one in lines(str(tmp_path))] == [
+        "english/user-unknown",
+        "mail/not-read",
+    ]
+
+
+def test_a_folder_without_a_file_says_so(tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    (tmp_path / ".hidden").write_text(BOUNCE, encoding="utf-8")
+    code, out, _ = explain("-f", "nagios", str(tmp_path))
+    assert (code, out.startswith("PROBE UNKNOWN")) == (3, True)
+    (report,) = lines(str(tmp_path))
+    assert report["findings"][0]["detail"] == "there is no file in it"
 
 
 def test_an_input_without_failures_says_so() -> None:
@@ -318,6 +351,8 @@ def test_every_kind_has_a_reader() -> None:
     ("arguments", "says"),
     [
         (["missing.eml"], "no such file"),
+        ([""], "an argument is empty"),
+        (["550 no", " "], "an argument is empty"),
         (["550 no", "--stage", "lunch"], "--stage"),
         (["550 no", "--provider", "nobody"], "nobody"),
         (["550 no", "--preset", "x"], "--preset"),

@@ -133,6 +133,8 @@ def _inputs(what: Sequence[str]) -> list[str | Path | None]:
         if stdin().isatty():
             refuse("give a reply, a file, or - for stdin")
         return [None]
+    if not all(one.strip() for one in what):  # the current folder is not meant by a variable that is not set
+        refuse("an argument is empty; give a reply, a file, or - for stdin")
     found: list[str | Path | None] = [None if one == "-" else _path(one) or one for one in what]
     words = [one for one in found if isinstance(one, str)]
     if len(words) == len(found) > 1 and not any(" " in one for one in words):

@@ -9,7 +9,7 @@ from probe.grammar import pasted
 from probe.grammar.pasted import Pasted
 from probe.rules import Cause, Confidence, Family, Finding, Report
 
-__all__ = ["explain_reply", "nothing_found", "reading"]
+__all__ = ["explain_reply", "not_read", "nothing_found", "reading"]
 
 
 def explain_reply(
@@ -64,6 +64,11 @@ def nothing_found(subject: str, detail: str = "") -> Report:
     """The report of an input that tells of no delivery."""
     finding = Finding(catalogue.rule("mail/no-failure"), {"input": subject}, detail)
     return Report("reply", subject, (finding,))
+
+
+def not_read(subject: str, why: str) -> Report:
+    """The report of an input that is there and could not be read."""
+    return Report("reply", subject, (Finding(catalogue.rule("mail/not-read"), {"input": subject}, why),))
 
 
 def reading(heard: Pasted, *, stage: Stage | None = None, provider: str = "", mx: str = "") -> Match:

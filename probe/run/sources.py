@@ -15,7 +15,7 @@ from probe.facts import Stage
 from probe.grammar.expression import Expression
 from probe.grammar.intake import HEAD, Kind, kind_of
 from probe.rules import Report
-from probe.run.explain import explain_reply, nothing_found
+from probe.run.explain import explain_reply, not_read, nothing_found
 
 if TYPE_CHECKING:
     from probe.grammar.delivery import Delivery
@@ -108,15 +108,22 @@ def explain_text(text: str, asked: Asked) -> Iterator[Report]:
 def explain_folder(folder: Path, asked: Asked) -> Iterator[Report]:
     """The reports of a Maildir, or of the files of a folder, in the order of their names."""
     boxes = [folder / name for name in ("cur", "new") if (folder / name).is_dir()] or [folder]
-    files = sorted(path for box in boxes for path in box.iterdir() if path.is_file() and path.name[0] != ".")
+    files = sorted(
+        path for box in boxes for path in box.iterdir() if path.name[0] != "." and not path.is_dir()
+    )
     if len(files) > _MAX_FILES:
         asked.note(f"{folder}: only the first {_MAX_FILES:,} of {len(files):,} files are read")
     for path in files[:_MAX_FILES]:
         try:
+            if not path.is_file() and path.exists():
+                yield not_read(path.name, "it is a pipe, a socket or a device")
+                continue
             with path.open("rb") as file:
                 yield from explain_stream(cast("BinaryIO", file), path.name, asked)
         except OSError as problem:
-            asked.note(f"{path}: {problem.strerror}")
+            yield not_read(path.name, problem.strerror or "")
+    if not files:
+        yield nothing_found(folder.name or str(folder), "there is no file in it")
 
 
 def explain_stream(stream: BinaryIO, name: str, asked: Asked) -> Iterator[Report]:
@@ -271,22 +278,24 @@ def _notice(text: str, asked: Asked) -> list[Report]:
 
 def _lines(source: BinaryIO, name: str, asked: Asked) -> Iterator[Report]:
     """JSON objects with a `reply`, one a line: one report a line, in order, whatever a line holds."""
+    number = 0
     while line := source.readline(MAX_LINE):
+        number += 1
         if not line.strip():
             continue
         long = not line.endswith(b"\n") and len(line) >= MAX_LINE
         while long and (more := source.readline(MAX_LINE)) and not more.endswith(b"\n"):
             pass
-        yield _line(line, name, asked)
+        yield _line(line, number, name, asked)
 
 
-def _line(line: bytes, name: str, asked: Asked) -> Report:
+def _line(line: bytes, number: int, name: str, asked: Asked) -> Report:
     try:
         told = json.loads(line)
     except (ValueError, RecursionError):
         told = None
     if not isinstance(told, dict):
-        return nothing_found(name, "this line is no JSON object")
+        return nothing_found(name, f"line {number} is no JSON object")
     said = {key: str(value) for key, value in told.items() if isinstance(value, (str, int)) and key in _KEYS}
     report = explain_reply(
         said.get("reply", ""),
