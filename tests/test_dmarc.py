@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from probe.facts import Status
 from probe.grammar import dmarc as grammar
 from probe.grammar import tags
 from probe.grammar.dmarc import Policy
-from probe.rules import State
+from probe.rules import State, Verdict, worst
 from tests.spf_world import World, Zone
 
 SHARED = Path(__file__).parents[2] / "shared" / "data" / "dns" / "dmarc" / "rfc9989-cases.yml"
@@ -38,6 +40,10 @@ def audit(
     assert isinstance(found.evaluation, Mapping)
     assert sum(question.name.startswith("_dmarc.") for question in world.asked) <= 16
     return found, found.evaluation
+
+
+def worst_of(found: Judgement) -> int:
+    return list(Verdict).index(worst([finding.verdict for finding in found.findings]))
 
 
 def problems(found: Judgement) -> list[str]:
@@ -204,8 +210,17 @@ def test_a_tag_list_keeps_what_it_does_not_understand() -> None:
         ),
         (
             "v=dmarc1; p:quarantine; rua=a@example.com, mailto:b@example.net!10m; pct=50; ri=3600",
-            "v=DMARC1; p=quarantine; rua=mailto:a@example.com,mailto:b@example.net",
+            "v=DMARC1; p=quarantine; pct=50; rua=mailto:a@example.com,mailto:b@example.net",
         ),
+        (
+            "v=DMARC1; p=reject; t=Y; ri=60; rua=a@example.com",
+            "v=DMARC1; p=reject; t=y; rua=mailto:a@example.com",
+        ),
+        (
+            "v=DMARC1; p=reject; pct=0; rua=a@example.com",
+            "v=DMARC1; p=reject; t=y; pct=0; rua=mailto:a@example.com",
+        ),
+        ("v=DMARC1; p=none; pct=0; rua=mailto:a@example.com", "v=DMARC1; p=none; rua=mailto:a@example.com"),
         (
             "v=DMARC1; p=reject; sp=none; adkim=s; aspf=r; fo=1; rua=mailto:a@example.com",
             "v=DMARC1; p=reject; sp=none; adkim=s; fo=1; rua=mailto:a@example.com",
@@ -288,6 +303,72 @@ def test_the_findings_carry_the_record_and_a_fix_to_paste() -> None:
     assert (
         '_dmarc.example.com. IN TXT "v=DMARC1; p=reject; rua=mailto:dmarc-reports@example.com"' in finding.fix
     )
+
+
+tag_lists = st.lists(
+    st.one_of(
+        st.builds("{}={}".format, st.sampled_from(["p", "sp", "np"]), st.sampled_from(Policy)),
+        st.sampled_from(
+            ["t=y", "t=n", "t=yes", "pct=0", "pct=5", "pct=050", "pct=x", "ri=60", "fo=1", "psd=n", "psd=y", "x=1", "adkim=s"]
+        ),
+        st.sampled_from([RUA, "rua=mailto:d@example.com!10m", "rua=d@example.com", "ruf=mailto:f@example.com", "p", "tt=y"]),
+    ),
+    max_size=7,
+)  # fmt: skip
+
+
+def asked_of(record: grammar.Record) -> list[int]:
+    """How much is asked for the name, for those below it, and for how much of their mail, by age of receiver."""
+    newer = [
+        record.requested(below=below, exists=exists)
+        for below, exists in ((False, True), (True, True), (True, False))
+    ]
+    older = [record.requested_7489(below=below) for below in (False, True)]
+    asked = [list(Policy).index(policy or Policy.NONE) for policy in (*newer, *older)]
+    return [*asked, record.pct if any(asked[3:]) else 0]
+
+
+def pasted(fix: str) -> str:
+    """The record in a fix, its strings joined; empty where there is none."""
+    return "".join(re.findall(r'"([^"]*)"', fix.partition("IN TXT ")[2]))
+
+
+@settings(max_examples=300, deadline=None)
+@given(tag_lists)
+def test_what_is_handed_out_asks_for_no_more_than_today(tags_said: list[str]) -> None:
+    today = grammar.parse("; ".join(("v=DMARC1", *tags_said)))
+    assert today is not None
+    before, _ = audit(record(today.text))
+    for finding in before.findings:
+        followed = grammar.parse(pasted(finding.fix))
+        if followed is None:
+            continue
+        after, _ = audit(record(followed.text))
+        assert finding.rule.id not in {each.rule.id for each in after.findings}, followed.text
+        if finding.fix.startswith("Once the reports show"):
+            continue  # the next stage
+        assert worst_of(after) <= worst_of(before), followed.text
+        if not today.broken:
+            assert all(map(operator.le, asked_of(followed), asked_of(today))), followed.text
+
+
+@pytest.mark.parametrize(
+    ("today", "problem", "then"),
+    [
+        ("p=reject; sp=none", "subdomains-open", "p=reject"),
+        ("p=reject; sp=none; np=reject", "subdomains-open", "p=reject; np=reject"),
+        ("p=quarantine; sp=reject; np=none", "subdomains-open", "p=quarantine; sp=reject"),
+        ("p=reject; t=y", "testing", "p=reject"),
+        ("p=reject; t=y; pct=0", "testing", "p=reject"),
+        ("p=reject; pct=5", "percentage", "p=reject"),
+        ("p=none; t=y", "monitoring-only", "p=quarantine; t=y"),
+    ],
+)
+def test_more_is_asked_once_the_reports_allow_it(today: str, problem: str, then: str) -> None:
+    found, _ = audit(record(f"v=DMARC1; {today}; {RUA}"))
+    fix = next(each.fix for each in found.findings if each.rule.id == f"dmarc/{problem}")
+    assert fix.startswith("Once the reports show that all mail ")
+    assert pasted(fix) == f"v=DMARC1; {then}; {RUA}"
 
 
 def test_a_long_fix_is_cut_at_255_bytes() -> None:

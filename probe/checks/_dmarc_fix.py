@@ -18,9 +18,9 @@ _SEPARATOR = re.compile(
 )
 _TAG = re.compile(r"\s*([A-Za-z]{1,12})\s*[=:]\s*([^;\"'\\]{0,2000})")
 _POLICIES = tuple(dmarc.Policy)
-_CHOICES = {"adkim": ("r", "s"), "aspf": ("r", "s"), "psd": ("y", "n", "u")}
-_ORDER = ("p", "sp", "np", "psd", "adkim", "aspf", "fo", "rua", "ruf")
-_DEFAULTS = {"adkim": "r", "aspf": "r", "psd": "u"}
+_CHOICES = {"t": ("n", "y"), "adkim": ("r", "s"), "aspf": ("r", "s"), "psd": ("u", "y", "n")}  # default first
+_ORDER = ("p", "sp", "np", "psd", "t", "pct", "adkim", "aspf", "fo", "rua", "ruf")
+_PERCENT = re.compile(r"[0-9]{1,3}\Z")
 
 
 def meant_tag(name: str) -> str:
@@ -34,7 +34,8 @@ def completed(text: str, domain: str, **changes: str) -> str:
 
     Policies are corrected where the slip is plain and become none where it is not; removed and unknown
     tags go; a rua address at the organizational domain is added. `changes` overrules tags, an empty value
-    leaves one out.
+    leaves one out. What holds a policy back stays: t=y, and pct for the older receivers; where that is 0,
+    newer ones are told the same by t=y (RFC 9989 appendix A.6).
     """
     values: dict[str, str] = {}
     for piece in _SEPARATOR.split(text[:4096]):
@@ -47,8 +48,11 @@ def completed(text: str, domain: str, **changes: str) -> str:
     said |= {name: wanted for name in ("sp", "np") if name in values and (wanted := _policy(values[name]))}
     for name, allowed in _CHOICES.items():
         value = values.get(name, "").lower()
-        if value in allowed and value != _DEFAULTS[name]:
+        if value in allowed[1:]:
             said[name] = value
+    percent = int(values["pct"]) if _PERCENT.match(values.get("pct", "")) else 100
+    if percent < 100 and {said["p"], said.get("sp", "none")} != {"none"}:
+        said |= {"pct": str(percent)} if percent else {"pct": "0", "t": "y"}
     if values.get("fo", "0") != "0" and re.fullmatch(r"[01ds](?::[01ds]){0,3}", values["fo"]):
         said["fo"] = values["fo"]
     if not _suffixes.is_suffix(domain) and said.get("psd") == "y":

@@ -159,8 +159,9 @@ RULES: tuple[Rule, ...] = (
         "subdomains-open",
         _WARN,
         "Names below the domain are protected less than the domain",
-        "sp or np asks for less than p: whoever forges mail uses a subdomain, even one that does not exist.",
-        "Leave sp and np out, or make them as strict as p.",
+        "sp asks for less than p for the names below, or np for those that do not exist: whoever forges mail"
+        " uses one of them.",
+        "Leave out what is weaker once the reports show that all mail of those names aligns.",
         _TAGS,
     ),
     _rule(
@@ -168,8 +169,8 @@ RULES: tuple[Rule, ...] = (
         _WARN,
         "The policy is in test mode",
         "With t=y receivers of RFC 9989 apply one level less than is written; receivers of RFC 7489 do not"
-        " know the tag and apply it in full.",
-        "Write the policy you want to happen, without t=y.",
+        " know the tag and apply the policy in full, unless pct=0 stands beside it.",
+        "Once the reports show that all of your mail is aligned, leave t=y out.",
         _TAGS,
     ),
     _rule(
@@ -177,9 +178,9 @@ RULES: tuple[Rule, ...] = (
         _WARN,
         "pct no longer means what it meant",
         "RFC 9989 removed pct: such receivers apply the policy to all mail. Receivers of RFC 7489 sample it.",
-        "Leave pct out, and publish the policy that all mail may meet.",
+        "Publish the policy that all mail may meet, without pct; until then t=y beside pct=0.",
         rfc(9989),
-        dont="Use pct=0 as a safe rollout.",
+        dont="Use pct=0 alone as a safe rollout.",
     ),
     _rule(
         "removed-tag",

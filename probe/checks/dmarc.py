@@ -126,6 +126,10 @@ class _Published:
             fix = f"Replace the record by: {line(self.at, self.record.text)}"
         return Finding(RULE[problem], told, detail, fix)
 
+    def later(self, mail: str = "all mail", **changes: str) -> str:
+        """The fix that asks for more than this record does, so that mail may be lost by it."""
+        return f"Once the reports show that {mail} aligns: {line(self.at, self.record.text, **changes)}"
+
 
 def _own_name(name: str, found: Discovery, seen: Records) -> Iterator[Finding]:
     """What stands at ``_dmarc`` of the very name, kept by receivers or not."""
@@ -213,22 +217,31 @@ def _policy(facts: _Published) -> Iterator[Finding]:
         yield facts.finding(problem, wrong or "p is missing", repaired=True)
         return
     if record.p is Policy.NONE:
-        stricter = line(facts.at, record.text, p="quarantine")
-        yield facts.finding("monitoring-only", fix=f"Once the reports show that all mail aligns: {stricter}")
-    weaker = [
-        f"{name}={policy}"
+        yield facts.finding("monitoring-only", fix=facts.later(p="quarantine"))
+    weaker = {
+        name: policy
         for name, policy in (("sp", record.sp), ("np", record.np))
         if policy is not None and record.p is not None and _weaker(policy, record.p)
-    ]
+    }
     if weaker:
-        fix = f"Replace the record by: {line(facts.at, record.text, sp='', np='')}"
-        yield facts.finding("subdomains-open", f"p={record.p}, {', '.join(weaker)}", fix=fix)
+        named = ", ".join(f"{name}={policy}" for name, policy in weaker.items())
+        fix = facts.later("all mail of the names below", **dict.fromkeys(weaker, ""))
+        yield facts.finding("subdomains-open", f"p={record.p}, {named}", fix=fix)
+    below = record.p is Policy.NONE  # there sp is what pct and t act on
+    newer, older = record.requested(below=below, exists=True), record.requested_7489(below=below)
     if record.testing:
-        applied = record.p.lowered if record.p else None
-        yield facts.finding("testing", f"RFC 9989: {applied}; RFC 7489: {record.p}", repaired=True)
-    if record.pct < 100 and record.p is not Policy.NONE:
-        older = f"{record.pct} % {record.p}" if record.pct else f"{record.p.lowered if record.p else None}"
-        yield facts.finding("percentage", f"RFC 9989: {record.p}; RFC 7489: {older}", repaired=True)
+        fix = facts.later(t="") if record.pct else facts.later(t="", pct="")
+        yield facts.finding("testing", f"RFC 9989: {newer}; RFC 7489: {older}", fix=fix)
+    if _sampled(record) and record.pct:
+        detail = f"RFC 9989: {newer}; RFC 7489: {record.pct} % {older}"
+        yield facts.finding("percentage", detail, fix=facts.later(pct=""))
+    elif _sampled(record) and not record.testing:
+        yield facts.finding("percentage", f"RFC 9989: {newer}; RFC 7489: {older}", repaired=True)
+
+
+def _sampled(record: Record) -> bool:
+    """Whether pct means something to receivers of RFC 7489; as pct=0 beside t=y it means that to all."""
+    return record.pct < 100 and not {record.p, record.sp} <= {None, Policy.NONE}
 
 
 def _weaker(one: Policy, other: Policy) -> bool:
@@ -252,8 +265,7 @@ def _tags(facts: _Published) -> Iterator[Finding]:
             yield facts.finding("unknown-tag", printable(name)[:60])
     if record.tags.duplicates:
         yield facts.finding("duplicate-tag", ", ".join(record.tags.duplicates[:5]), repaired=True)
-    pct_told = record.pct < 100 and record.p is not Policy.NONE
-    removed = [name for name in record.removed if not (name == "pct" and pct_told)]
+    removed = [name for name in record.removed if not (name == "pct" and _sampled(record))]
     sizes = [one.uri for one in (*record.rua, *record.ruf) if one.size]
     if removed or sizes:
         yield facts.finding("removed-tag", ", ".join((*removed, *map(printable, sizes[:3]))), repaired=True)
