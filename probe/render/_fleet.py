@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from probe.render import Style, printable
+from probe.render import Style
 from probe.render._gist import Group, alike, groups, line
-from probe.render._words import bold, labelled, verdict_word, wrapped
+from probe.render._words import bold, headed, labelled, shortened, verdict_word, wrapped
 from probe.rules import Finding, Report, Verdict
 
 __all__ = ["concluding", "fleet"]
 
 _MOST_PLACES = 12  # of one cause, and
 _MOST_PROVIDERS = 25  # that a terminal can show
+_COLUMN = 5  # of counts
+_NARROWEST, _WIDEST = 12, 46  # the column of providers
 
 
 def fleet(report: Report, style: Style) -> Iterator[str]:
@@ -26,7 +28,7 @@ def concluding(findings: list[Finding], style: Style) -> Iterator[str]:
     for finding in findings:
         count = line(finding.detail.partition("\n")[0])
         told = f"{finding.rule.title}{f' ({count})' if count else ''}."
-        yield f"{verdict_word(finding.verdict, style)} {bold(told, style)}"
+        yield from headed(f"{verdict_word(finding.verdict, style)} ", line(told), style, paint=bold)
         yield from wrapped(finding.rule.fix, style, " " * 8)
 
 
@@ -42,13 +44,15 @@ def _providers(told: object, style: Style) -> Iterator[str]:
     verdicts = [one for one in Verdict if any(row[one] for row in rows.values())]
     if not verdicts:
         return
-    width = min(46, max(map(len, rows)))
+    columns = {one: max(_COLUMN, len(one)) for one in verdicts}
+    taken = 3 + sum(columns.values()) + len(columns) + _COLUMN
+    width = min(max(map(len, rows)), max(_NARROWEST, min(_WIDEST, style.width - taken)))
     yield ""
-    heads = " ".join(verdict_word(one, style, f"{one:>7}") for one in verdicts)
-    yield f"  {'':<{width}} {heads}     all"
+    heads = " ".join(verdict_word(one, style, f"{one:>{room}}", room) for one, room in columns.items())
+    yield f"  {'':<{width}} {heads} {'all':>{_COLUMN}}"
     for name, row in list(rows.items())[:_MOST_PROVIDERS]:
-        cells = " ".join(f"{row[one] or '.':>7}" for one in verdicts)
-        yield f"  {name[:width]:<{width}} {cells} {sum(row.values()):>7}"
+        cells = " ".join(f"{row[one] or '.':>{room}}" for one, room in columns.items())
+        yield f"  {shortened(name, width, _NARROWEST):<{width}} {cells} {sum(row.values()):>{_COLUMN}}"
     if len(rows) > _MOST_PROVIDERS:
         yield f"  and {len(rows) - _MOST_PROVIDERS} more"
 
@@ -62,9 +66,11 @@ def _causes(report: Report, style: Style) -> Iterator[str]:
     for several in alike(groups([report])):
         first = several[0]
         yield ""
-        yield f"{verdict_word(first.verdict, style)} {printable(first.title)}   {line(first.id)}"
+        head = f"{verdict_word(first.verdict, style)} "
+        yield from headed(head, f"{line(first.title)}   {line(first.id)}", style)
         for group in several[:_MOST_PLACES]:
-            yield f"  {group.count:>5} {'inbox' if group.count == 1 else 'inboxes'}{_place(group)}"
+            counted = f"{'inbox' if group.count == 1 else 'inboxes'}{_place(group)}"
+            yield from headed(f"  {group.count:>5} ", counted, style)
         if len(several) > _MOST_PLACES:
             rest = several[_MOST_PLACES:]
             yield f"  {sum(group.count for group in rest):>5} inboxes at {len(rest)} more places"

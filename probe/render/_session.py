@@ -9,9 +9,7 @@ from probe.facts import Certificate, Fault, Reply, Stage, Tls, Transcript, Turn
 from probe.render import printable
 from probe.rules import Finding, Verdict
 
-__all__ = ["Step", "shortened", "steps"]
-
-_SHORTEST = 24  # characters that a text keeps however narrow the terminal is
+__all__ = ["Step", "steps"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +39,6 @@ def steps(session: Transcript, findings: Iterable[Finding] = ()) -> Iterator[Ste
             yield Step(Verdict.NOTE, "control", printable(_told(turn, session)), took)
         else:
             yield Step(_verdict(turn, judged), str(turn.stage), printable(_told(turn, session)), took)
-
-
-def shortened(text: str, width: int) -> str:
-    """The text, cut where it is longer than a line has room for."""
-    width = max(_SHORTEST, width)
-    return text if len(text) <= width else text[: width - 3] + "..."
 
 
 def _verdict(turn: Turn, judged: Mapping[str, Verdict]) -> Verdict:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from probe.render import Style, printable
 from probe.rules import Verdict
 
-__all__ = ["bold", "dim", "labelled", "quotation", "verdict_word", "wrapped"]
+__all__ = ["bold", "dim", "headed", "labelled", "quotation", "shortened", "verdict_word", "wrapped"]
 
 _COLOURS = {
     Verdict.OK: "32",
@@ -20,6 +20,7 @@ _COLOURS = {
     Verdict.FAIL: "1;31",
 }
 _LONGEST = 400  # characters of a quoted line
+_SHORTEST = 24  # characters that a text keeps however narrow the terminal is
 _RECORD = re.compile(r"\S{1,254}\. IN [A-Z]{1,10} ")
 _BEFORE_RECORD = re.compile(rf"(?<=:) (?={_RECORD.pattern})")
 
@@ -44,12 +45,36 @@ def _painted(colour: str, text: str, style: Style) -> str:
     return f"\x1b[{colour}m{text}\x1b[0m" if style.colour else text
 
 
-def wrapped(text: str, style: Style, indent: str = "  ") -> Iterator[str]:
-    """A paragraph; words are not broken at hyphens, for a reader may copy a command."""
+def wrapped(text: str, style: Style, indent: str = "  ", hang: str | None = None) -> Iterator[str]:
+    """A paragraph; words are not broken at hyphens, for a reader may copy a command.
+
+    `hang` indents every line but the first, where that is another indent.
+    """
+    further = indent if hang is None else hang
     for paragraph in printable(text).split("\n"):
         yield from textwrap.wrap(
-            paragraph, style.width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
+            paragraph, style.width, initial_indent=indent, subsequent_indent=further, break_on_hyphens=False
         )
+
+
+def plain(text: str, _style: Style) -> str:
+    """Text as most of it is."""
+    return text
+
+
+def headed(
+    head: str, text: str, style: Style, width: int = 8, paint: Callable[[str, Style], str] = plain
+) -> Iterator[str]:
+    """A text after a word that takes `width` columns, whatever its colour; it goes on below itself."""
+    first, *rest = [*wrapped(text, style, " " * width)] or [""]
+    yield head + paint(first[width:], style)
+    yield from (" " * width + paint(more[width:], style) for more in rest)
+
+
+def shortened(text: str, width: int, least: int = _SHORTEST) -> str:
+    """The text, cut where it is longer than a line has room for."""
+    width = max(least, width)
+    return text if len(text) <= width else text[: width - 3] + "..."
 
 
 def labelled(label: str, text: str, style: Style) -> Iterator[str]:

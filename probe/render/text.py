@@ -8,7 +8,7 @@ from itertools import chain, islice
 from probe.render import Style, printable
 from probe.render._fleet import concluding, fleet
 from probe.render._gist import AGGREGATES, CONCLUSIONS, line, sorted_findings
-from probe.render._words import bold, dim, labelled, quotation, verdict_word, wrapped
+from probe.render._words import bold, dim, headed, labelled, quotation, shortened, verdict_word, wrapped
 from probe.rules import Finding, Report, State, Verdict
 
 EXTENSIONS = (".txt",)
@@ -56,13 +56,15 @@ def _brief(report: Report, style: Style) -> str:
     noted = [finding.rule.id for finding in sorted_findings(report)]
     facts = [fact.partition(" (")[0] for fact in _facts(report)]
     told = [str(report.outcome or ""), ", ".join(noted), *facts]
-    head = f"{line(report.subject):<{_SUBJECT}}"
+    head = f"{shortened(line(report.subject), style.width - 8):<{_SUBJECT}}"
     shown, room = "", style.width - 9 - len(head)
     for word in map(line, filter(None, told)):
         if len(shown) + 3 + len(word) > room:
             break
         shown += f"   {word}" if shown else word
-    return f"{verdict_word(report.verdict, style)} {head} {dim(shown, style)}"
+    return (
+        f"{verdict_word(report.verdict, style)} {f'{head} {dim(shown, style)}' if shown else head.rstrip()}"
+    )
 
 
 def _report(report: Report, style: Style) -> Iterator[str]:
@@ -95,13 +97,17 @@ def _report(report: Report, style: Style) -> Iterator[str]:
 
 def _heading(report: Report, style: Style) -> Iterator[str]:
     """The subject and what is worth showing beside it; facts that find no room go to the next line."""
-    subject = line(report.subject)
-    row, length = bold(subject, style), len(subject)
+    *above, row = [*wrapped(line(report.subject), style, "", "  ")] or [""]
+    yield from (bold(one, style) for one in above)
+    row, length = bold(row, style), len(row)
     for fact in map(line, _facts(report)):
-        if length + 3 + len(fact) > style.width:
+        if length + 3 + len(fact) <= style.width:
+            row, length = f"{row}   {fact}", length + 3 + len(fact)
+        else:
             yield row
-            row, length = "", -1
-        row, length = f"{row}   {fact}" if row else f"  {fact}", length + 3 + len(fact)
+            *above, row = [*wrapped(fact, style)] or [""]
+            yield from above
+            length = len(row)
     yield row
 
 
@@ -115,7 +121,7 @@ def _outcome(report: Report) -> str:
 
 def _steps(report: Report, style: Style) -> Iterator[str]:
     """A line a step, and the times in a column where they were measured."""
-    from probe.render._session import shortened, steps  # noqa: PLC0415 -- not every report has a session
+    from probe.render._session import steps  # noqa: PLC0415 -- not every report has a session
 
     assert report.transcript is not None
     told = list(steps(report.transcript, report.findings))
@@ -137,11 +143,11 @@ def _areas(report: Report, style: Style) -> Iterator[str]:
     optional = _optional(report)
     width = max(width, len(_OPTIONAL) if optional else 0)
     held[State.MISSING] = [area for area in held[State.MISSING] if area not in optional]
-    for state, areas in held.items():
+    told = [(_STATES[state], words[state], areas) for state, areas in held.items()]
+    for verdict, word, areas in [*told, (Verdict.NOTE, _OPTIONAL, optional)]:
         if areas:
-            yield f"  {verdict_word(_STATES[state], style, words[state], width)} {line(', '.join(areas))}"
-    if optional:
-        yield f"  {verdict_word(Verdict.NOTE, style, _OPTIONAL, width)} {line(', '.join(optional))}"
+            head = f"  {verdict_word(verdict, style, word, width)} "
+            yield from headed(head, line(", ".join(areas)), style, width + 3)
 
 
 def _optional(report: Report) -> list[str]:
@@ -178,8 +184,6 @@ def _notes(findings: list[Finding], style: Style) -> Iterator[str]:
     """What asks for nothing, a line each."""
     if not findings:
         return
-    from probe.render._session import shortened  # noqa: PLC0415 -- as in `_steps`
-
     yield ""
     width = max(len(finding.rule.id) for finding in findings)
     for finding in findings:
