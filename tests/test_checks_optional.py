@@ -159,10 +159,19 @@ def test_dnssec() -> None:
     assert (failed.state, failed.ids) == ("unknown", ["dnssec/unknown"])
 
 
-@pytest.mark.parametrize("fields", ["7 2", "13 1", "5 1"])
-def test_dnssec_with_old_algorithms(fields: str) -> None:
+@pytest.mark.parametrize(
+    ("fields", "rule", "detail"),
+    [
+        ("7 2", "weak-algorithm", "RSASHA1"),
+        ("5 1", "weak-algorithm", "RSASHA1"),
+        ("13 1", "weak-digest", "SHA-1"),
+        ("8 3", "weak-digest", "GOST"),
+        ("7 2 abcd\nexample.test DS 2 13 1", "weak-digest", "SHA-1"),
+    ],
+)
+def test_dnssec_with_old_algorithms(fields: str, rule: str, detail: str) -> None:
     found = audit("dnssec", "example.test", f"{MX}example.test DS 1 {fields} abcd", signed=["example.test"])
-    assert (found.state, found.ids) == ("warn", ["dnssec/weak-algorithm"])
+    assert (found.state, found.details) == ("warn", {f"dnssec/{rule}": detail})
     both = f"{MX}example.test DS 1 {fields} abcd\n{DS}"
     assert audit("dnssec", "example.test", both, signed=["example.test"]).ids == []
 

@@ -56,14 +56,23 @@ NOT_VALIDATED = problem(
 WEAK = problem(
     id="dnssec/weak-algorithm",
     verdict=Verdict.WARN,
-    title="The DS record rests on an algorithm that resolvers are giving up",
-    meaning="SHA-1 and older algorithms must not be used any more; resolvers treat a zone that is signed "
-    "with them as unsigned.",
+    title="The zone is signed with an algorithm that resolvers are giving up",
+    meaning="RSA with SHA-1 and older algorithms must not be used any more; resolvers treat a zone that is "
+    "signed with them as unsigned.",
     fix="Move the zone to ECDSA P-256 (13) and publish a DS record with SHA-256 (2).",
     source=rfc(9905, "2"),
 )
+DIGEST = problem(
+    id="dnssec/weak-digest",
+    verdict=Verdict.WARN,
+    title="The DS record holds the key's digest in an old form",
+    meaning="The zone's own signatures are fine. SHA-1 and GOST must not be used for DS records any more; "
+    "SHA-256 is what every resolver reads.",
+    fix="Publish a DS record of the same key with SHA-256 (digest type 2), then remove this one.",
+    source=rfc(9904),
+)
 
-RULES = (UNKNOWN, UNSIGNED, BOGUS, NOT_VALIDATED, WEAK)
+RULES = (UNKNOWN, UNSIGNED, BOGUS, NOT_VALIDATED, WEAK, DIGEST)
 
 # What resolvers say (RFC 8914) where an answer is there and its signatures are not good.
 _BOGUS = frozenset(
@@ -76,6 +85,7 @@ _BOGUS = frozenset(
         "NSEC Missing",
     }
 )
+_FIELDS = 4  # of a DS record: key tag, algorithm, digest type, digest
 _WEAK_ALGORITHMS = {"1": "RSAMD5", "3": "DSA", "5": "RSASHA1", "6": "DSA", "7": "RSASHA1", "12": "GOST"}
 _WEAK_DIGESTS = {"1": "SHA-1", "3": "GOST"}
 
@@ -116,16 +126,17 @@ def judge(domain: Domain, seen: Records) -> Judgement:
 def _weak(question: Question, values: tuple[str, ...], seen: Records) -> Iterator[Finding]:
     """DS records none of which is made of algorithms that last.
 
-    SHA-1 is deprecated by RFC 9905, GOST by RFC 9906; of the older ones the registries of RFC 9904 say so.
+    RSA with SHA-1 is deprecated by RFC 9905, GOST by RFC 9906; of the older ones, and of SHA-1 as a digest,
+    the registries of RFC 9904 say so. A weak digest of a lasting algorithm needs no more than a DS record.
     """
-    reasons = []
-    for value in values[:20]:
-        fields = value.split(maxsplit=3)
-        names = []
-        if len(fields) == 4:
-            names = [_WEAK_ALGORITHMS.get(fields[1], ""), _WEAK_DIGESTS.get(fields[2], "")]
-        reasons.append(next(filter(None, names), ""))
-    if reasons and all(reasons):
-        yield Finding(
-            WEAK, evidence(question, seen_answer(seen, question), "; ".join(values[:4])), reasons[0]
-        )
+    found = [
+        (_WEAK_ALGORITHMS.get(fields[1], ""), _WEAK_DIGESTS.get(fields[2], ""))
+        for fields in (value.split(maxsplit=3) for value in values[:20])
+        if len(fields) == _FIELDS
+    ]
+    if not found or len(found) < len(values[:20]) or not all(map(any, found)):
+        return
+    rule, detail = next(
+        ((DIGEST, digest) for algorithm, digest in found if not algorithm), (WEAK, found[0][0])
+    )
+    yield Finding(rule, evidence(question, seen_answer(seen, question), "; ".join(values[:4])), detail)
