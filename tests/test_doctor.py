@@ -59,10 +59,32 @@ def found(one: Machine) -> dict[str, str]:
     return {finding.rule.id: finding.detail for finding in judge_machine(one)[1]}
 
 
+DATE = "Sat, 21 Nov 2026 12:01:00 GMT"
+
+
 def test_a_good_machine_has_nothing_to_mend() -> None:
-    states, findings = judge_machine(machine())
+    states, findings = judge_machine(machine(remote=DATE, exposed={"passwords.txt": ""}))
     assert findings == ()
     assert set(map(str, states.values())) == {"valid"}
+
+
+@pytest.mark.parametrize(
+    ("area", "state", "seen"),
+    [
+        ("ports", "not_applicable", machine(sessions={})),
+        ("blocklists", "unknown", machine({TEST_POINT: Answer(Status.TIMEOUT)})),
+        ("blocklists", "unknown", machine({TEST_POINT: Answer(Status.OK, ("127.255.255.254",))})),
+        ("clock", "not_applicable", machine()),
+        ("clock", "unknown", machine(page="https://time.test")),
+        ("clock", "unknown", machine(page="https://time.test", remote="nonsense")),
+        ("clock", "valid", machine(page="https://time.test", remote=DATE)),
+        ("clock", "invalid", machine(clock=dt.datetime(1970, 1, 1, tzinfo=dt.UTC))),
+        ("secrets", "not_applicable", machine()),
+        ("secrets", "valid", machine(exposed={"passwords.txt": ""})),
+    ],
+)
+def test_what_was_not_looked_at_is_not_valid(area: str, state: str, seen: Machine) -> None:
+    assert judge_machine(seen)[0][area] == state
 
 
 UNREACHABLE = Answer(Status.UNREACHABLE, detail="Network is unreachable")

@@ -31,7 +31,7 @@ class Machine:
     """What was seen. `own` are the addresses by family, `told` the one that the operator names.
 
     `sessions` are those with the hosts that were named, by (host, port). `exposed` says of each file of
-    secrets what is wrong with it, `remote` is the Date header of the page that was named.
+    secrets what is wrong with it, `remote` is the Date header of the `page` that was named.
     """
 
     own: Mapping[str, str]
@@ -40,6 +40,7 @@ class Machine:
     descriptors: tuple[int, int] = (0, 0)
     roots: int = 0
     clock: dt.datetime = _BORN
+    page: str = ""
     remote: str = ""
     helo: str = ""
     told: str = ""
@@ -69,8 +70,16 @@ def judge_machine(machine: Machine) -> tuple[dict[str, State], tuple[Finding, ..
         if _OFFLINE in {finding.rule.id for finding in found}:
             return {area: State.UNKNOWN}, found
         findings += found
-        states[area] = _STATES[worst(finding.verdict for finding in found)]
+        states[area] = _state(area, found, machine)
     return states, tuple(findings)
+
+
+def _state(area: str, found: tuple[Finding, ...], machine: Machine) -> State:
+    """What was not looked at is not valid for want of a finding."""
+    untold = next((_UNTOLD[finding.rule.id] for finding in found if finding.rule.id in _UNTOLD), None)
+    if untold is None and not found:
+        untold = _UNASKED.get(area, _asked_about)(machine)
+    return untold or _STATES[worst(finding.verdict for finding in found)]
 
 
 _NOBODY = "invalid"  # the domain of a machine that has no name
@@ -83,6 +92,32 @@ _STATES = {
     Verdict.UNKNOWN: State.UNKNOWN,
     Verdict.FAIL: State.INVALID,
 }
+
+
+# Findings that say that the area is not known, whatever their verdict.
+_UNTOLD = {
+    "doctor/ports-not-tried": State.NOT_APPLICABLE,
+    "doctor/blocklists-silent": State.UNKNOWN,
+    "doctor/blocklists-refused": State.UNKNOWN,
+}
+
+
+def _asked_about(_machine: Machine) -> State | None:
+    return None
+
+
+def _clock_compared(machine: Machine) -> State | None:
+    if not (machine.page or machine.remote):
+        return State.NOT_APPLICABLE
+    return None if _date(machine.remote) is not None else State.UNKNOWN
+
+
+def _secrets_named(machine: Machine) -> State | None:
+    return None if machine.exposed else State.NOT_APPLICABLE
+
+
+# Areas that are looked at where the operator asks for it.
+_UNASKED = {"clock": _clock_compared, "secrets": _secrets_named}
 
 
 def _found(problem: str, detail: str, evidence: Mapping[str, str]) -> Finding:

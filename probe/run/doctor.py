@@ -54,6 +54,7 @@ async def check_machine(examined: Examined, network: Network | None = None) -> R
         descriptors=doctor.descriptors(),
         roots=doctor.roots(network.ca_file),
         clock=doctor.clock(),
+        page=examined.page,
         remote=await _date(examined.page, network),
         told=examined.sending_ip,
         sessions=dict(zip(targets, sessions, strict=False)),
