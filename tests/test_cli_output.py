@@ -127,3 +127,25 @@ def test_what_could_not_be_told_hides_nothing_that_was_asked_for(
     verdicts: tuple[Verdict, ...], fail_on: Verdict, code: int
 ) -> None:
     assert exit_code(iter(verdicts), fail_on) == code
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("explain", "550 5.1.1 no such user"), 2),
+        (("explain", "421 4.7.0 try again later", "--format=nagios"), 1),
+        (("explain", "250 2.0.0 Ok"), 0),
+        (("explain", "550 no", "--stage", "lunch"), 3),
+        (("explain", "550 no", "--bogus"), 3),
+        (("explain", "550 no", "-o", "/nonexistent/x.json"), 3),
+        (("crds", "ada@fault.example", "--format", "nagios"), 3),
+        (("convert", "/nonexistent", "-fnagios"), 3),
+        (("explain", "--help"), 0),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_monitoring_is_given_its_own_codes_alone(words: tuple[str, ...], code: int, run: Run) -> None:
+    asked = () if "nagios" in " ".join(words) else ("-f", "nagios")
+    ended, out, _ = run(*words, *asked)
+    states = {0: "PROBE OK", 1: "PROBE WARNING", 2: "PROBE CRITICAL", 3: ""}
+    assert (ended, "--help" in words or out.startswith(states[code])) == (code, True)

@@ -128,3 +128,24 @@ def test_progress_on_a_terminal_takes_nothing_from_a_report_that_goes_elsewhere(
     assert set(told) >= set(ADDRESSES)
     assert "schema_version" not in shown
     assert ("a second" in shown, "\x1b" in shown) == ((True, True) if kind == "xterm" else (False, False))
+
+
+STATES = {"OK": 0, "WARNING": 1, "CRITICAL": 2, "UNKNOWN": 3}
+
+
+def test_monitoring_reads_the_code_of_the_line_where_a_run_is_asked_to_end(
+    slow: MailHost, tmp_path: Path
+) -> None:
+    out, err, ended = when_logging_in(slow, started(slow, tmp_path, "-f", "nagios"), signal.SIGTERM)
+    assert "--resume" in err
+    assert STATES[out.split()[1]] == ended == 3
+
+
+def test_monitoring_reads_the_code_of_the_line_where_the_brake_ends_a_run(
+    slow: MailHost, tmp_path: Path
+) -> None:
+    slow.accounts = dict.fromkeys(ADDRESSES, Account("another"))
+    process = started(slow, tmp_path, "-f", "nagios")
+    out, err = process.communicate(timeout=60)
+    assert b"probe: stopped at " in err
+    assert STATES[out.decode().split()[1]] == process.returncode == 2

@@ -114,6 +114,7 @@ def _root(
     """  # noqa: D301  # the \b is typer's mark for lines that stay
 
 
+_PLUGIN_UNKNOWN = 3  # monitoring plugins: the check could not be made
 COLLECT_AFTER = 10_000  # new objects; reports come by the thousand and hold no cycles, so fewer looks do
 
 
@@ -129,8 +130,19 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     signal.signal(signal.SIGTERM, _terminated)
+    words = _as_typed(sys.argv[1:] if arguments is None else arguments)
     try:
-        app(args=_as_typed(sys.argv[1:] if arguments is None else arguments), prog_name="probe")
+        _run(words)
+    except SystemExit as ended:
+        if ended.code and _monitored(words) and not _told(ended):
+            sys.exit(_PLUGIN_UNKNOWN)
+        raise
+
+
+def _run(words: Sequence[str]) -> NoReturn:
+    """Runs the program; what no command expects becomes a sentence and a code."""
+    try:
+        app(args=words, prog_name="probe")
     except Exception as problem:
         if os.environ.get("PROBE_DEBUG"):
             raise
@@ -141,6 +153,22 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             _end(f"the output could not be written: {problem.strerror}", 4)
         _end(f"a bug in probe, please report it: {type(problem).__name__} (PROBE_DEBUG=1 shows where)", 3)
     sys.exit(0)
+
+
+def _monitored(words: Sequence[str]) -> bool:
+    """Whether a monitoring system reads the exit code: to it 2 is CRITICAL, and 4 is out of bounds."""
+    asked = zip(("", *words), words, strict=False)
+    return any(
+        word in {"-fnagios", "--format=nagios"} or (word == "nagios" and before in {"-f", "--format"})
+        for before, word in asked
+    )
+
+
+def _told(ended: SystemExit) -> bool:
+    """Whether the code says what was found; the format's own codes say it as monitoring reads it."""
+    from probe.cli._output import Told
+
+    return isinstance(ended, Told)
 
 
 def _nowhere() -> TextIO:

@@ -28,6 +28,7 @@ __all__ = [
     "OUTPUT",
     "VERBOSE",
     "Output",
+    "Told",
     "exit_code",
 ]
 
@@ -60,6 +61,10 @@ BASELINE = typer.Option(
 VERBOSE = typer.Option(0, "-v", "--verbose", count=True, help="Show the whole transcript, secrets replaced.")
 
 _UNTOLD = {Verdict.WAIT, Verdict.UNKNOWN}
+
+
+class Told(SystemExit):
+    """The end of a command that told what it found; it carries the exit code."""
 
 
 class Output:
@@ -97,12 +102,15 @@ class Output:
         """Render, write, and end with the exit code of the reports."""
         verdicts: list[Verdict] = []
         self.write(reports, verdicts)
-        raise typer.Exit(self.exit_code(verdicts))
+        self.end(verdicts)
 
-    def exit_code(self, verdicts: Iterable[Verdict]) -> int:
-        """The exit code of some verdicts; a format that monitoring reads has codes of its own."""
+    def end(self, verdicts: Iterable[Verdict], stopped: int = 0) -> NoReturn:
+        """End with the exit code of some verdicts, or with that of a run that was `stopped` early.
+
+        A format that monitoring reads has codes of its own, which say what its line says.
+        """
         own = getattr(render.find(self.format), "exit_code", None) if self.format else None
-        return own(verdicts) if own is not None else exit_code(verdicts, self.fail_on)
+        raise Told(own(verdicts) if own is not None else stopped or exit_code(verdicts, self.fail_on))
 
     def write(
         self, reports: Iterable[Report], verdicts: list[Verdict] | None = None, *, compared: bool = False

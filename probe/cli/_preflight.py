@@ -71,7 +71,7 @@ def probed(whole: Listed, network: Network, asked: Asked) -> NoReturn:
         asked.written.write(whole)
     finally:
         journal.close()
-    raise typer.Exit(_ended(run, journal, asked.out.exit_code(verdicts)))
+    asked.out.end(verdicts, _ended(run, journal))
 
 
 def _learned(reports: Iterator[Report], written: Written) -> Iterator[Report]:
@@ -197,8 +197,8 @@ def _stop(run: Preflight, reason: str) -> None:
     run.stop(reason)
 
 
-def _ended(run: Preflight, journal: Journal, code: int) -> int:
-    """The exit code, and a sentence where the run ended early."""
+def _ended(run: Preflight, journal: Journal) -> int:
+    """The exit code of a run that ended early, with a sentence; 0 of one that did not."""
     if run.stopped == "journal":
         say(
             f"probe: stopped: the journal cannot be written ({journal.broken or 'no words'}); nothing is lost"
@@ -212,7 +212,7 @@ def _ended(run: Preflight, journal: Journal, code: int) -> int:
         )
     if run.stopped or run.braked:
         say(f"probe: go on with: {_again('--resume')}")
-    return _CODES.get(run.stopped, 4 if run.braked else code)
+    return _CODES.get(run.stopped, 4 if run.braked else 0)
 
 
 # -- before the run ------------------------------------------------------------------------------------

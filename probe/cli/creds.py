@@ -198,7 +198,7 @@ def _several(inboxes: list[Inbox], network: Network, out: Output) -> NoReturn:
     out.write(one_by_one(network, [partial(run.check, inbox) for inbox in inboxes]), verdicts)
     for name, count in run.braked.items():
         say(f"probe: stopped at {name}: {count} logins were refused there, and servers ban after a few more")
-    raise typer.Exit(4 if run.braked else out.exit_code(verdicts))
+    out.end(verdicts, 4 if run.braked else 0)
 
 
 def _listed(

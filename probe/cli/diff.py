@@ -45,4 +45,4 @@ def command(
     verdicts: list[Verdict] = []
     out.write(changes.of(load([after])), verdicts, compared=True)
     say(f"probe: {changes}")
-    raise typer.Exit(out.exit_code(verdicts))
+    out.end(verdicts)
