@@ -10,9 +10,11 @@ from syrupy.assertion import SnapshotAssertion
 
 from probe import checks, render
 from probe.render import Style
+from probe.render._read import reports as read_back
 from probe.rules import Report, State
+from probe.run.creds import _timings
 
-from .render_world import domain, fleet, found, inbox, whole
+from .render_world import domain, fleet, found, inbox, transcript, whole
 
 
 def told(format: str, *reports: Report, style: Style | None = None) -> str:
@@ -25,6 +27,26 @@ def timed(report: Report) -> Report:
     assert session is not None
     turns = tuple(replace(turn, took=0.0119 * (index + 1)) for index, turn in enumerate(session.turns))
     return replace(report, transcript=replace(session, turns=turns))
+
+
+SESSIONS = ["creds-usable", "creds-mechanism-login", "creds-auth-535", "creds-usable-implicit"]
+
+
+@pytest.mark.parametrize("session", SESSIONS)
+def test_a_session_read_back_has_the_times_it_had(session: str) -> None:
+    held = timed(replace(inbox(1), transcript=transcript(session)))
+    assert held.transcript is not None
+    held = replace(held, timings=_timings(held.transcript))
+    (again,) = read_back([told("jsonl", held)])
+    assert told("text", again) == told("text", held)
+    assert told("text", again).count(" ms") > 4
+
+
+def test_seconds_of_a_stage_are_not_given_to_one_of_its_replies() -> None:
+    tried_twice = replace(inbox(1), transcript=transcript("creds-mechanism-504-then-login"))
+    shown = told("text", tried_twice)
+    assert [" ms" in line for line in shown.split("\n") if " auth " in line] == [False, False]
+    assert " 18 ms" in shown
 
 
 PASTED = 'Delete them and publish:\nbrand1.example. IN TXT (\n  "v=spf1 include:_spf.google.com"\n  " ~all" )'

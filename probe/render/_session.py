@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -22,23 +23,46 @@ class Step:
     took: str
 
 
-def steps(session: Transcript, findings: Iterable[Finding] = ()) -> Iterator[Step]:
+def steps(
+    session: Transcript, findings: Iterable[Finding] = (), timings: Mapping[str, float] | None = None
+) -> Iterator[Step]:
     """The steps worth a line: not the end, and not the dialogue inside AUTH.
 
     What a step without a reply means is known by the finding that stands on it. A second recipient is the
-    made-up one that the first is compared with: its refusal is no fault.
+    made-up one that the first is compared with: its refusal is no fault. `timings` are seconds by stage, for
+    a session that was read back and has none of its own.
     """
     recipients = 0
     judged = {finding.evidence.get("stage", ""): finding.verdict for finding in findings}
-    for turn in session:
-        if turn.stage is Stage.QUIT or (isinstance(turn.heard, Reply) and turn.heard.code == 334):
-            continue
-        took = f"{1000 * turn.took:.0f} ms" if turn.took >= 0.001 else ""
+    for turn, seconds in _timed(session, timings or {}):
+        took = f"{1000 * seconds:.0f} ms" if seconds >= 0.001 else ""
         recipients += turn.stage is Stage.RCPT
         if turn.stage is Stage.RCPT and recipients > 1:
             yield Step(Verdict.NOTE, "control", printable(_told(turn, session)), took)
         else:
             yield Step(_verdict(turn, judged), str(turn.stage), printable(_told(turn, session)), took)
+
+
+def _timed(session: Transcript, timings: Mapping[str, float]) -> list[tuple[Turn, float]]:
+    """The turns that are told, each with its seconds: the reply that ends AUTH has those of the dialogue.
+
+    Seconds by stage cannot be parted: a stage that has several turns gets none of them.
+    """
+    told: list[tuple[Turn, str, float]] = []
+    spent, encrypted = 0.0, False
+    for turn in session:
+        name = "ehlo-tls" if encrypted and turn.stage is Stage.EHLO else str(turn.stage)
+        encrypted = encrypted or turn.stage is Stage.TLS
+        spent += turn.took
+        if isinstance(turn.heard, Reply) and turn.heard.code == 334:
+            continue
+        if turn.stage is not Stage.QUIT:
+            told.append((turn, name, spent))
+        spent = 0.0
+    if any(seconds for _, _, seconds in told):
+        return [(turn, seconds) for turn, _, seconds in told]
+    turns = Counter(name for _, name, _ in told)
+    return [(turn, timings.get(name, 0.0) if turns[name] == 1 else 0.0) for turn, name, _ in told]
 
 
 def _verdict(turn: Turn, judged: Mapping[str, Verdict]) -> Verdict:

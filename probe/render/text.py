@@ -124,7 +124,7 @@ def _steps(report: Report, style: Style) -> Iterator[str]:
     from probe.render._session import steps  # noqa: PLC0415 -- not every report has a session
 
     assert report.transcript is not None
-    told = list(steps(report.transcript, report.findings))
+    told = list(steps(report.transcript, report.findings, report.timings))
     timed = any(step.took for step in told)
     room = style.width - _STEP - (_TOOK if timed else 0)
     shown = [shortened(step.what, room) for step in told]
