@@ -156,6 +156,8 @@ def test_what_is_no_file_is_refused_with_a_sentence(
         (("--skip", "everything"), "there is no check"),
         (("--most", "1"), "more than 1 rows"),
         (("--write-pass", "/nowhere/good.csv"), "does not exist"),
+        (("--dry-run", "-f", "json"), "--dry-run tells the plan in words and has no report"),
+        (("--dry-run", "-o", "/tmp/plan.html"), "--dry-run tells the plan in words and has no report"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )

@@ -100,6 +100,8 @@ def command(  # typer reads options from parameters
         read=[file, ca_file],
         beside=[("--write-pass", write_pass), ("--write-fail", write_fail)],
     )
+    if dry_run and (format != "text" or output):
+        refuse("--dry-run tells the plan in words and has no report: leave -f and -o out")
     for name, number in (("--concurrency", concurrency), ("--brake", brake), ("--most", most)):
         if number < 1:
             refuse(f"{name} takes a number of at least 1")
