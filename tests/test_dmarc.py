@@ -371,6 +371,25 @@ def test_more_is_asked_once_the_reports_allow_it(today: str, problem: str, then:
     assert pasted(fix) == f"v=DMARC1; {then}; {RUA}"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "v=DMARC1; p=none; ri=60",
+        "v=DMARC1; p=reject",
+        "v=DMARC1; p=reject; t=y",
+        "DMARC1; p=none",
+        "v=DMARC1; p=rejct",
+    ],
+)
+def test_what_stands_at_the_end_of_an_alias_is_its_owners(text: str) -> None:
+    zone: Zone = {"_dmarc.example.com": {"CNAME": ["d.svc.test"]}, "d.svc.test": {"TXT": [text]}}
+    found, _ = audit(zone)
+    fixes = [finding.fix for finding in found.findings if "IN TXT" in finding.fix]
+    assert fixes
+    assert all("At d.svc.test, by its owner: " in fix and "d.svc.test. IN TXT" in fix for fix in fixes)
+    assert not any("_dmarc.example.com. IN TXT" in fix for fix in fixes)
+
+
 def test_a_long_fix_is_cut_at_255_bytes() -> None:
     addresses = ",".join(f"mailto:dmarc-{number:02}@example.com" for number in range(10))
     found, _ = audit(record(f"v=DMARC1; p=reject; pct=20; rua={addresses}"))

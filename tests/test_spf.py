@@ -333,6 +333,23 @@ def test_no_record_beyond_ten_lookups_is_handed_out(problem: str, zone: Zone) ->
     assert "v=spf1" not in finding.fix
 
 
+@pytest.mark.parametrize(
+    "text", ["v=spf1 ip4:192.0.2.1 ?all", "v=spf1 inculde:i1.test -all", "v=spf1 ?all", "spf1 mx -all"]
+)
+def test_what_stands_at_the_end_of_an_alias_is_its_owners(text: str) -> None:
+    zone: Zone = {**BELOW, NAME: {"CNAME": ["svc.test"]}, "svc.test": {"TXT": [text], "MX": ["10 host.test"]}}
+    fixes = [finding.fix for finding in audit(zone).findings if "IN TXT" in finding.fix]
+    assert fixes
+    assert all(fix.startswith("At svc.test, by its owner: ") and "svc.test. IN TXT" in fix for fix in fixes)
+    assert not any(f"{NAME}. IN TXT" in fix for fix in fixes)
+
+
+def test_no_record_is_handed_out_for_an_alias_without_one() -> None:
+    (finding,) = audit({NAME: {"CNAME": ["svc.test"]}, "svc.test": {"A": ["192.0.2.9"]}}).findings
+    assert finding.rule.id == "spf/none"
+    assert "IN TXT" not in finding.fix
+
+
 def test_records_with_a_mistake_that_cannot_be_corrected_are_not_merged_without_it() -> None:
     (finding,) = audit({NAME: {"TXT": ["v=spf1 mx ~all", "v=spf1 ip4:1.2.3 -all"]}}).findings
     assert (finding.rule.id, finding.fix) == ("spf/several", "")

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 
 from probe.checks import _suffixes
-from probe.checks._evidence import zone_line
+from probe.checks._dmarc_discovery import question
+from probe.checks._evidence import address_questions, failures, nonexistent, pasted, seen_answer
 from probe.checks._slips import meant_word
+from probe.checks.mx import null
+from probe.facts import Question, Records
 from probe.grammar import dmarc
 
-__all__ = ["completed", "line", "meant_tag"]
+__all__ = ["completed", "line", "meant_tag", "repaired"]
 
 # A tag begins wherever a known name and an equals sign (or a colon, the usual slip) stand, so that a
 # forgotten semicolon is found too.
@@ -29,13 +32,13 @@ def meant_tag(name: str) -> str:
     return {"policy": "p"}.get(close, close)
 
 
-def completed(text: str, domain: str, **changes: str) -> str:
+def completed(text: str, domain: str, *, mailbox: bool = True, **changes: str) -> str:
     """A record that says what `text` (a record, a broken one or nothing) means, complete.
 
     Policies are corrected where the slip is plain and become none where it is not; removed and unknown
-    tags go; a rua address at the organizational domain is added. `changes` overrules tags, an empty value
-    leaves one out. What holds a policy back stays: t=y, and pct for the older receivers; where that is 0,
-    newer ones are told the same by t=y (RFC 9989 appendix A.6).
+    tags go; a rua address at the organizational domain is added, if a `mailbox` can be there. `changes`
+    overrules tags, an empty value leaves one out. What holds a policy back stays: t=y, and pct for the
+    older receivers; where that is 0, newer ones are told the same by t=y (RFC 9989 appendix A.6).
     """
     values: dict[str, str] = {}
     for piece in _SEPARATOR.split(text[:4096]):
@@ -57,8 +60,10 @@ def completed(text: str, domain: str, **changes: str) -> str:
         said["fo"] = values["fo"]
     if not _suffixes.is_suffix(domain) and said.get("psd") == "y":
         del said["psd"]  # for registries alone
-    home = _suffixes.organizational(domain)
-    said["rua"] = _addresses(values.get("rua", "")) or f"mailto:dmarc-reports@{home}"
+    if rua := _addresses(values.get("rua", "")):
+        said["rua"] = rua
+    elif mailbox:
+        said["rua"] = f"mailto:dmarc-reports@{_suffixes.organizational(domain)}"
     if ruf := _addresses(values.get("ruf", "")):
         said["ruf"] = ruf
     said |= changes
@@ -81,6 +86,26 @@ def _addresses(value: str) -> str:
     return ",".join(kept)
 
 
-def line(domain: str, text: str = "", **changes: str) -> str:
-    """The completed record as a line of the zone of `domain`."""
-    return zone_line(f"_dmarc.{domain}", "TXT", completed(text, domain, **changes))
+def line(name: str, seen: Records, text: str = "", words: str = "", **changes: str) -> str:
+    """The completed record of a name as a line of its zone, after `words`."""
+    asked = question(name)
+    return pasted(asked, seen_answer(seen, asked), _completed(name, seen, text, **changes), words)
+
+
+def repaired(name: str, seen: Records, text: str) -> str:
+    """The fix that is the completed record in place of this one; empty where it is complete."""
+    complete = _completed(name, seen, text) == text
+    return "" if complete else line(name, seen, text, "Replace the record by: ")
+
+
+def _completed(name: str, seen: Records, text: str, **changes: str) -> str:
+    home = _suffixes.organizational(name)
+    return completed(text, name, mailbox=not _takes_no_mail(home, seen), **changes)
+
+
+def _takes_no_mail(name: str, seen: Records) -> bool:
+    """Whether no mail can be sent to a domain: it says so, does not exist, or names no host for it."""
+    if null(name, seen) or nonexistent(seen, name):
+        return True
+    targets = (Question(name, "MX"), *address_questions(name))
+    return not failures(seen, targets) and not any(seen.of(name, asked.type) for asked in targets)

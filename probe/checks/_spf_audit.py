@@ -7,7 +7,7 @@ from functools import cached_property
 
 from probe.checks import Domain
 from probe.checks import _spf_fixes as fixes
-from probe.checks._evidence import evidence, printable, seen_answer, zone_line
+from probe.checks._evidence import evidence, printable, seen_answer
 from probe.checks._once import once
 from probe.checks._spf_networks import Span, size
 from probe.checks._spf_reach import authorised
@@ -84,7 +84,7 @@ class Audit:
 
     def publish(self, text: str) -> str:
         """The fix that is another record, ready to paste; empty where it is too long for that."""
-        return fixes.publish(self.domain.name, text)
+        return fixes.publish(self.domain.name, self.seen, text)
 
     def offer(self, text: str) -> str:
         """As `publish`, for a record that looks up more than this one: it may not cost what this one lets in.
@@ -117,9 +117,8 @@ class Audit:
             return self.offer(text)
         if not hosts(self.domain.name, self.seen):
             return ""
-        return (
-            f"If the MX hosts are what sends: {zone_line(self.domain.name, 'TXT', spf.joined(('mx', end)))}"
-        )
+        words = "If the MX hosts are what sends: "
+        return fixes.publish(self.domain.name, self.seen, spf.joined(("mx", end)), words)
 
 
 def _stands(tree: Tree) -> bool:
@@ -140,7 +139,7 @@ def offered(name: str, text: str, seen: Records, words: str = "Publish: ") -> st
             f"The corrected record would cost {least}{tree.count} lookups of {MOST_LOOKUPS}: first remove"
             " what no longer sends, or give some of that mail a subdomain with a record of its own."
         )
-    return fixes.publish(name, text, words) if text and not tree.cut else ""
+    return fixes.publish(name, seen, text, words) if text and not tree.cut else ""
 
 
 def unseen(name: str, text: str, seen: Records) -> Iterator[Question]:

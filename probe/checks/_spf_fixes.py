@@ -6,9 +6,10 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from probe.checks._evidence import LONGEST_FIX, zone_line
+from probe.checks._evidence import LONGEST_FIX, pasted, seen_answer
 from probe.checks._slips import meant_word
 from probe.checks._spf_tree import Cost
+from probe.facts import Question, Records
 from probe.grammar import spf
 from probe.grammar.spf import Record, Term
 
@@ -62,9 +63,10 @@ _PLAIN = {
 }
 
 
-def publish(name: str, text: str, words: str = "Publish: ") -> str:
+def publish(name: str, seen: Records, text: str, words: str = "Publish: ") -> str:
     """The fix that is this record, ready to paste; empty where it is too long for that."""
-    return f"{words}{zone_line(name, 'TXT', text)}" if len(text) <= LONGEST_FIX else ""
+    asked = Question(name, "TXT")
+    return pasted(asked, seen_answer(seen, asked), text, words) if len(text) <= LONGEST_FIX else ""
 
 
 def edited(record: Record, change: Callable[[Term], str | None], end: str = "") -> str:

@@ -21,9 +21,9 @@ from probe.checks._dmarc_discovery import (
     question,
     walk,
 )
-from probe.checks._dmarc_fix import line, meant_tag
+from probe.checks._dmarc_fix import completed, line, meant_tag, repaired
 from probe.checks._dmarc_rules import RULE, RULES
-from probe.checks._evidence import evidence, printable, seen_answer, state, unknown
+from probe.checks._evidence import evidence, printable, seen_answer, state, unknown, zone_line
 from probe.checks._once import asked_once, once
 from probe.checks.mx import null
 from probe.facts import Question, Records, Status
@@ -118,17 +118,20 @@ class _Published:
     def __init__(self, at: str, record: Record, seen: Records) -> None:
         self.at, self.record, self.seen = at, record, seen
 
-    def finding(self, problem: str, detail: str = "", *, repaired: bool = False, fix: str = "") -> Finding:
-        """One finding on this record; `repaired` offers the completed record as the fix."""
+    def finding(self, problem: str, detail: str = "", fix: str = "") -> Finding:
+        """One finding on this record."""
         asked = question(self.at)
         told = evidence(asked, seen_answer(self.seen, asked), self.record.text)
-        if repaired:
-            fix = f"Replace the record by: {line(self.at, self.record.text)}"
         return Finding(RULE[problem], told, detail, fix)
+
+    def mended(self, problem: str, detail: str = "") -> Finding:
+        """As `finding`, with the completed record as the fix."""
+        return self.finding(problem, detail, repaired(self.at, self.seen, self.record.text))
 
     def later(self, mail: str = "all mail", **changes: str) -> str:
         """The fix that asks for more than this record does, so that mail may be lost by it."""
-        return f"Once the reports show that {mail} aligns: {line(self.at, self.record.text, **changes)}"
+        then = line(self.at, self.seen, self.record.text, **changes)
+        return f"Once the reports show that {mail} aligns: {then}"
 
 
 def _own_name(name: str, found: Discovery, seen: Records) -> Iterator[Finding]:
@@ -142,7 +145,7 @@ def _own_name(name: str, found: Discovery, seen: Records) -> Iterator[Finding]:
     others = [value for value in values if not dmarc.is_record(value)] if len(records) < len(values) else []
     meant = [value for value in others if dmarc.resembles(value)]
     if not records and meant:
-        fix = f"Replace it by: {line(name, meant[0])}"
+        fix = line(name, seen, meant[0], "Replace it by: ")
         yield Finding(
             RULE["not-recognised"], evidence(asked, answer, meant[0]), printable(meant[0])[:200], fix
         )
@@ -154,9 +157,9 @@ def _own_name(name: str, found: Discovery, seen: Records) -> Iterator[Finding]:
         target = answer.aliases[-1]
         problem = "delegated" if answer.status is Status.OK else "dangling-alias"
         if problem == "delegated" or found.record_at != name:
-            fix = (
-                "" if problem == "delegated" else f"Publish the record at {target}, or instead: {line(name)}"
-            )
+            own = zone_line(asked.name, "TXT", completed("", name))
+            instead = f"Publish the record at {target}, or remove the alias and publish: {own}"
+            fix = "" if problem == "delegated" else instead
             yield Finding(RULE[problem], evidence(asked, answer), f"_dmarc.{name} -> {target}", fix)
 
 
@@ -164,7 +167,7 @@ def _several(name: str, records: tuple[Record, ...], seen: Records) -> Finding:
     asked = question(name)
     listed = "; ".join(printable(record.text) for record in records[:10])
     strictest = max(records, key=_strictness)
-    fix = f"Leave only: {line(name, strictest.text)}"
+    fix = line(name, seen, strictest.text, "Leave only: ")
     told = evidence(asked, seen_answer(seen, asked), listed)
     return Finding(RULE["several"], told, f"{len(records)} records at {asked.name}", fix)
 
@@ -186,13 +189,13 @@ def _absent(name: str, found: Discovery, seen: Records) -> Iterator[Finding]:
     apex = Question(name, "TXT")
     misplaced = [value for value in seen.of(name, "TXT") if dmarc.is_record(value)]
     if misplaced:
-        fix = f"Publish instead: {line(name, misplaced[0])}"
+        fix = line(name, seen, misplaced[0], "Publish instead: ")
         yield Finding(RULE["apex-record"], evidence(apex, seen_answer(seen, apex), misplaced[0]), name, fix)
     elif not any(dmarc.resembles(value) for value in answer.values) and not answer.aliases:
         detail = (
             "the domain does not exist" if exists(name, seen) is False else f"asked: {len(found.asked)} names"
         )
-        yield Finding(RULE["missing"], evidence(asked, answer), detail, f"Publish: {line(name)}")
+        yield Finding(RULE["missing"], evidence(asked, answer), detail, line(name, seen, words="Publish: "))
 
 
 def _inheritance(name: str, found: Discovery, facts: _Published, seen: Records) -> Iterator[Finding]:
@@ -214,7 +217,7 @@ def _policy(facts: _Published) -> Iterator[Finding]:
             if name in record.invalid
         )
         problem = "policy-ignored" if record.applies else "no-policy"
-        yield facts.finding(problem, wrong or "p is missing", repaired=True)
+        yield facts.mended(problem, wrong or "p is missing")
         return
     if record.p is Policy.NONE:
         yield facts.finding("monitoring-only", fix=facts.later(p="quarantine"))
@@ -236,7 +239,7 @@ def _policy(facts: _Published) -> Iterator[Finding]:
         detail = f"RFC 9989: {newer}; RFC 7489: {record.pct} % {older}"
         yield facts.finding("percentage", detail, fix=facts.later(pct=""))
     elif _sampled(record) and not record.testing:
-        yield facts.finding("percentage", f"RFC 9989: {newer}; RFC 7489: {older}", repaired=True)
+        yield facts.mended("percentage", f"RFC 9989: {newer}; RFC 7489: {older}")
 
 
 def _sampled(record: Record) -> bool:
@@ -253,36 +256,34 @@ def _tags(facts: _Published) -> Iterator[Finding]:
     record = facts.record
     values = [name for name in record.invalid if name not in {"p", "sp", "np", "rua", "ruf"}]
     for name in values:
-        yield facts.finding("bad-value", f"{name}={printable(record.invalid[name])[:60]}", repaired=True)
+        yield facts.mended("bad-value", f"{name}={printable(record.invalid[name])[:60]}")
     if record.tags.malformed:
         pieces = ", ".join(printable(piece)[:60] for piece in record.tags.malformed[:3])
-        yield facts.finding("syntax", pieces, repaired=True)
+        yield facts.mended("syntax", pieces)
     for name in record.unknown[:5]:
         close = meant_tag(name)
         if close:
-            yield facts.finding("misspelt-tag", f"{printable(name)}: {close} is meant?", repaired=True)
+            yield facts.mended("misspelt-tag", f"{printable(name)}: {close} is meant?")
         else:
             yield facts.finding("unknown-tag", printable(name)[:60])
     if record.tags.duplicates:
-        yield facts.finding("duplicate-tag", ", ".join(record.tags.duplicates[:5]), repaired=True)
+        yield facts.mended("duplicate-tag", ", ".join(record.tags.duplicates[:5]))
     removed = [name for name in record.removed if not (name == "pct" and _sampled(record))]
     sizes = [one.uri for one in (*record.rua, *record.ruf) if one.size]
     if removed or sizes:
-        yield facts.finding("removed-tag", ", ".join((*removed, *map(printable, sizes[:3]))), repaired=True)
+        yield facts.mended("removed-tag", ", ".join((*removed, *map(printable, sizes[:3]))))
     names = [name.lower() for name, _ in record.tags.pairs]
     if record.p is not None and names[1:2] != ["p"]:
-        yield facts.finding("order", repaired=True)
+        yield facts.mended("order")
 
 
 def _reports(facts: _Published) -> Iterator[Finding]:
     record = facts.record
     if not record.rua:
-        yield facts.finding("no-reports", repaired=True)
+        yield facts.mended("no-reports")
     bad = [one.uri for one in (*record.rua, *record.ruf) if not one.domain]
     if bad:
-        yield facts.finding(
-            "bad-report-address", ", ".join(printable(uri)[:80] for uri in bad[:3]), repaired=True
-        )
+        yield facts.mended("bad-report-address", ", ".join(printable(uri)[:80] for uri in bad[:3]))
     for where in _report_domains(record):
         yield from _destination(where, facts)
 
@@ -323,10 +324,10 @@ def _permission(at: str, where: str) -> Question | None:
 def _generations(found: Discovery, older: Older, facts: _Published) -> Iterator[Finding]:
     """Where RFC 9989 and RFC 7489 part, other than by pct and t."""
     if facts.record.psd is Psd.YES and not _suffixes.is_suffix(facts.at):
-        yield facts.finding("public-suffix-claim", facts.at, repaired=True)
+        yield facts.mended("public-suffix-claim", facts.at)
     alone = found.org == found.author == found.record_at and facts.record.psd is Psd.UNSAID
     if alone and older.org != found.org and not _suffixes.is_suffix(found.author):
-        fix = f"Publish: {line(older.org)}"
+        fix = line(older.org, facts.seen, words="Publish: ")
         yield facts.finding("parent-without-record", _both(found, older), fix=fix)
     elif older.org != found.org or older.record_at != found.record_at or _nonexistent(found, facts):
         yield facts.finding("receivers-differ", _both(found, older))

@@ -227,6 +227,13 @@ def _nothing(domain: Domain, seen: Records) -> Finding:
             "",
             offered(domain.name, retired[0], seen),
         )
+    if answer.aliases:
+        owner = printable(answer.aliases[-1])
+        aside = (
+            f"{domain.name} is an alias and has no record of its own: send with another name, or have the"
+            f" record published at {owner}, by its owner."
+        )
+        return Finding(rule("none"), evidence(question, answer), f"an alias of {owner}", aside)
     proposed, because = proposal(domain, seen)
     denied = "nxdomain for TXT, though the name has other records: its servers contradict themselves"
     detail = denied if answer.status is Status.NXDOMAIN else ""
