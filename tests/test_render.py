@@ -324,6 +324,40 @@ def test_a_row_of_csv_says_what_decides_and_what_to_do() -> None:
     }
 
 
+def test_lines_of_a_detail_stay_apart_in_a_cell() -> None:
+    detail = (
+        "3 of 7 inboxes\n1 inbox: Google wants an app password (ada@x.test)\n2 inboxes: Refused:\nby policy"
+    )
+    (whole,) = STOPPED.findings
+    (row,) = csv.DictReader(
+        io.StringIO(told("csv", replace(STOPPED, findings=(replace(whole, detail=detail),))))
+    )
+    assert row["detail"] == (
+        "3 of 7 inboxes; 1 inbox: Google wants an app password (ada@x.test); 2 inboxes: Refused: by policy"
+    )
+
+
+def test_a_list_that_is_ready_is_not_told_to_do_nothing() -> None:
+    ready = replace(FLEET[-1], findings=(found("preflight/go", inboxes="2"),), evaluations={})
+    assert told("text", ready).endswith("ok      Every inbox of the list is ready.\n")
+    assert "<p>Every inbox of the list is ready.</p>" in told("html", ready)
+
+
+def test_an_inbox_that_stands_for_itself_is_named_once() -> None:
+    group = {
+        "id": "x/y",
+        "title": "Own",
+        "verdict": "fail",
+        "fix": "Mend",
+        "scope": "inbox",
+        "name": "ada@x.test",
+        "subjects": ["ada@x.test"],
+        "count": 1,
+    }
+    alone = replace(FLEET[-1], evaluations={"groups": [group]})
+    assert "| fail | 1 | `ada@x.test` | Own `x/y` | Mend |\n" in told("md", inbox(1), alone)
+
+
 def test_junit_tells_failures_from_what_could_not_be_told() -> None:
     root = ET.fromstring(told("junit", *FLEET))
     suites = {suite.get("name"): suite for suite in root}

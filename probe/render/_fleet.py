@@ -24,12 +24,13 @@ def fleet(report: Report, style: Style) -> Iterator[str]:
 
 
 def concluding(findings: list[Finding], style: Style) -> Iterator[str]:
-    """The verdict on the list in two lines; the causes have been told above."""
+    """The verdict on the list, and what to do where there is something; the causes have been told above."""
     for finding in findings:
         count = line(finding.detail.partition("\n")[0])
         told = f"{finding.rule.title}{f' ({count})' if count else ''}."
         yield from headed(f"{verdict_word(finding.verdict, style)} ", line(told), style, paint=bold)
-        yield from wrapped(finding.rule.fix, style, " " * 8)
+        if finding.verdict is not Verdict.OK:
+            yield from wrapped(finding.rule.fix, style, " " * 8)
 
 
 def _providers(told: object, style: Style) -> Iterator[str]:

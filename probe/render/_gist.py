@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ __all__ = [
     "fix_of",
     "groups",
     "line",
+    "listed",
     "nothing",
     "numbered",
     "quoted",
@@ -51,6 +53,7 @@ GLANCE: Mapping[Verdict, str] = {
     Verdict.NOTE: "go",
     Verdict.OK: "go",
 }
+_NEXT_LINE = re.compile(r"(?<=[^\s:;,.])\n")
 
 
 def single(reports: Iterable[Report]) -> list[Report]:
@@ -110,6 +113,11 @@ def quoted(finding: Finding) -> str:
 def line(text: str) -> str:
     """The text on one line, with nothing in it that could move a cursor."""
     return " ".join(printable(text).split())
+
+
+def listed(text: str) -> str:
+    """The lines of a text on one, kept apart: ``3 of 7 inboxes; 1 inbox: ...``."""
+    return _NEXT_LINE.sub("; ", text)
 
 
 def nothing(style: Style) -> str:

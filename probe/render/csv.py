@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from probe.render import Style
-from probe.render._gist import fix_of, line, quoted
+from probe.render._gist import fix_of, line, listed, quoted
 from probe.rules import Report
 
 EXTENSIONS = (".csv",)
@@ -65,7 +65,7 @@ def _cells(report: Report) -> Iterator[str]:
         yield str(rule.answer("retry"))
         yield rule.id
         yield rule.title
-        yield finding.detail
+        yield listed(finding.detail)
         yield fix_of(finding)
         yield rule.dont
         yield finding.evidence.get("stage", "")

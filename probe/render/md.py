@@ -18,6 +18,7 @@ from probe.render._gist import (
     fix_of,
     groups,
     line,
+    listed,
     nothing,
     quoted,
     single,
@@ -76,7 +77,7 @@ def _summary(ones: list[Report], many: list[Report], held: list[Report], style: 
 def _told_of_many(report: Report, finding: Finding) -> str:
     """A line on the whole: ``unknown: The run was stopped before its end``."""
     rule = finding.rule
-    name, detail = _code(report.subject), f": {_prose(finding.detail)}" if finding.detail else ""
+    name, detail = _code(report.subject), f": {_prose(listed(finding.detail))}" if finding.detail else ""
     what = f"**{finding.verdict}: {_prose(rule.title)}** {_code(rule.id)} ({name}{detail})"
     return f"\n{what}. {_prose(fix_of(finding))}\n"
 
@@ -84,7 +85,7 @@ def _told_of_many(report: Report, finding: Finding) -> str:
 def _row(group: Group) -> str:
     first = dict(islice(group.named.items(), _MOST_NAMED))
     named = ", ".join(f"{_cell(name)}{f' ({times} times)' * (times > 1)}" for name, times in first.items())
-    where = f"{_prose(group.about)}: " if group.about else ""
+    where = f"{_prose(group.about)}: " if group.about and group.about not in first else ""
     left = group.count - sum(first.values())
     more = f", and {left} more" if left > 0 else ""
     what = f"{_prose(group.title)} {_cell(group.id)}"
