@@ -58,7 +58,14 @@ BASELINE = typer.Option(
     help="An earlier run (-o FILE.jsonl): stdout and exit code tell only what is new, changed or fixed.",
     metavar="FILE",
 )
-VERBOSE = typer.Option(0, "-v", "--verbose", count=True, help="Show the whole transcript, secrets replaced.")
+VERBOSE = typer.Option(
+    0,
+    "-v",
+    "--verbose",
+    count=True,
+    show_default=False,
+    help="Show the whole transcript, secrets replaced.",
+)
 
 _UNTOLD = {Verdict.WAIT, Verdict.UNKNOWN}
 

@@ -72,7 +72,9 @@ def command(  # typer reads options from parameters
     host: Annotated[
         str, typer.Option(help="Submission server; default: found by domain, MX or SRV record.")
     ] = "",
-    port: Annotated[int, typer.Option(help="Its port; default: 587, or 465 with --tls implicit.")] = 0,
+    port: Annotated[
+        int, typer.Option(show_default=False, help="Its port; default: 587, or 465 with --tls implicit.")
+    ] = 0,
     tls: Annotated[Tls | None, typer.Option(help="How TLS starts; default: by the port.")] = None,
     user: Annotated[str, typer.Option(help="Login name; default: the address.")] = "",
     provider: Annotated[
@@ -191,13 +193,13 @@ def _each_once(addresses: list[str]) -> list[str]:
 
 def _several(inboxes: list[Inbox], network: Network, out: Output) -> NoReturn:
     """One after the other: addresses given together share a server, and one bad login slows the next."""
-    from probe.run.several import Several
+    from probe.run.several import Several, refusals
 
     run = Several(network)
     verdicts: list[Verdict] = []
     out.write(one_by_one(network, [partial(run.check, inbox) for inbox in inboxes]), verdicts)
     for name, count in run.braked.items():
-        say(f"probe: stopped at {name}: {count} logins were refused there, and servers ban after a few more")
+        say(f"probe: stopped at {name}: {refusals(count)} there, and servers ban after a few more")
     out.end(verdicts, 4 if run.braked else 0)
 
 

@@ -51,7 +51,12 @@ def command(  # typer reads options from parameters
     ] = False,
     concurrency: Annotated[int, typer.Option(metavar="N", help="Sessions at once, over all hosts.")] = 100,
     per_host: Annotated[
-        int, typer.Option(metavar="N", help="Sessions at once at one host; default: as its provider bears.")
+        int,
+        typer.Option(
+            metavar="N",
+            show_default=False,
+            help="Sessions at once at one host; default: as its provider bears.",
+        ),
     ] = 0,
     brake: Annotated[
         int, typer.Option(metavar="N", help="Stop at a host after N refused logins in ten minutes.")
@@ -106,7 +111,7 @@ def command(  # typer reads options from parameters
         if number < 1:
             refuse(f"{name} takes a number of at least 1")
     if per_host < 0:
-        refuse("--per-host takes a number of at least 1")
+        refuse("--per-host takes a number of at least 1, or 0 for as many as the host's provider bears")
     try:
         areas((), skip)
     except ValueError as problem:

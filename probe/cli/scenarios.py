@@ -49,7 +49,9 @@ def run(
         list[str] | None, typer.Argument(metavar="[SCENARIO...]", help="Names, globs or files; default: all.")
     ] = None,
     witness: Annotated[bool, typer.Option("--witness", help="Let aiosmtplib read the same codes.")] = False,
-    verbose: Annotated[int, typer.Option("-v", "--verbose", count=True, help="Show the sessions.")] = 0,
+    verbose: Annotated[
+        int, typer.Option("-v", "--verbose", count=True, show_default=False, help="Show the sessions.")
+    ] = 0,
 ) -> None:
     """Play scenarios against fakes on this machine; exit 1 where one comes out otherwise than it says."""
     import asyncio

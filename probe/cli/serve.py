@@ -28,7 +28,10 @@ _MOST_MECHANISMS = 8  # that are named; clients may make some up
 def command(
     names: Annotated[list[str], typer.Argument(metavar="SCENARIO...", help="Names, or paths of files.")],
     port: Annotated[
-        int, typer.Option(help="Port of the first server; the next ones follow. Default: any.")
+        int,
+        typer.Option(
+            show_default=False, help="Port of the first server; the next ones follow. Default: any."
+        ),
     ] = 0,
 ) -> None:
     """Play scenarios on this machine: print where they listen and what to type, until Ctrl-C."""
