@@ -264,6 +264,18 @@ def test_the_brake_stops_a_host_at_four_refused_logins() -> None:
     assert "preflight/brake" in ids(reports["fleet inboxes"])
 
 
+@pytest.mark.parametrize(("brake", "said"), [(1, "1 login was refused"), (4, "4 logins were refused")])
+def test_the_brake_tells_how_many_were_refused(brake: int, said: str) -> None:
+    host = own()
+    rows = [inbox(f"i{number}@a.example", "wrong") for number in range(6)]
+    reports = play(rows, host, Options(audit=False, pause=0.01, brake=brake))
+    (braked,) = (one for one in reports["fleet inboxes"].findings if one.rule.id == "preflight/brake")
+    (left,) = reports["creds i5@a.example"].findings
+    assert host.logins.total() == brake
+    assert braked.detail == left.detail == f"127.0.0.1:{host.port}: {said}"
+    assert not any(word in braked.rule.meaning for word in ("Four", "4"))
+
+
 def test_other_hosts_go_on_when_one_is_braked() -> None:
     async def all_of() -> tuple[int, int]:
         addresses = [f"i{number}@a.example" for number in range(10)]

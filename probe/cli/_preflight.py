@@ -19,7 +19,7 @@ from probe.cli._list import Listed, Written
 from probe.cli._messages import refuse, say
 from probe.cli._output import Output
 from probe.cli._progress import Shown
-from probe.run.preflight import Options, Preflight
+from probe.run.preflight import Options, Preflight, refusals
 from probe.wire.journal import BusyError, Journal, JournalError
 from probe.wire.refused import Refused
 
@@ -205,9 +205,9 @@ def _ended(run: Preflight, journal: Journal) -> int:
         )
     elif run.stopped == "network":
         say("probe: stopped: the network of this machine does not carry; the inboxes were not judged")
-    for host in run.braked:
+    for host, count in run.braked.items():
         say(
-            f"probe: stopped at {host}: {run.options.brake} logins were refused there within ten minutes, "
+            f"probe: stopped at {host}: {refusals(count)} there within ten minutes, "
             "and servers ban an address after a few more; its other inboxes were not tried"
         )
     if run.stopped or run.braked:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from probe import catalogue
 from probe.judge.groups import Group, Seen, groups
 from probe.rules import Finding, Report, Verdict
+from probe.run._lanes import refusals
 
 __all__ = ["Ended", "concluded", "group_as_told"]
 
@@ -22,13 +24,16 @@ _STOPPED = {
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a run ended: what it was to do, why it stopped early, which hosts were slowed or left alone."""
+    """How a run ended: what it was to do, why it stopped early, which hosts were slowed or left alone.
+
+    `braked` says how many logins each host refused that was left alone.
+    """
 
     rows: int
     repeated: int
     stopped: str
     broken: str
-    braked: tuple[str, ...]
+    braked: Mapping[str, int]
     slowed: Mapping[str, str]
     outcomes: Mapping[str, int]
     seconds: float
@@ -75,8 +80,9 @@ def _findings(counts: Mapping[str, int], shared: Sequence[Group], ended: Ended) 
         rest = f"{counts['not_probed']} of {counts['rows']} rows were not probed"
         yield Finding(rule, {"reason": ended.broken or ended.stopped}, rest)
     if ended.braked:
-        hosts = ", ".join(ended.braked[:8])
-        yield Finding(catalogue.rule("preflight/brake"), {"hosts": hosts}, hosts)
+        some = dict(islice(ended.braked.items(), 8))
+        said = "; ".join(f"{host}: {refusals(count)}" for host, count in some.items())
+        yield Finding(catalogue.rule("preflight/brake"), {"hosts": ", ".join(some)}, said)
     told = {"inboxes": str(counts["probed"])}
     causes = [str(one) for one in shared if one.verdict.rank >= Verdict.WAIT.rank]
     if counts["no_go"]:

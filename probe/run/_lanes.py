@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from probe.run._signs import Sign
 
-__all__ = ["Lane", "Lanes", "Pace"]
+__all__ = ["Lane", "Lanes", "Pace", "refusals"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +108,11 @@ class Lane:
             self.braked = True
         return min(self._limit, left) - self._active
 
+    @property
+    def refused(self) -> int:
+        """How many logins were refused there lately."""
+        return len(self._refused)
+
     def _admit(self) -> None:
         while self._waiting:
             if self._waiting[0].done():  # whoever waited has gone
@@ -169,3 +174,8 @@ class Lanes:
     def slowed(self) -> dict[str, str]:
         """Which hosts are asked less than they might be, and why."""
         return {name: lane.slowed for name, lane in self._lanes.items() if lane.slowed}
+
+
+def refusals(count: int) -> str:
+    """So many refused logins, in words."""
+    return "1 login was refused" if count == 1 else f"{count} logins were refused"

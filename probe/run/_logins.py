@@ -13,7 +13,7 @@ from probe.facts import Inbox, Secret
 from probe.grammar.inboxes import Row, login_of
 from probe.rules import Finding, Outcome, Report, Verdict
 from probe.run._kept import kept, told_again
-from probe.run._lanes import Lane, Lanes, Pace
+from probe.run._lanes import Lane, Lanes, Pace, refusals
 from probe.run._signs import Sign, not_reached, sign_of
 from probe.run.creds import check_creds
 from probe.run.discovery import Server
@@ -128,7 +128,7 @@ class Logins:
         for attempt in range(_TRIES):
             if not await lane.enter():
                 if lane.braked and not self.stopped:
-                    return unsent(row, "host-braked", f"{lane.name}: {self.options.brake} logins refused")
+                    return unsent(row, "host-braked", f"{lane.name}: {refusals(lane.refused)}")
                 return None
             sign, again = Sign.FINE, False
             try:

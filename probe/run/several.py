@@ -7,13 +7,14 @@ from collections import Counter
 from probe import catalogue
 from probe.facts import Inbox
 from probe.rules import Finding, Outcome, Report
+from probe.run._lanes import refusals
 from probe.run._logins import Options, machine_of
 from probe.run._signs import Sign, sign_of
 from probe.run.creds import check_creds
 from probe.run.discovery import submission_server
 from probe.wire.network import Network
 
-__all__ = ["Several"]
+__all__ = ["Several", "refusals"]
 
 _FIX = "Correct the logins that were refused, wait ten minutes, and run again."
 
@@ -35,7 +36,7 @@ class Several:
         name = await machine_of(await submission_server(inbox, self.network), self.network)
         if self._refused[name] >= self.brake:
             self.braked[name] = self._refused[name]
-            detail = f"{name}: {self._refused[name]} logins were refused"
+            detail = f"{name}: {refusals(self._refused[name])}"
             left = Finding(catalogue.rule("preflight/host-braked"), {"host": name}, detail, _FIX)
             return Report("creds", inbox.address, (left,), Outcome.NOT_PROVEN)
         report = await check_creds(inbox, self.network)
