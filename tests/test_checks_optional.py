@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from probe.checks import bimi as bimi_check
 from probe.grammar import bimi, tlsa, tlsrpt
 from tests.checks_world import audit
 
@@ -115,6 +116,35 @@ def test_bimi(text: str) -> None:
     assert (found.state, found.ids) == BIMI[text]
 
 
+PEM = "a=https://example.test/vmc.pem"
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        (f"v=BIMI1; l=http://example.test/logo.svg; {PEM}", f"v=BIMI1; {LOGO}; {PEM}"),
+        (f"v=BIMI1; {LOGO}; {LOGO}; {PEM}; avp=brand", f"v=BIMI1; {LOGO}; {PEM}; avp=brand"),
+        (f"v=BIMI1; l=https://example.test/logo.png; {LOGO}; {PEM}", f"v=BIMI1; {LOGO}; {PEM}"),
+        (f"v=BIMI1; {LOGO}; {PEM}; and so on", f"v=BIMI1; {LOGO}; {PEM}"),
+        (f"v=BIMI1; l=https://example.test/logo.png; {PEM}", ""),
+        (f"v=BIMI1; {LOGO}; l=https://example.test/other.svg", ""),
+        (f"v=BIMI1; {LOGO}; a:https://example.test/vmc.pem", ""),
+        (f"v=BIMI1; {PEM}", ""),
+        ("v=BIMI1", ""),
+    ],
+)
+def test_the_good_parts_of_a_bimi_record_are_kept(text: str, meant: str) -> None:
+    name = "default._bimi.example.test"
+    found = audit("bimi", "example.test", f"{name} TXT {text}\n _dmarc.example.test TXT v=DMARC1; p=reject")
+    pasted = f'{name}. IN TXT "{meant}"' if meant else bimi_check.SYNTAX.fix
+    assert (found.fixes["bimi/syntax"] or bimi_check.SYNTAX.fix) == pasted
+    if meant:
+        after = audit(
+            "bimi", "example.test", f"{name} TXT {meant}\n _dmarc.example.test TXT v=DMARC1; p=reject"
+        )
+        assert after.ids == []
+
+
 def test_bimi_is_inherited() -> None:
     world = f"default._bimi.example.test TXT v=BIMI1; {LOGO}; a=https://example.test/v.pem\n _dmarc.example.test TXT v=DMARC1; p=reject"
     assert audit("bimi", "news.example.test", world).state == "valid"
@@ -125,7 +155,11 @@ def test_bimi_is_inherited() -> None:
 
 def test_two_bimi_records() -> None:
     world = f"default._bimi.example.test TXT v=BIMI1; {LOGO}\n default._bimi.example.test TXT v=BIMI1; l=; a="
-    assert audit("bimi", "example.test", world).ids == ["bimi/several"]
+    found = audit("bimi", "example.test", world)
+    assert found.ids == ["bimi/several"]
+    assert LOGO in found.fixes["bimi/several"]
+    broken = world.replace("https", "ftp").replace("l=; a=", "l=")
+    assert audit("bimi", "example.test", broken).fixes["bimi/several"].endswith('"v=BIMI1; l="')
 
 
 @pytest.mark.parametrize(
@@ -181,3 +215,4 @@ def test_any_record_is_read(text: str) -> None:
     assert isinstance(tlsa.record(text).problem, str)
     assert tlsrpt.record(text).problems is not None
     assert bimi.record(text).problems is not None
+    assert not (meant := bimi.repaired(text)) or not bimi.record(meant).problems

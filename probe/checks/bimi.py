@@ -12,13 +12,13 @@ from probe.checks._evidence import (
     READ,
     evidence,
     keep,
+    pasted,
     printable,
     problem,
     seen_answer,
     state,
     unknown,
     unknown_rule,
-    zone_line,
 )
 from probe.checks._suffixes import organizational
 from probe.facts import Answer, Question, Records, Status
@@ -30,6 +30,7 @@ __all__ = ["RULES", "ask", "judge"]
 _DRAFT = Source(
     "https://datatracker.ietf.org/doc/draft-brand-indicators-for-message-identification/", "rfc", READ
 )
+_MOST_RECORDS = 20  # looked at
 _GMAIL = Source("https://support.google.com/a/answer/10911320", "vendor", READ)
 
 UNKNOWN = unknown_rule("bimi", "The BIMI record", _DRAFT)
@@ -135,12 +136,14 @@ def _judged(place: str, records: list[str], seen: Records) -> Judgement:
     answer = seen_answer(seen, question)
     fact = evidence(question, answer, "; ".join(records[:4]))
     if len(records) > 1:
-        fix = keep(question, answer, records[0])
+        best = min(records[:_MOST_RECORDS], key=_lacks)
+        fix = keep(question, answer, best) if not bimi.record(best).problems else ""
         return Judgement(State.INVALID, (Finding(SEVERAL, fact, f"{len(records)} records", fix),))
     record = bimi.record(records[0])
     told = {"location": printable(record.location), "authority": printable(record.authority)}
     if record.problems:
-        fix = zone_line(question.name, "TXT", f"v=BIMI1; l=https://{place}/logo.svg; a=")
+        meant = bimi.repaired(records[0])
+        fix = pasted(question, answer, meant) if meant else ""
         finding = Finding(SYNTAX, fact, printable("; ".join(record.problems)), fix)
         return Judgement(State.INVALID, (finding,), told)
     if record.declines:
@@ -148,6 +151,12 @@ def _judged(place: str, records: list[str], seen: Records) -> Judgement:
     findings = [Finding(BARE, fact)] if not record.authority else []
     findings += _policy(place, seen)
     return Judgement(state(findings), tuple(findings), told)
+
+
+def _lacks(text: str) -> tuple[bool, bool, bool]:
+    """What a record lacks of one that shows a logo everywhere: the form, the logo, the certificate."""
+    record = bimi.record(text)
+    return bool(record.problems), not record.location, not record.authority
 
 
 def _policy(place: str, seen: Records) -> Iterator[Finding]:

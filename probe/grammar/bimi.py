@@ -7,7 +7,9 @@ from urllib.parse import urlsplit
 
 from probe.grammar import tags
 
-__all__ = ["Record", "announces", "record"]
+__all__ = ["Record", "announces", "record", "repaired"]
+
+_ENDINGS = {"l": (".svg", ".svgz"), "a": ("",)}  # of the files that the tags name
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +41,41 @@ def record(text: str) -> Record:
     problems = [f"{piece!r} is no tag" for piece in found.malformed]
     if "l" not in found:
         problems.append("l, the address of the logo, is missing")
-    for name, url, endings in (("l", location, (".svg", ".svgz")), ("a", authority, ("",))):
-        if url and (wrong := _wrong(url, endings)):
+    for name, url in (("l", location), ("a", authority)):
+        if url and (wrong := _wrong(url, _ENDINGS[name])):
             problems.append(f"{name}={url[:200]}: {wrong}")
     if authority and not location:
         problems.append("a certificate without a logo")
     problems += (f"{name!r} stands there twice" for name in found.duplicates)
     return Record(location, authority, tuple(problems[:10]))
+
+
+def repaired(text: str) -> str:
+    """The good parts of a record, as a record; empty where they do not tell the logo and its certificate.
+
+    Receivers fetch by https alone: an address that differs in nothing else was meant to be one.
+    """
+    found = tags.read(text)
+    if any("://" in piece for piece in found.malformed):
+        return ""
+    kept = {"v": "BIMI1"}
+    for name in dict.fromkeys(name for name, _ in found.pairs if name != "v"):
+        values = [_secured(value) if name in _ENDINGS else value for key, value in found.pairs if key == name]
+        good = {value for value in values if name not in _ENDINGS or _fetched(name, value)} or set(values)
+        if len(good) > 1:
+            return ""
+        kept[name] = good.pop()
+    whole = "; ".join(f"{name}={value}" for name, value in kept.items())
+    return whole if kept.get("l") and not record(whole).problems else ""
+
+
+def _secured(url: str) -> str:
+    scheme, colon, rest = url.partition("://")
+    return f"https://{rest}" if colon and scheme.lower() == "http" else url
+
+
+def _fetched(name: str, url: str) -> bool:
+    return bool(url) and not _wrong(url, _ENDINGS[name])
 
 
 def _wrong(url: str, endings: tuple[str, ...]) -> str:
