@@ -319,7 +319,14 @@ def test_a_reply_on_one_line_keeps_one_code() -> None:
     )
     assert unrepeated("550 550 5.1.1 no", "550") == "550 5.1.1 no"
     assert unrepeated("see 550 and 550", "550") == "see 550 and 550"
+    assert unrepeated("550 " * 1000 + "5.1.1 no", "550") == "550 5.1.1 no"
+    assert unrepeated("550" * 1000, "550") == "550"
     assert folded(" a\r\n  b ", 2) == "a"
+
+
+def test_a_reply_that_repeats_its_code_without_end_is_a_reply_of_a_log() -> None:
+    told, *_ = deliveries(POSTFIX.replace("550 5.1.1", "550 " * 1000 + "5.1.1"), Kind.POSTFIX)
+    assert (told.code, told.reply.count("550")) == ("550", 1)
 
 
 def test_the_command_of_a_reply_is_read() -> None:

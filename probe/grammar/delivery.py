@@ -90,8 +90,9 @@ def unrepeated(text: str, code: str) -> str:
     """A reply of several lines on one line: the code, repeated before every line, stays only in front."""
     if not code or text.count(code) < 2 or not text.startswith(code):
         return text
-    if text[len(code) :].lstrip().startswith(code):  # the reporter put the code in front of the reply
-        return unrepeated(text[len(code) :].lstrip(), code)
+    # Reporters put the code in front of the reply, each of them once more; a peer, as often as it likes.
+    if opening := re.match(rf"(?:{code}\s*)+(?={code})", text):
+        text = text[opening.end() :]
     return re.sub(rf"(?<=\s){code}(?:-|\s)(?:[245]\.[0-9]{{1,3}}\.[0-9]{{1,3}}\s)?\s*", "", text)
 
 
