@@ -202,5 +202,12 @@ def test_any_document_is_read(body: str) -> None:
     rdap.moment(body)
 
 
+@pytest.mark.parametrize(
+    "text", ["Mon, 01 Jan 99999999999999999999 00:00:00 +0000", "Mon, 01 Jan 2026 00:00:00 +99999999999999"]
+)
+def test_a_time_that_no_calendar_has_is_none(text: str) -> None:
+    assert rdap.moment(text) is None
+
+
 def test_deep_documents() -> None:
     assert rdap.registration("[" * 100_000) is None

@@ -65,7 +65,7 @@ def moment(text: str) -> datetime | None:
     except ValueError:
         try:
             found = parsedate_to_datetime(text)
-        except (ValueError, TypeError, IndexError):
+        except (ValueError, TypeError, IndexError, OverflowError):
             return None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
