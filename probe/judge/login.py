@@ -65,8 +65,14 @@ def judge_login(
     findings += _remarks(session, provider, now)
     outcome = _outcome(session, refused, decided)
     if outcome in {Outcome.BAD_CREDS, Outcome.NOT_PROVEN} and "@" not in (inbox.user or inbox.address):
-        findings.append(Finding(catalogue.rule("credentials/user-is-not-the-address"), {"user": inbox.user}))
+        user = {"user": _shown_user(inbox)}
+        findings.append(Finding(catalogue.rule("credentials/user-is-not-the-address"), user))
     return Conclusion(outcome, tuple(findings), decided or session.last(Stage.RCPT))
+
+
+def _shown_user(inbox: Inbox) -> str:
+    """The user name, unless it is the secret as well: relays take an API token as both."""
+    return _HIDDEN if inbox.user.strip() == inbox.secret.reveal().strip() else inbox.user
 
 
 # -- which turn decides -----------------------------------------------------------------------------
