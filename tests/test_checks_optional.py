@@ -169,11 +169,43 @@ def test_two_bimi_records() -> None:
         ("v=DMARC1; p=reject; t=y", "t=y"),
         ("v=DMARC1; p=quarantine; pct=50", "pct=50"),
         ("v=DMARC1; p=quarantine", ""),
+        ("v=DMARC1; p=reject; pct=50", ""),
+        ("v=DMARC1; p=reject; sp=none", "sp=none"),
+        ("hello", "no DMARC record"),
     ],
 )
 def test_bimi_wants_enforcement(policy: str, weak: str) -> None:
     world = f"default._bimi.example.test TXT v=BIMI1; {LOGO}; a=https://example.test/v.pem\n _dmarc.example.test TXT {policy}"
     assert audit("bimi", "example.test", world).details.get("bimi/dmarc-not-enforced", "") == weak
+
+
+@pytest.mark.parametrize(
+    ("own", "above", "weak"),
+    [
+        ("", "p=reject", ""),
+        ("", "p=reject; sp=quarantine; pct=20", "example.test: pct=20"),
+        ("", "p=reject; sp=none", "example.test: sp=none"),
+        ("", "p=none", "example.test: p=none"),
+        ("", "p=none; sp=reject", "example.test: p=none"),
+        ("p=none", "p=reject", "p=none"),
+        ("p=reject", "p=none", "example.test: p=none"),
+        ("p=reject; sp=none", "p=reject", ""),
+        ("p=reject", "", ""),
+        ("", "", "no DMARC record"),
+    ],
+)
+def test_bimi_below_the_organization_wants_both_enforced(own: str, above: str, weak: str) -> None:
+    world = f"default._bimi.example.test TXT v=BIMI1; {LOGO}; {PEM}\n news.example.test MX 10 mx.example.test"
+    world += f"\n _dmarc.news.example.test TXT v=DMARC1; {own}" if own else ""
+    world += f"\n _dmarc.example.test TXT v=DMARC1; {above}" if above else ""
+    found = audit("bimi", "news.example.test", world)
+    assert found.details.get("bimi/dmarc-not-enforced", "") == weak
+
+
+def test_bimi_under_a_policy_that_could_not_be_looked_up_is_unknown() -> None:
+    world = f"default._bimi.example.test TXT v=BIMI1; {LOGO}; {PEM}"
+    found = audit("bimi", "example.test", world, broken={"_dmarc.example.test TXT": "servfail"})
+    assert (found.state, found.ids) == ("unknown", ["bimi/unknown"])
 
 
 DS = "example.test DS 12345 13 2 " + "ab" * 32

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from probe.checks import Domain, Judgement
+from probe.checks._dmarc_discovery import discover, kept, question, walk
 from probe.checks._evidence import (
     READ,
     evidence,
@@ -22,7 +23,8 @@ from probe.checks._evidence import (
 )
 from probe.checks._suffixes import organizational
 from probe.facts import Answer, Question, Records, Status
-from probe.grammar import bimi, tags
+from probe.grammar import bimi
+from probe.grammar.dmarc import Policy, Record
 from probe.rules import Finding, Source, State, Verdict
 
 __all__ = ["RULES", "ask", "judge"]
@@ -31,9 +33,10 @@ _DRAFT = Source(
     "https://datatracker.ietf.org/doc/draft-brand-indicators-for-message-identification/", "rfc", READ
 )
 _MOST_RECORDS = 20  # looked at
+_ALL = 100  # percent
 _GMAIL = Source("https://support.google.com/a/answer/10911320", "vendor", READ)
 
-UNKNOWN = unknown_rule("bimi", "The BIMI record", _DRAFT)
+UNKNOWN = unknown_rule("bimi", "The BIMI record or the DMARC policy it needs", _DRAFT)
 NONE = problem(
     id="bimi/none",
     verdict=Verdict.NOTE,
@@ -78,8 +81,10 @@ NOT_ENFORCED = problem(
     id="bimi/dmarc-not-enforced",
     verdict=Verdict.WARN,
     title="A BIMI record without an enforced DMARC policy",
-    meaning="Receivers show the logo only where DMARC says quarantine or reject for all mail.",
-    fix="Raise the DMARC policy to quarantine, then reject, or remove the BIMI record.",
+    meaning="Receivers show the logo only where DMARC says quarantine or reject for all mail of the domain "
+    "and of its subdomains.",
+    fix="Publish a DMARC policy of quarantine, then reject, in p= and in sp= where there is one, or remove "
+    "the BIMI record.",
     source=_GMAIL,
 )
 
@@ -97,59 +102,55 @@ def _question(place: str) -> Question:
     return Question(f"default._bimi.{place}", "TXT")
 
 
-def _policy_question(place: str) -> Question:
-    return Question(f"_dmarc.{place}", "TXT")
-
-
 def _records(answer: Answer) -> list[str]:
     values = answer.values if answer.status is Status.OK else ()
     return [value for value in values if bimi.announces(value)]
 
 
 def ask(domain: Domain, seen: Records) -> Iterator[Question]:
-    """The record, where it stands, and the DMARC record it depends on."""
+    """The record, where it stands, and the DMARC records it depends on."""
     for place in _places(domain):
-        yield (question := _question(place))
-        answer = seen_answer(seen, question)
+        yield (asked := _question(place))
+        answer = seen_answer(seen, asked)
         if not answer.known:
             return
         if _records(answer):
-            yield _policy_question(place)
+            yield Question(domain.name, "MX")
+            yield from (asked for _, asked in walk(domain.name))
             return
 
 
 def judge(domain: Domain, seen: Records) -> Judgement:
     """``evaluation`` holds the addresses of the logo and its certificate."""
     for place in _places(domain):
-        question = _question(place)
-        answer = seen_answer(seen, question)
+        asked = _question(place)
+        answer = seen_answer(seen, asked)
         if not answer.known:
-            return Judgement(State.UNKNOWN, (unknown(UNKNOWN, seen, question),))
+            return Judgement(State.UNKNOWN, (unknown(UNKNOWN, seen, asked),))
         if records := _records(answer):
-            return _judged(place, records, seen)
-    question = _question(domain.name)
-    return Judgement(State.MISSING, (Finding(NONE, evidence(question, seen_answer(seen, question))),))
+            return _judged(domain, asked, records, seen)
+    asked = _question(domain.name)
+    return Judgement(State.MISSING, (Finding(NONE, evidence(asked, seen_answer(seen, asked))),))
 
 
-def _judged(place: str, records: list[str], seen: Records) -> Judgement:
-    question = _question(place)
-    answer = seen_answer(seen, question)
-    fact = evidence(question, answer, "; ".join(records[:4]))
+def _judged(domain: Domain, asked: Question, records: list[str], seen: Records) -> Judgement:
+    answer = seen_answer(seen, asked)
+    fact = evidence(asked, answer, "; ".join(records[:4]))
     if len(records) > 1:
         best = min(records[:_MOST_RECORDS], key=_lacks)
-        fix = keep(question, answer, best) if not bimi.record(best).problems else ""
+        fix = keep(asked, answer, best) if not bimi.record(best).problems else ""
         return Judgement(State.INVALID, (Finding(SEVERAL, fact, f"{len(records)} records", fix),))
     record = bimi.record(records[0])
     told = {"location": printable(record.location), "authority": printable(record.authority)}
     if record.problems:
         meant = bimi.repaired(records[0])
-        fix = pasted(question, answer, meant) if meant else ""
+        fix = pasted(asked, answer, meant) if meant else ""
         finding = Finding(SYNTAX, fact, printable("; ".join(record.problems)), fix)
         return Judgement(State.INVALID, (finding,), told)
     if record.declines:
         return Judgement(State.VALID, (Finding(DECLINED, fact),), told)
     findings = [Finding(BARE, fact)] if not record.authority else []
-    findings += _policy(place, seen)
+    findings += _policy(domain, seen)
     return Judgement(state(findings), tuple(findings), told)
 
 
@@ -159,20 +160,32 @@ def _lacks(text: str) -> tuple[bool, bool, bool]:
     return bool(record.problems), not record.location, not record.authority
 
 
-def _policy(place: str, seen: Records) -> Iterator[Finding]:
-    """What the domain's own DMARC record says against a logo; an inherited policy is the DMARC check's."""
-    question = _policy_question(place)
-    found = [tags.read(value) for value in seen.of(question.name, question.type)]
-    policies = [each for each in found if each.pairs[:1] == (("v", "DMARC1"),)]
-    if len(policies) != 1:
+def _policy(domain: Domain, seen: Records) -> Iterator[Finding]:
+    """What DMARC asks of the domain, and of the organization whose logo it is, against a logo."""
+    found = discover(domain.name, seen)
+    if found.failed:
+        yield unknown(UNKNOWN, seen, question(found.failed[0]))
         return
-    policy = policies[0].values
-    wanted = policy.get("p", "").lower()
-    weak = "p=none" if wanted not in {"quarantine", "reject"} else ""
-    if policy.get("t", "").lower() == "y":
-        weak = weak or "t=y"
-    if wanted == "quarantine" and policy.get("pct", "100") != "100":
-        weak = weak or f"pct={policy['pct'][:10]}"
-    if weak:
-        record = "; ".join(f"{name}={value}" for name, value in policies[0].pairs[:20])
-        yield Finding(NOT_ENFORCED, evidence(question, seen_answer(seen, question), record), printable(weak))
+    if found.record_at is None:
+        asked = question(domain.name)
+        yield Finding(NOT_ENFORCED, evidence(asked, seen_answer(seen, asked)), "no DMARC record")
+        return
+    for place in dict.fromkeys((found.record_at, found.org)):
+        records = kept(place, seen)
+        if len(records) == 1 and (weak := _weakness(records[0], whole=place == found.org)):
+            asked = question(place)
+            fact = evidence(asked, seen_answer(seen, asked), records[0].text)
+            yield Finding(NOT_ENFORCED, fact, weak if place == domain.name else f"{place}: {weak}")
+            return
+
+
+def _weakness(record: Record, *, whole: bool) -> str:
+    """What keeps a record from enforcing; `whole`: for all names below it as well."""
+    if record.p is None or record.p is Policy.NONE:
+        return "p=none"
+    if whole and record.sp is Policy.NONE:
+        return "sp=none"
+    if record.testing:
+        return "t=y"
+    partly = Policy.QUARANTINE in (record.p, record.sp) and record.pct != _ALL
+    return f"pct={record.pct}" if partly else ""
