@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from probe.cli import main
+from probe.cli._files import check_writable, write_whole
 from probe.cli._output import exit_code
 from probe.render import every, find
 from probe.rules import Verdict
@@ -81,6 +84,91 @@ def test_two_reports_are_not_written_to_one_file(
     code, out, err = run(*words)
     assert (code, out) == (2, "")
     assert "are one file; give two names" in err
+
+
+@pytest.mark.parametrize("through", ["pipe", "link"])
+def test_a_pipe_is_written_to_and_stays_a_pipe(through: str, run: Run, tmp_path: Path) -> None:
+    pipe, link = tmp_path / "pipe.json", tmp_path / "link.json"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert run("explain", REPLY, "-o", pipe if through == "pipe" else link)[0] == 1
+        assert json.loads(os.read(reader, 1 << 20))["verdict"] == "fail"
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+    assert link.is_symlink()
+
+
+def test_a_device_is_written_to_and_stays_a_device() -> None:
+    """A terminal: a device that can be made without being root, and nothing is lost with it."""
+    controller, terminal = os.openpty()
+    try:
+        name = os.ttyname(terminal)
+        check_writable("--write-fail", name)
+        write_whole(Path(name), [b"line,", b"reason"])
+        assert os.read(controller, 1 << 16) == b"line,reason"
+        assert Path(name).is_char_device()
+    finally:
+        os.close(controller)
+        os.close(terminal)
+
+
+def test_the_file_behind_a_link_is_replaced_and_the_link_stays(run: Run, tmp_path: Path) -> None:
+    behind, link = tmp_path / "there" / "kept.json", tmp_path / "link.json"
+    link.symlink_to(behind)
+    code, _, err = run("explain", REPLY, "-o", link)
+    assert (code, f"the directory {behind.parent} does not exist" in err) == (2, True)
+    behind.parent.mkdir()
+    assert run("explain", REPLY, "-o", link)[0] == 1
+    assert link.is_symlink()
+    assert json.loads(behind.read_text())["verdict"] == "fail"
+    assert list(behind.parent.iterdir()) == [behind]
+
+
+def test_what_is_neither_a_file_nor_a_pipe_is_refused(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # the name of a socket is at most 107 bytes long
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("here.json")
+        code, out, err = run("explain", REPLY, "-o", "here.json")
+    assert (code, out) == (2, "")
+    assert "is neither a file nor a pipe" in err
+    assert Path("here.json").is_socket()
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("x" * 300 + ".json", "File name too long"), ("loop.json", "symbolic links"), ("a\0b.json", "null")],
+)
+def test_a_name_that_no_file_can_have_is_refused(
+    name: str, words: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("loop.json").symlink_to("loop.json")
+    for option in ("-o", "--write-pass"):
+        asked = ("explain", REPLY) if option == "-o" else ("preflight", "list.csv")
+        code, out, err = run(*asked, option, name)
+        assert (code, out) == (2, "")
+        assert words in err
+
+
+def test_a_name_may_be_as_long_as_names_can_be(run: Run, tmp_path: Path) -> None:
+    longest = tmp_path / ("x" * 250 + ".json")
+    assert run("explain", REPLY, "-o", longest)[0] == 1
+    assert list(tmp_path.iterdir()) == [longest]
+
+
+def test_nothing_is_left_behind_where_a_file_was_not_written(tmp_path: Path) -> None:
+    def interrupted() -> Iterator[bytes]:
+        yield b"a password"
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_whole(tmp_path / "list.csv", interrupted())
+    assert list(tmp_path.iterdir()) == []
 
 
 # -- in which bytes ------------------------------------------------------------------------------------

@@ -54,12 +54,35 @@ def warn_of_readers(path: Path) -> None:
 def check_writable(option: str, file: str) -> None:
     """Refuses a file that could not be written in the end, before anything is sent."""
     path = Path(file)
-    if path.is_dir():
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        mode = stat.S_IFREG  # what is not there yet will be a file
+    except (OSError, ValueError) as problem:
+        refuse(f"{option} {file}: {getattr(problem, 'strerror', None) or problem}")
+    if stat.S_ISDIR(mode):
         refuse(f"{option} {file} is a directory; give a file name")
-    if not path.parent.is_dir():
-        refuse(f"{option} {file}: the directory {path.parent} does not exist")
-    if not os.access(path.parent, os.W_OK):
-        refuse(f"{option} {file}: the directory {path.parent} cannot be written to")
+    if _flows(mode):
+        if not os.access(path, os.W_OK):
+            refuse(f"{option} {file} cannot be written to")
+        return
+    if not stat.S_ISREG(mode):
+        refuse(f"{option} {file} is neither a file nor a pipe; give a file name")
+    folder = _led_to(path).parent
+    if not folder.is_dir():
+        refuse(f"{option} {file}: the directory {folder} does not exist")
+    if not os.access(folder, os.W_OK):
+        refuse(f"{option} {file}: the directory {folder} cannot be written to")
+
+
+def _flows(mode: int) -> bool:
+    """Whether it is a pipe, a terminal or a null device: bytes are sent there, and nothing is replaced."""
+    return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)
+
+
+def _led_to(path: Path) -> Path:
+    """What a link leads to: the file behind it is replaced, and the link stays."""
+    return path.resolve() if path.is_symlink() else path
 
 
 def check_apart(written: Sequence[tuple[str, str]], read: Iterable[str]) -> None:
@@ -80,15 +103,29 @@ def _same(one: str, other: str) -> bool:
 
 
 def write_whole(path: Path, pieces: Iterable[bytes]) -> None:
-    """The file appears whole or not at all, readable by its owner alone: some hold passwords."""
-    temporary = ""
+    """The file appears whole or not at all, readable by its owner alone: some hold passwords.
+
+    A pipe or a device gets the bytes as it is: putting a file in its place would destroy it.
+    """
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = file.name
-            file.writelines(pieces)
-        Path(temporary).replace(path)
+        if path.exists() and _flows(path.stat().st_mode):
+            with path.open("wb") as opened:
+                opened.writelines(pieces)
+        else:
+            _replace(_led_to(path), pieces)
     except OSError as problem:
-        with contextlib.suppress(OSError):
-            Path(temporary).unlink()
         say(f"probe: {path} could not be written: {problem.strerror}")
         raise typer.Exit(4) from None
+
+
+def _replace(path: Path, pieces: Iterable[bytes]) -> None:
+    """Puts a new file in the place of one; nothing of it is left behind where that fails."""
+    # A name of its own, not one made of the file's: that may be as long as names can be.
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".probe-", delete=False) as file:
+        try:
+            file.writelines(pieces)
+            file.close()
+            Path(file.name).replace(path)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise
