@@ -146,17 +146,23 @@ def test_a_light_command_imports_nothing_heavy(arguments: list[str]) -> None:
     assert ran.stderr.endswith("heavy: "), ran.stderr
 
 
-def test_who_interrupts_the_first_imports_sees_no_traceback() -> None:
+@pytest.mark.parametrize("imported", ["probe.cli", "typer", "probe.run.explain"])
+@pytest.mark.parametrize(("number", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_who_ends_the_program_while_it_is_imported_sees_no_traceback(
+    imported: str, number: str, code: int
+) -> None:
     program = (
-        "import sys\n"
-        "class Interrupted:\n"
+        "import os, signal, sys\n"
+        "class Ending:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name == 'typer': raise KeyboardInterrupt\n"
-        "sys.meta_path.insert(0, Interrupted())\n"
-        "import runpy; runpy.run_module('probe', run_name='__main__')\n"
+        f"        if name == '{imported}': os.kill(os.getpid(), signal.{number})\n"
+        "sys.meta_path.insert(0, Ending())\n"
+        "import runpy; runpy.run_module('probe', run_name='__main__', alter_sys=True)\n"
     )
-    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert (ran.returncode, ran.stdout, ran.stderr) == (130, "", "probe: interrupted\n")
+    words = [sys.executable, "-c", program, "explain", "550 no"]
+    ran = subprocess.run(words, capture_output=True, text=True, check=False)
+    said = {130: "probe: interrupted\n", 143: "probe: terminated\n"}
+    assert (ran.returncode, ran.stdout, ran.stderr) == (code, "", said[code])
 
 
 def test_every_name_of_the_public_api_is_there() -> None:

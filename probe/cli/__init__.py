@@ -13,11 +13,9 @@ import gc
 import importlib
 import os
 import pkgutil
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Any, NoReturn, TextIO
 
 import typer
@@ -129,7 +127,6 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         # A terminal that cannot show a character gets an escape, not a traceback.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    signal.signal(signal.SIGTERM, _terminated)
     words = _as_typed(sys.argv[1:] if arguments is None else arguments)
     try:
         _run(words)
@@ -187,10 +184,6 @@ def _as_typed(arguments: Sequence[str]) -> list[str]:
         os.fsencode(word).decode("utf-8", "surrogateescape") if not word.isascii() else word
         for word in arguments
     ]
-
-
-def _terminated(_number: int, _frame: FrameType | None) -> NoReturn:
-    _end("terminated", 143)
 
 
 def _end(message: str, code: int) -> NoReturn:
