@@ -237,6 +237,12 @@ def test_the_list_is_told_in_one_report(played: Played) -> None:
     )
 
 
+def test_the_cause_of_the_list_is_that_of_its_widest_group(played: Played) -> None:
+    said = played[2]["fleet inboxes"].findings[0].rule
+    expired = played[2]["creds i005@d05.example"].findings[0].rule  # 45 inboxes of mail.own.test
+    assert (said.id, said.cause, said.source) == ("preflight/no-go", expired.cause, expired.source)
+
+
 # -- safety --------------------------------------------------------------------------------------------
 
 

@@ -14,7 +14,7 @@ from itertools import islice
 
 from probe.checks._suffixes import organizational
 from probe.facts import Ending, Stage
-from probe.rules import Cause, Finding, Report, Verdict
+from probe.rules import Cause, Finding, Report, Source, Verdict
 
 __all__ = ["Group", "Problem", "Seen", "groups", "seen"]
 
@@ -32,7 +32,7 @@ _LOOKUPS = ("session/submission-", "session/domain-")
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A finding in a few words; `scope` is where it is mended by its nature."""
+    """A finding in a few words; `scope` is where it is mended by its nature, `source` what says so."""
 
     id: str
     verdict: Verdict
@@ -40,6 +40,8 @@ class Problem:
     fix: str
     scope: str
     detail: str = ""
+    cause: Cause = Cause.UNKNOWN
+    source: Source | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,8 @@ class Group:
     subjects: tuple[str, ...]
     title: str
     fix: str
+    cause: Cause
+    source: Source | None
 
     def __str__(self) -> str:
         inboxes = f"{self.count} inbox{'' if self.count == 1 else 'es'}"
@@ -92,7 +96,8 @@ def seen(report: Report, *, host: str = "", provider: str = "") -> Seen:
 def _problem(finding: Finding, inbox: str) -> Problem:
     rule = finding.rule
     fix = finding.fix or rule.fix
-    return Problem(rule.id, rule.verdict, rule.title, fix, _scope(finding, inbox), finding.detail)
+    scope = _scope(finding, inbox)
+    return Problem(rule.id, rule.verdict, rule.title, fix, scope, finding.detail, rule.cause, rule.source)
 
 
 def _scope(finding: Finding, inbox: str) -> str:
@@ -228,4 +233,15 @@ def _by(members: _Members, units: Sequence[str]) -> dict[str, list[tuple[Seen, P
 
 def _group(problem: Problem, scope: str, name: str, inboxes: Sequence[str]) -> Group:
     subjects = tuple(islice(inboxes, MOST_SUBJECTS))
-    return Group(problem.id, problem.verdict, scope, name, len(inboxes), subjects, problem.title, problem.fix)
+    return Group(
+        problem.id,
+        problem.verdict,
+        scope,
+        name,
+        len(inboxes),
+        subjects,
+        problem.title,
+        problem.fix,
+        problem.cause,
+        problem.source,
+    )

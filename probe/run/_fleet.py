@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from probe import catalogue
 from probe.judge.groups import Group, Seen, groups
-from probe.rules import Finding, Report, Verdict
+from probe.rules import Finding, Report, Rule, Verdict
 from probe.run._lanes import refusals
 
 __all__ = ["Ended", "concluded", "group_as_told"]
@@ -87,12 +87,23 @@ def _findings(counts: Mapping[str, int], shared: Sequence[Group], ended: Ended) 
     causes = [str(one) for one in shared if one.verdict.rank >= Verdict.WAIT.rank]
     if counts["no_go"]:
         words = f"{counts['no_go']} of {counts['probed']} inboxes"
-        yield Finding(catalogue.rule("preflight/no-go"), told, "\n".join((words, *causes[:12])))
+        yield Finding(_no_go(shared), told, "\n".join((words, *causes[:12])))
     elif counts["not_known"]:
         words = f"{counts['not_known']} of {counts['probed']} inboxes"
         yield Finding(catalogue.rule("preflight/not-all-known"), told, "\n".join((words, *causes[:12])))
     elif not ended.stopped:
         yield Finding(catalogue.rule("preflight/go"), told)
+
+
+def _no_go(shared: Sequence[Group]) -> Rule:
+    """The rule with the cause of the widest group that fails, as the list has none of its own."""
+    rule = catalogue.rule("preflight/no-go")
+    widest = next(
+        (group for group in shared if group.verdict is Verdict.FAIL), None
+    )  # the widest stand first
+    if widest is None:
+        return rule
+    return replace(rule, cause=widest.cause, source=widest.source or rule.source)
 
 
 def _named(counted: Mapping[Verdict, int]) -> dict[str, int]:
