@@ -352,6 +352,51 @@ def test_what_is_handed_out_asks_for_no_more_than_today(tags_said: list[str]) ->
             assert all(map(operator.le, asked_of(followed), asked_of(today))), followed.text
 
 
+PARKED: Zone = {"example.com": {"TXT": ["v=spf1 -all"], "MX": ["0 ."]}}
+
+
+@pytest.mark.parametrize(
+    ("zone", "name", "first"),
+    [
+        (PARKED, "example.com", "_dmarc.example.com: v=DMARC1; p=reject"),
+        ({"example.com": {"TXT": ["v=spf1 -all"]}}, "example.com", "_dmarc.example.com: v=DMARC1; p=reject"),
+        (
+            {"example.com": {"TXT": ["v=spf1 -all"], "MX": ["1 mx.example.com"]}},
+            "example.com",
+            "_dmarc.example.com: v=DMARC1; p=reject; rua=mailto:dmarc-reports@example.com",
+        ),
+        ({"example.com": {"MX": ["0 ."]}}, "example.com", "_dmarc.example.com: v=DMARC1; p=none"),
+        (
+            {"news.example.com": {"TXT": ["v=spf1 -all"]}},
+            "news.example.com",
+            "_dmarc.example.com: v=DMARC1; p=none; rua=mailto:dmarc-reports@example.com",
+        ),
+        (
+            {"news.example.co.uk": {"TXT": ["v=spf1 mx -all"]}},
+            "news.example.co.uk",
+            "_dmarc.example.co.uk: v=DMARC1; p=none; rua=mailto:dmarc-reports@example.co.uk",
+        ),
+        (
+            {**PARKED, "a.example.com": {"MX": ["1 mx.b.com"]}},
+            "a.example.com",
+            "_dmarc.example.com: v=DMARC1; p=none",
+        ),
+    ],
+)
+def test_the_first_record_can_be_published_as_it_is(zone: Zone, name: str, first: str) -> None:
+    found, _ = audit(zone, name)
+    (finding,) = found.findings
+    where, _, text = first.partition(": ")
+    assert (finding.fix.split()[1], pasted(finding.fix)) == (f"{where}.", text)
+    followed, _ = audit({**zone, where: {"TXT": [text]}}, name)
+    assert worst_of(followed) <= list(Verdict).index(Verdict.NOTE)
+
+
+def test_a_parked_domain_is_not_told_to_read_reports_where_no_mail_comes() -> None:
+    found, _ = audit({**PARKED, **record("v=DMARC1; p=reject")})
+    assert [(finding.rule.id, finding.fix) for finding in found.findings] == [("dmarc/no-reports", "")]
+
+
 @pytest.mark.parametrize(
     ("today", "problem", "then"),
     [

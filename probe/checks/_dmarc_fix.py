@@ -6,8 +6,9 @@ import re
 
 from probe.checks import _suffixes
 from probe.checks._dmarc_discovery import question
-from probe.checks._evidence import address_questions, failures, nonexistent, pasted, seen_answer
+from probe.checks._evidence import address_questions, addresses, failures, nonexistent, pasted, seen_answer
 from probe.checks._slips import meant_word
+from probe.checks._spf_result import sends_nothing
 from probe.checks.mx import null
 from probe.facts import Question, Records
 from probe.grammar import dmarc
@@ -104,8 +105,11 @@ def _completed(name: str, seen: Records, text: str, **changes: str) -> str:
 
 
 def _takes_no_mail(name: str, seen: Records) -> bool:
-    """Whether no mail can be sent to a domain: it says so, does not exist, or names no host for it."""
+    """Whether no mail can be sent to a domain: it says so, should say so (it sends none), or has no host."""
     if null(name, seen) or nonexistent(seen, name):
         return True
-    targets = (Question(name, "MX"), *address_questions(name))
-    return not failures(seen, targets) and not any(seen.of(name, asked.type) for asked in targets)
+    exchange = Question(name, "MX")
+    if failures(seen, [exchange]) or seen.of(name, "MX"):
+        return False
+    unreached = not failures(seen, address_questions(name)) and not addresses(seen, name)
+    return unreached or sends_nothing(seen.of(name, "TXT"))

@@ -54,6 +54,15 @@ RULES: tuple[Rule, ...] = (
         predicts=_REFUSALS,
     ),
     _rule(
+        "unguarded",
+        _WARN,
+        "A domain that sends no mail has no DMARC record",
+        "Its SPF record says that all mail in its name is forged; without a policy receivers may still deliver"
+        " it.",
+        "Publish a record at _dmarc with p=reject: there is no mail that it could stop.",
+        _POLICY,
+    ),
+    _rule(
         "apex-record",
         _FAIL,
         "The DMARC record stands at the domain itself",

@@ -25,6 +25,7 @@ from probe.checks._dmarc_fix import completed, line, meant_tag, repaired
 from probe.checks._dmarc_rules import RULE, RULES
 from probe.checks._evidence import evidence, printable, seen_answer, state, unknown, zone_line
 from probe.checks._once import asked_once, once
+from probe.checks._spf_result import sends_nothing
 from probe.checks.mx import null
 from probe.facts import Question, Records, Status
 from probe.grammar import dmarc
@@ -51,6 +52,8 @@ def ask(domain: Domain, seen: Records) -> Iterator[Question]:
     yield Question(envelope, "TXT")
     if seen.answers.keys() >= walks.keys():
         found = discover(name, seen)
+        if found.record is None or (found.record_at == name and not found.record.rua):
+            yield Question(_suffixes.organizational(name), "MX")  # a report address to propose
         if found.record is not None and found.record_at is not None:
             for where in _report_domains(found.record):
                 yield Question(where, "MX")
@@ -192,10 +195,24 @@ def _absent(name: str, found: Discovery, seen: Records) -> Iterator[Finding]:
         fix = line(name, seen, misplaced[0], "Publish instead: ")
         yield Finding(RULE["apex-record"], evidence(apex, seen_answer(seen, apex), misplaced[0]), name, fix)
     elif not any(dmarc.resembles(value) for value in answer.values) and not answer.aliases:
-        detail = (
-            "the domain does not exist" if exists(name, seen) is False else f"asked: {len(found.asked)} names"
-        )
-        yield Finding(RULE["missing"], evidence(asked, answer), detail, line(name, seen, words="Publish: "))
+        yield _missing(name, found, seen)
+
+
+def _missing(name: str, found: Discovery, seen: Records) -> Finding:
+    """The finding, with a record for the organizational domain: one below it would make the name its own.
+
+    A domain that sends nothing has no mail to lose, so it may begin with p=reject.
+    """
+    asked = question(name)
+    home = _suffixes.organizational(name)
+    silent = sends_nothing(seen.of(name, "TXT"))
+    gone = exists(name, seen) is False
+    detail = "the domain does not exist" if gone else f"asked: {len(found.asked)} names"
+    begin = Policy.REJECT if silent and home == name else Policy.NONE
+    fix = line(home, seen, words="Publish: ", p=str(begin))
+    return Finding(
+        RULE["unguarded" if silent else "missing"], evidence(asked, seen_answer(seen, asked)), detail, fix
+    )
 
 
 def _inheritance(name: str, found: Discovery, facts: _Published, seen: Records) -> Iterator[Finding]:
