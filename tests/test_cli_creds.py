@@ -95,7 +95,10 @@ REFUSED = [
     (["creds", "ada@example.test", "--password-command", "pass 'a"], "a quote that is not closed"),
     (["scenarios", "list", "/tmp/*"], "no scenario matches /tmp/*"),
     (["scenarios", "list", "nothing**"], "no scenario matches nothing**"),
-    (["creds", "ada@example.test", "--password-command", "/nonexistent/x"], "the password command failed"),
+    (
+        ["creds", "ada@example.test", "--password-command", "/nonexistent/x"],
+        "the password command cannot be run: No such file or directory",
+    ),
     (["creds", "ada", "--password-env", "PW"], "is not an address"),
     (["creds", "ada@ex ample.test", "--password-env", "PW"], "no domain name"),
     (["creds", "ada@", "--password-env", "PW"], "the domain is missing"),
@@ -142,6 +145,15 @@ def test_what_cannot_work_is_refused_with_a_sentence_and_sends_nothing(
     assert ran.returncode == 2, ran
     assert ran.stdout == ""
     assert sentence in " ".join(ran.stderr.split())
+
+
+def test_a_machine_without_a_keyring_is_told_what_else_there_is() -> None:
+    pytest.importorskip("keyring", reason="the extra is not installed")
+    words = ("creds", "ada@example.test", "--password-keyring", "mail")
+    ran = probe(*words, PYTHON_KEYRING_BACKEND="keyring.backends.fail.Keyring")
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert "this machine has no keyring that can be used" in ran.stderr
+    assert "Error" not in ran.stderr
 
 
 @pytest.mark.parametrize(

@@ -44,8 +44,12 @@ def command(line: str, *, quiet: bool) -> str:
         ran = subprocess.run(  # noqa: S603 - the operator's own
             words, stdin=closed, stdout=subprocess.PIPE, stderr=closed, check=False, timeout=_PATIENCE
         )
-    except (OSError, ValueError, subprocess.TimeoutExpired) as problem:
-        raise ValueError(f"failed: {type(problem).__name__}") from None
+    except OSError as problem:
+        raise ValueError(f"cannot be run: {problem.strerror}") from None
+    except subprocess.TimeoutExpired:
+        raise ValueError(f"was not done within {_PATIENCE} s") from None
+    except ValueError:
+        raise ValueError("holds a NUL, which no command can carry") from None
     if ran.returncode:
         raise ValueError(f"ended with code {ran.returncode}")
     return text(ran.stdout)
@@ -69,8 +73,13 @@ def keyring(service: str, user: str) -> str:
         raise ValueError("needs an extra: pip install 'probe-smtp[keyring]'") from None
     try:
         secret = kept.get_password(service, user)
+    except kept.errors.NoKeyringError:
+        raise ValueError(
+            "cannot be looked into: this machine has no keyring that can be used, as a desktop session has; "
+            "keep the password in a file of your own, or print it by a command"
+        ) from None
     except kept.errors.KeyringError as problem:
-        raise ValueError(f"failed: {type(problem).__name__}") from None
+        raise ValueError(f"gave nothing: {problem or type(problem).__name__}") from None
     return str(secret or "")
 
 
