@@ -126,6 +126,37 @@ def test_fixes_are_records_to_paste() -> None:
     assert found.fixes["mx/implicit"] == "example.test. IN MX 10 example.test."
 
 
+@pytest.mark.parametrize(
+    ("domain", "host", "meant"),
+    [
+        ("example.test", "mail.example.test.example.test", "example.test. IN MX 10 mail.example.test."),
+        ("example.test", "example.test.example.test", "example.test. IN MX 10 example.test."),
+        ("example.test", "smtp.google.com.example.test", "example.test. IN MX 10 smtp.google.com."),
+        (
+            "news.example.test",
+            "mail.example.test.example.test",
+            "news.example.test. IN MX 10 mail.example.test.",
+        ),
+        (
+            "example.test",
+            "203.0.113.7.example.test",
+            "mail.example.test. IN A 203.0.113.7\nexample.test. IN MX 10 mail.example.test.",
+        ),
+        ("example.test", "10.0.0.1.example.test", ""),
+        ("example.test", "mail.host.example.test", ""),
+        ("example.test", "mail.host.test", ""),
+    ],
+)
+def test_a_final_dot_that_is_missing_is_seen(domain: str, host: str, meant: str) -> None:
+    found = audit("mx", domain, f"{domain} MX 10 {host}")
+    assert found.ids == ["mx/no-address", "mx/unreachable"]
+    fix = found.fixes["mx/no-address"]
+    assert (
+        fix.removeprefix("A final dot is missing, so the name of the zone was added to the host. Write:\n")
+        == meant
+    )
+
+
 SILENT = "example.test TXT v=spf1 -all"
 
 

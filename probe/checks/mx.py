@@ -40,6 +40,10 @@ from probe.rules import Finding, Rule, State
 __all__ = ["FOLLOWED", "RULES", "Exchange", "ask", "exchanges", "hosts", "judge", "null"]
 
 
+# What a name without its final dot in a zone file comes to.
+_NO_DOT = "A final dot is missing, so the name of the zone was added to the host. Write"
+
+
 @dataclass(frozen=True, slots=True)
 class Exchange:
     """One MX record: its preference and its host, without final dot (empty: the null MX)."""
@@ -53,13 +57,17 @@ class Exchange:
     @property
     def literal(self) -> bool:
         """Whether the host is an IP address."""
-        if ":" not in self.host and not self.host[-1:].isdigit():
-            return False
-        try:
-            ipaddress.ip_address(self.host)
-        except ValueError:
-            return False
-        return True
+        return _is_address(self.host)
+
+
+def _is_address(text: str) -> bool:
+    if ":" not in text and not text[-1:].isdigit():
+        return False
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 class _Read(NamedTuple):
@@ -206,6 +214,27 @@ class _Published:
         place = policy_question(self.domain).name
         return f"First add mx: {printable(host)} to {place} and give its record a new id; then:\n{line}"
 
+    def named(self, preference: int, address: str) -> str:
+        """A name for the server at an address, and an MX record that names it; empty where nobody gets there."""
+        if not routable(address):
+            return ""
+        server = f"mail.{self.domain}"
+        line = zone_line(server, "AAAA" if ":" in address else "A", address)
+        return f"{line}\n{self.moved(preference, server)}"
+
+    def meant(self, exchange: Exchange) -> str:
+        """The fix for a host to which a zone file added the name of the zone; empty where it did not."""
+        labels = self.domain.split(".")
+        for origin in (".".join(labels[at:]) for at in range(len(labels) - 1)):
+            meant = exchange.host.removesuffix(f".{origin}")
+            if meant == exchange.host:
+                continue
+            if _is_address(meant):
+                return self.named(exchange.preference, meant)
+            if f".{meant}".endswith(f".{origin}") or recognise((meant,)) is not None:
+                return f"{_NO_DOT}:\n{self.moved(exchange.preference, meant)}"
+        return ""
+
     def findings(self) -> Iterator[Finding]:
         preferred = {each.host: each for each in reversed(self.found)}
         yield from self._records()
@@ -227,10 +256,7 @@ class _Published:
             yield from self._repeated(named)
         for each in named[:FOLLOWED]:
             if each.literal:
-                server = f"mail.{self.domain}"
-                address = zone_line(server, "AAAA" if ":" in each.host else "A", each.host)
-                fix = f"{address}\n{self.moved(each.preference, server)}"
-                yield self.told(rules.LITERAL, each.host, each, fix=fix)
+                yield self.told(rules.LITERAL, each.host, each, fix=self.named(each.preference, each.host))
             elif each.host == "localhost":
                 yield self.told(rules.PRIVATE, each.host, each)
         if len(different) > FOLLOWED:
@@ -297,4 +323,5 @@ def _host(published: _Published, exchange: Exchange, found: Sequence[str]) -> It
     elif failed := failures(seen, asked):
         yield unknown(rules.UNKNOWN, seen, failed[0])
     else:
-        yield Finding(rules.NO_ADDRESS, evidence(asked[0], first), printable(host))
+        fix = published.meant(exchange)
+        yield Finding(rules.NO_ADDRESS, evidence(asked[0], first), printable(host), fix)
