@@ -83,11 +83,14 @@ def wilson(hits: int, of: int, z: float = 1.96) -> float:
 
 @dataclass(slots=True)
 class Bad:
-    """An address that should not be written to again, and why."""
+    """An address that should not be written to again, and why.
+
+    `reply` is what was said of it first: bytes are those of a log, with what the log has around a reply.
+    """
 
     cause: Cause
     rule: str
-    reply: str
+    reply: str | bytes
     count: int = 0
     hour: int = 0
 
@@ -131,7 +134,7 @@ class Fleet:
         if domain in self.accepted or len(self.accepted) < MAX_DOMAINS:
             self.accepted[domain] += 1
 
-    def suppress(self, address: str, cause: Cause, rule: str, reply: str, hour: int = 0) -> None:
+    def suppress(self, address: str, cause: Cause, rule: str, reply: str | bytes, hour: int = 0) -> None:
         """Remembers an address that does not exist (any more)."""
         bad = self.bad.get(address)
         if bad is None:

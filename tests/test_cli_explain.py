@@ -270,6 +270,7 @@ def test_a_log_becomes_patterns_counts_and_a_list_of_the_dead(tmp_path: Path) ->
     rows = list(csv.DictReader(io.StringIO(suppress.read_text(encoding="utf-8"))))
     assert len(rows) == 30  # only what was refused for good, and not on a guess
     assert {row["cause"] for row in rows} == {"recipient_unknown"}
+    assert all(row["reply"] == f"550 5.1.1 <{row['address']}>: User unknown" for row in rows)
     assert "30 addresses" in err
 
 
@@ -310,6 +311,17 @@ def test_a_spreadsheet_takes_no_cell_for_a_formula(formula: str, tmp_path: Path)
     told = {"reply": "550 5.1.1 User unknown", "recipient": f"{formula}@corp.example"}
     explain("-", "-o", str(file), stdin=json.dumps(told) + "\n")
     assert file.read_text(encoding="utf-8").splitlines()[1].startswith(f"'{formula.strip()}@")
+
+
+def test_the_list_of_the_dead_holds_what_was_said_of_each(tmp_path: Path) -> None:
+    file = tmp_path / "s.csv"
+    said = {
+        f"{name}@corp.example": f"550 5.1.1 <{name}@corp.example>: unknown 7{name}" for name in ("ada", "bob")
+    }
+    told = [json.dumps({"reply": reply, "recipient": address}) for address, reply in said.items()]
+    explain("-", "-o", str(file), stdin="\n".join(told) + "\n")
+    rows = csv.DictReader(io.StringIO(file.read_text(encoding="utf-8")))
+    assert {row["address"]: row["reply"] for row in rows} == said
 
 
 def test_a_complaint_has_no_reply_and_its_cell_is_empty(tmp_path: Path) -> None:

@@ -12,9 +12,10 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO, NamedTuple
 
+from probe.facts import Stage
 from probe.grammar.delivery import Delivery, codes, spoken, unrepeated
 
-__all__ = ["CHUNK", "Logged", "delivery", "exim", "lines", "postfix", "powermta"]
+__all__ = ["CHUNK", "Logged", "delivery", "exim", "lines", "postfix", "powermta", "reply_of"]
 
 CHUNK = 1024 * 1024
 MAX_LINE = 64 * 1024  # bytes that are kept of a line that goes on; the rest of it is skipped
@@ -298,9 +299,7 @@ _ACTION = {
 
 def delivery(logged: Logged) -> Delivery:
     """A logged line as a `Delivery`."""
-    reply, stage = spoken(logged.said.decode("utf-8", "replace"))
-    code, enhanced = codes(reply)
-    reply = unrepeated(reply, code)
+    reply, stage, code, enhanced = _spoken(logged.said)
     relay = logged.relay.decode("utf-8", "replace")
     return Delivery(
         recipient=logged.recipient.decode("utf-8", "replace"),
@@ -313,3 +312,15 @@ def delivery(logged: Logged) -> Delivery:
         remote_mta="" if relay == "none" else relay.partition("[")[0].rstrip("."),
         at=float(logged.hour * _HOUR),
     )
+
+
+def reply_of(said: bytes) -> str:
+    """What the server said, out of the words that a log has for it."""
+    return _spoken(said)[0]
+
+
+def _spoken(said: bytes) -> tuple[str, Stage | None, str, str]:
+    """The reply, its stage where that is told, its code and enhanced code."""
+    words, stage = spoken(said.decode("utf-8", "replace"))
+    code, enhanced = codes(words)
+    return unrepeated(words, code), stage, code, enhanced

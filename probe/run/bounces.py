@@ -21,6 +21,8 @@ __all__ = ["Pile", "Reading", "explain_delivery"]
 _MAX_READINGS = 20_000
 _MAX_HOSTS = 20_000
 _GROUPS = 15  # kinds of reply that a pile's report shows
+_MOST_SAID = 300  # characters of a reply that are told, and
+_MOST_KEPT = 500  # of what a log has around it too
 _CLUSTERS = 20
 
 
@@ -127,7 +129,7 @@ class Reading:
     """What one kind of reply means at one receiver, found once and used for all that differ in ids only.
 
     `finding` is that of the first; `cause` is what patterns count, `bad` whether the address is to be
-    suppressed, `words` the reply's template where it is told: of what is bad, and of what is unknown.
+    suppressed, `words` the reply's template where it is told: of what is unknown.
     """
 
     finding: Finding
@@ -168,7 +170,8 @@ class Pile:
         recipient = evidence.get("recipient", "")
         host = evidence.get("remote_mta") or evidence.get("mx", "")
         receiver = self._operator(host) or report.facts.get("provider", "") or recipient.rpartition("@")[2]
-        self._add(self._reading(report, receiver), recipient, evidence.get("sender", ""), int(at) // 3600)
+        reading, sender = self._reading(report, receiver), evidence.get("sender", "")
+        self._add(reading, recipient, sender, int(at) // 3600, evidence.get("reply", ""))
 
     def delivery(self, told: Delivery) -> Reading:
         """Counts a delivery that was told in full; how it reads."""
@@ -177,7 +180,7 @@ class Pile:
         known = f"{told.action}|{told.code}|{told.enhanced}|{told.stage}|"
         key = receiver, known.encode() + masked(words.encode("utf-8", "replace"))
         reading = self.readings.get(key) or self._read(key, told)
-        self._add(reading, told.recipient, told.sender, int(told.at) // 3600)
+        self._add(reading, told.recipient, told.sender, int(told.at) // 3600, told.reply)
         return reading
 
     def logged(self, logged: Logged) -> Reading | None:
@@ -196,7 +199,7 @@ class Pile:
             return None
         key = receiver, masked(said.replace(recipient, b"") if recipient else said)
         reading = self.readings.get(key) or self._read(key, maillog.delivery(logged))
-        self._add(reading, recipient.decode("utf-8", "replace"), sender, hour)
+        self._add(reading, recipient.decode("utf-8", "replace"), sender, hour, said)
         return reading
 
     def explained(self, told: Delivery, reading: Reading, *, whole: bool = True) -> Report:
@@ -211,7 +214,7 @@ class Pile:
         subject = told.recipient or told.reply[:120] or told.action
         return Report("reply", subject, (finding,), facts=reading.facts, evaluations=read)
 
-    def _add(self, reading: Reading, recipient: str, sender: str, hour: int) -> None:
+    def _add(self, reading: Reading, recipient: str, sender: str, hour: int, said: str | bytes) -> None:
         self.seen += 1
         reading.group.count += 1
         rule, fleet = reading.finding.rule, self.fleet
@@ -222,7 +225,7 @@ class Pile:
         else:
             self.failed += 1
         if reading.bad and recipient:
-            fleet.suppress(recipient, rule.cause, rule.id, reading.words, hour)
+            fleet.suppress(recipient, rule.cause, rule.id, said[:_MOST_KEPT], hour)
         if rule.cause is Cause.UNKNOWN:
             self._cluster(reading)
 
@@ -241,8 +244,8 @@ class Pile:
             self.groups[key] = group
         bad = self._bad(finding)
         cause = _counted(finding.rule.cause, bad=bad)
-        told = bad or finding.rule.cause is Cause.UNKNOWN
-        words = template(finding.evidence.get("reply", "")[:300]) if told else ""
+        unread = finding.rule.cause is Cause.UNKNOWN
+        words = template(finding.evidence.get("reply", "")[:_MOST_SAID]) if unread else ""
         return Reading(finding, report.facts, cause, bad, words, group)
 
     def _cluster(self, reading: Reading) -> None:
@@ -250,7 +253,7 @@ class Pile:
         if cluster is not None:
             cluster.count += 1
         elif len(self.clusters) < _MAX_READINGS // 10:
-            self.clusters[reading.words] = _Cluster(reading.finding.evidence.get("reply", "")[:300])
+            self.clusters[reading.words] = _Cluster(reading.finding.evidence.get("reply", "")[:_MOST_SAID])
 
     @staticmethod
     def _bad(finding: Finding) -> bool:
@@ -334,7 +337,8 @@ class Pile:
     def suppressed(self) -> Iterator[tuple[str, str, str, int, str]]:
         """The addresses to suppress: address, cause, rule, how often, the reply; in alphabetical order."""
         for address, bad in sorted(self.fleet.bad.items()):
-            yield address, bad.cause.value, bad.rule, bad.count, bad.reply
+            reply = bad.reply if isinstance(bad.reply, str) else maillog.reply_of(bad.reply)
+            yield address, bad.cause.value, bad.rule, bad.count, reply[:_MOST_SAID]
 
     @property
     def verdict(self) -> Verdict:
