@@ -148,7 +148,11 @@ def test_what_is_no_file_is_refused_with_a_sentence(
     ("arguments", "sentence"),
     [
         (("--map", "smtp_user"), "--map takes FIELD=COLUMN"),
-        (("--map", "colour=email"), "there is no such field"),
+        (
+            ("--map", "colour=email"),
+            "there is no such field; fields are email, smtp_host, smtp_port, smtp_user, smtp_password, "
+            "smtp_security, access_token, provider, mail_from\n",
+        ),
         (("--map", "user=Nobody"), "no column 'Nobody'"),
         (("--encoding", "rot13"), "name an encoding"),
         (("--concurrency", "0"), "at least 1"),

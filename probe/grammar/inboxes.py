@@ -74,6 +74,7 @@ _TOLD = (
     "smtp_security",
     "access_token",
     "provider",
+    "mail_from",
 )
 
 # a source is known by columns that only its export has, normalised or as they are written
