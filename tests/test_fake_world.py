@@ -59,7 +59,12 @@ def test_run_ends_with_1_where_something_comes_out_otherwise(tmp_path: Path) -> 
         (("scenarios", "show", "nosuch"), "no such scenario"),
         (("scenarios", "list", "nosuch-*"), "no scenario matches"),
         (("scenarios", "record", "/nonexistent"), "cannot be read"),
-        (("serve", "nosuch"), "no such scenario"),
+        (("serve", "nosuch"), "nosuch: no such scenario; `probe scenarios list` names"),
+        (
+            ("serve", "creds-u*"),
+            "creds-u*: one scenario is wanted, not a pattern; `probe scenarios list 'creds-u*'`",
+        ),
+        (("serve", __file__), f"{__file__}: a scenario is a file whose name ends in .toml"),
         (("serve", "creds-usable", "--port", "65536"), "--port 65536 is no port for a server"),
         (("serve", "creds-usable", "--port", "-1"), "is no port"),
         (("serve", "creds-usable", "creds-usable", "--port", "65535"), "for the first of 2 servers"),

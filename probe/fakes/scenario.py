@@ -262,11 +262,23 @@ def load(name: str | Path) -> Scenario:
         with path.open("rb") as file:
             data = file.read(_MAX_FILE + 1)
     except OSError as error:
-        hint = "" if Path(name).suffix == ".toml" else "; `probe scenarios list` names those there are"
-        raise ScenarioError(f"{name}: no such scenario ({error.strerror}){hint}") from error
+        raise ScenarioError(f"{name}: {_absent(name, error)}") from error
     if len(data) > _MAX_FILE:
         raise ScenarioError(f"{path.name}: larger than 1 MiB")
     return parse(data.decode("utf-8", "replace"), path.stem)
+
+
+def _absent(name: str | Path, error: OSError) -> str:
+    """Why there is no scenario of that name, and what to do."""
+    if Path(name).suffix == ".toml":
+        return f"no such scenario ({error.strerror})"
+    if Path(name).exists():
+        return "a scenario is a file whose name ends in .toml"
+    if any(char in str(name) for char in "*?["):
+        return (
+            f"one scenario is wanted, not a pattern; `probe scenarios list '{name}'` names those that match"
+        )
+    return "no such scenario; `probe scenarios list` names those there are"
 
 
 def load_all(pattern: str = "*") -> tuple[Scenario, ...]:
