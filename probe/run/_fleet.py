@@ -98,9 +98,8 @@ def _findings(counts: Mapping[str, int], shared: Sequence[Group], ended: Ended) 
 def _no_go(shared: Sequence[Group]) -> Rule:
     """The rule with the cause of the widest group that fails, as the list has none of its own."""
     rule = catalogue.rule("preflight/no-go")
-    widest = next(
-        (group for group in shared if group.verdict is Verdict.FAIL), None
-    )  # the widest stand first
+    failing = (group for group in shared if group.verdict is Verdict.FAIL)  # the widest stand first
+    widest = next(failing, None)
     if widest is None:
         return rule
     return replace(rule, cause=widest.cause, source=widest.source or rule.source)
