@@ -79,7 +79,7 @@ def keyring(service: str, user: str) -> str:
             "keep the password in a file of your own, or print it by a command"
         ) from None
     except kept.errors.KeyringError as problem:
-        raise ValueError(f"gave nothing: {problem or type(problem).__name__}") from None
+        raise ValueError(f"gave nothing: {str(problem) or type(problem).__name__}") from None
     return str(secret or "")
 
 
