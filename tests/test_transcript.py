@@ -6,7 +6,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from probe.facts import Certificate, Ending, Fault, Reply, Stage, Status, Tls, Transcript, Turn, escape
+from probe.facts import (
+    Certificate,
+    Ending,
+    Fault,
+    Reply,
+    Stage,
+    Status,
+    Tls,
+    Transcript,
+    Turn,
+    escape,
+    transcript,
+)
 
 words = st.text(max_size=30).map(lambda text: escape(text.encode("utf-8", "replace")))
 replies = st.builds(
@@ -85,12 +97,42 @@ def test_a_turn_is_never_more_than_its_lines(session: Transcript) -> None:
         '-- session colour="red"',
         '-- greeting\n-- fault detail="closed"',
         '-- tls-facts version="TLSv1.3"\n-- certificate names=3',
+        '-- tls-facts version="TLSv1.3"\n-- certificate names=[1]',
+        '-- tls-facts version="TLSv1.3"\n-- certificate names="mx.example.test"',
+        '-- tls-facts version="TLSv1.3"\n-- certificate names=["mx"] not_after=7',
+        '-- tls-facts version="TLSv1.3"\n-- certificate total="7"',
+        "-- tls-facts version=1",
+        '-- tls-facts cipher=["AES"]',
+        '-- tls-facts certificate={"subject": "mx"}',
+        '-- tls-facts version="TLSv1.3" resumed="no"',
+        "-- tls-facts verified=true",
+        '-- tls-facts version="TLSv1.3" "x" "y"',
         "-- session server=" + "[" * 100_000,
     ],
 )
 def test_what_was_not_written_by_us_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"not a line|answer to nothing|does not write"):
+    with pytest.raises(ValueError, match=r"not a line|answer to nothing|does not write|not found"):
         Transcript.parse(text)
+
+
+def test_a_long_flight_is_gone_through_once() -> None:
+    """Every draft is looked at once for its own answer, however many were said before it."""
+    looks = 0
+
+    class Counted(transcript._Draft):
+        @property
+        def answered(self) -> bool:
+            nonlocal looks
+            looks += 1
+            return super().answered
+
+    said = "-- rcpt\nC: RCPT TO:<a@b.test>" + "\n-- rcpt pipelined=true\nC: RCPT TO:<a@b.test>" * 499
+    heard = "\nS: 250 Ok\n!: 250 once more" * 500
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(transcript, "_Draft", Counted)
+        session = Transcript.parse(said + heard)
+    assert looks < 5 * 500
+    assert [turn.unasked for turn in session] == [("250 once more",)] * 500
 
 
 def test_stages() -> None:

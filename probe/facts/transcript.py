@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from probe.facts.records import Status
 from probe.facts.session import Certificate, Ending, Fault, Reply, Stage, Tls, Turn
@@ -140,6 +140,7 @@ class _Reading:
         self.tls: Tls | None = None
         self.stopped = ""
         self.flight: list[_Draft] = []
+        self.answered = 0
         self.turns: list[_Draft] = []
 
     def transcript(self) -> Transcript:
@@ -160,13 +161,9 @@ class _Reading:
         if word == "session":
             self.head = {key: str(value) for key, value in values.items()}
         elif word == "tls-facts":
-            self.tls = Tls(**values)
+            self.tls = _alike(Tls(), values)
         elif word == "certificate" and self.tls is not None:
-            names = tuple(values.pop("names", ()))
-            plain = dict.fromkeys(Certificate.__slots__, "")
-            self.tls = replace(
-                self.tls, certificate=Certificate(**{**plain, "total": 0, **values, "names": names})
-            )
+            self.tls = replace(self.tls, certificate=_alike(_NO_LEAF, values))
         elif word == "stopped":
             self.stopped = str(values.get("reason", ""))
         elif word == "fault":
@@ -175,33 +172,60 @@ class _Reading:
             self.unanswered().fault = fault
         else:
             draft = _Draft(word, bool(values.get("secure")), bool(values.get("pipelined")))
-            self.flight = [*self.flight, draft] if draft.pipelined else [draft]
+            if not draft.pipelined:
+                self.flight.clear()
+                self.answered = 0
+            self.flight.append(draft)
             self.turns.append(draft)
 
     def unanswered(self) -> _Draft:
-        for draft in self.flight:
-            if not draft.answered:
-                return draft
-        raise ValueError("an answer to nothing")
+        if self.ahead() == len(self.flight):
+            raise ValueError("an answer to nothing")
+        return self.flight[self.answered]
+
+    def ahead(self) -> int:
+        """How many of the flight are answered: what was said first is answered first."""
+        while self.answered < len(self.flight) and self.flight[self.answered].answered:
+            self.answered += 1
+        return self.answered
 
     def talk(self, mark: str, rest: str) -> None:
         if mark == "C:":
             self.turns[-1].said = rest
         elif mark == "!:":
-            answered = [draft for draft in self.flight if draft.answered]
-            (answered or self.flight)[-1].unasked.append(rest)
+            self.flight[self.ahead() - 1].unasked.append(rest)
         elif mark == "S:":
             self.unanswered().lines.append(rest)
         else:
             self.unanswered().half.append(rest)
 
 
+_Record = TypeVar("_Record", Tls, Certificate)
+_NO_LEAF = Certificate("", "", (), 0, "", "", "", "")
+
+
+def _alike(plain: _Record, values: Mapping[str, Any]) -> _Record:
+    """A record with the values of a note in it; TypeError where one is not of the kind that stands there."""
+    found = {name: _words(value) if name == "names" else value for name, value in values.items()}
+    for name, value in found.items():
+        if type(value) is not type(getattr(plain, name, None)):
+            raise TypeError(name)
+    return replace(plain, **found)
+
+
+def _words(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise TypeError("names")
+    return tuple(value)
+
+
 def _pairs(text: str) -> dict[str, Any]:
     values: dict[str, Any] = {}
     decoder = json.JSONDecoder()
-    while text:
-        key, _, text = text.partition("=")
-        value, end = decoder.raw_decode(text)
-        values[key] = value
-        text = text[end:].lstrip(" ")
+    at = 0
+    while at < len(text):
+        equals = text.index("=", at)
+        value, end = decoder.raw_decode(text, equals + 1)
+        values[text[at:equals]] = value
+        at = end + 1  # one space parts them
     return values
