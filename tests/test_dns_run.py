@@ -426,7 +426,7 @@ def test_one_report_is_an_object(capsys: pytest.CaptureFixture[str], fake: FakeD
     assert code == 0
     assert (report["kind"], report["subject"], report["states"]["spf"]) == ("dns", "good.test", "valid")
     assert report["evaluations"]["spf"]["result"] == "pass"
-    assert "taken from a URL" in err
+    assert "probe: good.test: taken from a URL\n" in err
 
 
 def test_several_reports_are_lines_or_a_list(

@@ -150,8 +150,8 @@ def test_what_is_no_file_is_refused_with_a_sentence(
         (("--map", "smtp_user"), "--map takes FIELD=COLUMN"),
         (
             ("--map", "colour=email"),
-            "there is no such field; fields are email, smtp_host, smtp_port, smtp_user, smtp_password, "
-            "smtp_security, access_token, provider, mail_from\n",
+            "fields are email, smtp_host, smtp_port, smtp_user, smtp_password, smtp_security, access_token, "
+            + "provider, mail_from\n",
         ),
         (("--map", "user=Nobody"), "no column 'Nobody'"),
         (("--encoding", "rot13"), "name an encoding"),
@@ -171,6 +171,14 @@ def test_options_that_cannot_be_are_refused(
     ended = run("preflight", a_list(tmp_path, HEADER + GOOD + "b" + GOOD, 1), *arguments)
     assert ended.code == 2
     assert sentence in ended.err
+
+
+def test_a_place_for_the_state_that_is_none_is_named(run: Callable[..., Ran], tmp_path: Path) -> None:
+    taken = tmp_path / "taken"
+    taken.write_text("")
+    ended = run("preflight", a_list(tmp_path, HEADER + GOOD, 1), "--no-dns", "--state", str(taken))
+    assert (ended.code, ended.out) == (4, "")
+    assert f"so nothing was sent: {taken}: File exists" in ended.err
 
 
 def test_the_list_itself_is_never_overwritten(run: Callable[..., Ran], tmp_path: Path) -> None:
@@ -195,6 +203,15 @@ def test_a_dry_run_says_what_would_be_done_and_sends_nothing(
     assert "smtp.gmail.com" in ended.out
     assert "line 5: 1 fields" in ended.out
     assert not served.logins
+
+
+def test_one_is_told_as_one(served: MailHost, run: Callable[..., Ran], tmp_path: Path) -> None:
+    file = a_list(tmp_path, HEADER + GOOD, served.port)
+    assert "1 row, 1 login to try, 1 domain\n" in run("preflight", file, "--dry-run").out
+    ended = run("preflight", a_list(tmp_path, HEADER + "broken\n"), "--no-dns", "-f", "json")
+    (fleet,) = (one for one in json.loads(ended.out)["reports"] if one["kind"] == "fleet")
+    assert fleet["facts"]["inboxes"] == "0 of 1 inbox is ready"
+    assert fleet["findings"][0]["detail"].startswith("1 of 1 inbox\n")
 
 
 def test_references_are_looked_up_and_commands_only_when_allowed(

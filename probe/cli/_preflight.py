@@ -111,7 +111,11 @@ def _state(whole: Listed, asked: Asked) -> tuple[Journal, Refused]:
         journal = Journal(folder / "runs" / f"{name}.jsonl", whole.digest)
         _open(journal, whole, asked)
     except OSError as problem:
-        say(f"probe: the state of the run cannot be written down, so nothing was sent: {problem.strerror}")
+        where = f"{problem.filename}: " if problem.filename else ""
+        say(
+            "probe: the state of the run cannot be written down, so nothing was sent: "
+            f"{where}{problem.strerror}"
+        )
         raise typer.Exit(4) from None
     return journal, refused
 
@@ -224,7 +228,8 @@ def planned(whole: Listed, options: Options) -> None:
 
     seen = whole.survey
     typer.echo(str(whole.table))
-    typer.echo(f"{seen.rows} rows, {seen.logins} logins to try, {seen.domains} domains")
+    counts = _many(seen.rows, "row"), f"{_many(seen.logins, 'login')} to try", _many(seen.domains, "domain")
+    typer.echo(", ".join(counts))
     if seen.doubles:
         typer.echo(_doubled(seen))
     for line, problem in seen.wrong[:20]:
@@ -245,3 +250,7 @@ def planned(whole: Listed, options: Options) -> None:
         typer.echo(f"  and {len(seen.servers) - 40} more servers")
     total = max(longest, seen.logins * _ROUGHLY / options.at_once)
     typer.echo(f"about {total / 60:.0f} minutes at {_ROUGHLY:g} s a login; nothing was sent")
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -114,7 +114,8 @@ def _names(typed: Sequence[str]) -> list[str]:
             except ValueError as problem:
                 refuse(f"{where}{problem}")
             for note in read.notes:
-                say(f"probe: {where}{note}")
+                of = "" if where or read.shown in note else f"{read.shown}: "
+                say(f"probe: {where}{of}{note}")
             if read.name in names:
                 say(f"probe: {where}{read.shown} is named twice and audited once")
             names[read.name] = None
