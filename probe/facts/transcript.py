@@ -206,7 +206,9 @@ _NO_LEAF = Certificate("", "", (), 0, "", "", "", "")
 
 def _alike(plain: _Record, values: Mapping[str, Any]) -> _Record:
     """A record with the values of a note in it; TypeError where one is not of the kind that stands there."""
-    found = {name: _words(value) if name == "names" else value for name, value in values.items()}
+    found: dict[str, Any] = {
+        name: _words(value) if name == "names" else value for name, value in values.items()
+    }
     for name, value in found.items():
         if type(value) is not type(getattr(plain, name, None)):
             raise TypeError(name)
