@@ -352,6 +352,43 @@ def test_what_is_handed_out_asks_for_no_more_than_today(tags_said: list[str]) ->
             assert all(map(operator.le, asked_of(followed), asked_of(today))), followed.text
 
 
+@pytest.mark.parametrize(
+    ("records", "words", "one"),
+    [
+        (
+            ["p=none; rua=mailto:agg@example.com", "p=reject; rua=mailto:d@example.com"],
+            "Leave only this one, and raise p once the reports show that all mail aligns: ",
+            "p=none; rua=mailto:agg@example.com,mailto:d@example.com",
+        ),
+        (
+            [
+                "p=none; rua=mailto:a@example.com",
+                "p=none; rua=mailto:b@example.com!1m; ruf=mailto:f@example.com",
+            ],
+            "Leave only: ",
+            "p=none; rua=mailto:a@example.com,mailto:b@example.com; ruf=mailto:f@example.com",
+        ),
+        (
+            ["p=reject; adkim=s; aspf=s; t=y", "p=reject; sp=none; np=quarantine; adkim=s"],
+            "Leave only: ",
+            "p=reject; sp=none; np=quarantine; t=y; adkim=s; rua=mailto:dmarc-reports@example.com",
+        ),
+        (
+            ["p=reject; sp=quarantine; pct=0", "p=quarantine; np=reject; rua=x"],
+            "Leave only this one, and raise p once the reports show that all mail aligns: ",
+            "p=quarantine; rua=mailto:dmarc-reports@example.com",
+        ),
+    ],
+)
+def test_several_records_become_the_mildest_that_reports_to_all(
+    records: list[str], words: str, one: str
+) -> None:
+    found, _ = audit({"_dmarc.example.com": {"TXT": [f"v=DMARC1; {text}" for text in records]}})
+    (finding,) = found.findings
+    assert finding.fix.startswith(f"{words}_dmarc.example.com. ")
+    assert pasted(finding.fix) == f"v=DMARC1; {one}"
+
+
 PARKED: Zone = {"example.com": {"TXT": ["v=spf1 -all"], "MX": ["0 ."]}}
 
 

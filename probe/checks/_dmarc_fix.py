@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from itertools import chain, islice
+from operator import attrgetter
 
 from probe.checks import _suffixes
 from probe.checks._dmarc_discovery import question
@@ -12,8 +15,9 @@ from probe.checks._spf_result import sends_nothing
 from probe.checks.mx import null
 from probe.facts import Question, Records
 from probe.grammar import dmarc
+from probe.grammar.dmarc import Policy, Record
 
-__all__ = ["completed", "line", "meant_tag", "repaired"]
+__all__ = ["completed", "line", "meant_tag", "repaired", "united"]
 
 # A tag begins wherever a known name and an equals sign (or a colon, the usual slip) stand, so that a
 # forgotten semicolon is found too.
@@ -21,9 +25,10 @@ _SEPARATOR = re.compile(
     r"[;\s,\"']{1,16}(?=(?:v|p|sp|np|psd|t|adkim|aspf|fo|rua|ruf|pct|rf|ri)\s*[=:])", re.IGNORECASE
 )
 _TAG = re.compile(r"\s*([A-Za-z]{1,12})\s*[=:]\s*([^;\"'\\]{0,2000})")
-_POLICIES = tuple(dmarc.Policy)
+_POLICIES = tuple(Policy)
 _CHOICES = {"t": ("n", "y"), "adkim": ("r", "s"), "aspf": ("r", "s"), "psd": ("u", "y", "n")}  # default first
 _ORDER = ("p", "sp", "np", "psd", "t", "pct", "adkim", "aspf", "fo", "rua", "ruf")
+_MOST_ADDRESSES = 10
 _PERCENT = re.compile(r"[0-9]{1,3}\Z")
 
 
@@ -78,13 +83,36 @@ def _policy(value: str) -> str:
 
 def _addresses(value: str) -> str:
     kept = []
-    for uri in re.split(r"[,\s]+", value)[:10]:
+    for uri in re.split(r"[,\s]+", value)[:_MOST_ADDRESSES]:
         bare = uri.partition("!")[0]
         bare = bare if bare.lower().startswith("mailto:") else f"mailto:{bare}"
         record = dmarc.parse(f"v=DMARC1; p=none; rua={bare}")
         if record is not None and record.reports:
             kept.append(bare)
     return ",".join(kept)
+
+
+def united(records: Sequence[Record]) -> tuple[Record, dict[str, str]]:
+    """Several records as one: the mildest, and what to change in it so that it asks for no more than any.
+
+    Together they applied nothing, so whatever the one asks for is new. It reports to all addresses.
+    """
+    asked = [(record.p or Policy.NONE, record) for record in records]
+    below = [record.sp or p for p, record in asked]
+    absent = [record.np or record.sp or p for p, record in asked]
+    p, sp, np = (
+        min(policies, key=tuple(Policy).index) for policies in ([p for p, _ in asked], below, absent)
+    )
+    changes = {"p": str(p), "sp": "" if sp is p else str(sp), "np": "" if np is sp else str(np)}
+    if any(record.testing for record in records):
+        changes["t"] = "y"
+    for tag, modes in (("adkim", [r.adkim for r in records]), ("aspf", [r.aspf for r in records])):
+        changes[tag] = "s" if set(modes) == {"s"} else ""
+    for tag, named in (("rua", [r.rua for r in records]), ("ruf", [r.ruf for r in records])):
+        uris = dict.fromkeys(one.uri.partition("!")[0] for one in chain(*named) if one.domain)
+        if uris:
+            changes[tag] = ",".join(islice(uris, _MOST_ADDRESSES))
+    return min([record for its, record in asked if its is p], key=attrgetter("pct")), changes
 
 
 def line(name: str, seen: Records, text: str = "", words: str = "", **changes: str) -> str:

@@ -57,8 +57,7 @@ RULES: tuple[Rule, ...] = (
         "unguarded",
         _WARN,
         "A domain that sends no mail has no DMARC record",
-        "Its SPF record says that all mail in its name is forged; without a policy receivers may still deliver"
-        " it.",
+        "Its SPF record says that all mail in its name is forged; receivers may deliver it without a policy.",
         "Publish a record at _dmarc with p=reject: there is no mail that it could stop.",
         _POLICY,
     ),
@@ -85,7 +84,7 @@ RULES: tuple[Rule, ...] = (
         _FAIL,
         "There are several DMARC records",
         "Where more than one is found all of them are discarded, so none applies.",
-        "Leave one record and delete the others.",
+        "Leave one record, the mildest, and delete the others: today no policy applies at all.",
         _WALK,
         predicts=_REFUSALS,
     ),
@@ -220,7 +219,7 @@ RULES: tuple[Rule, ...] = (
         _WARN,
         "Another domain has not agreed to receive your reports",
         "Receivers ask the destination for a record that allows it, and send nothing without one.",
-        "Ask the owner of the destination to publish the record.",
+        "Name an address of your own domain, or ask the owner of the destination to publish the record.",
         _REPORTS,
     ),
     _rule(

@@ -21,7 +21,7 @@ from probe.checks._dmarc_discovery import (
     question,
     walk,
 )
-from probe.checks._dmarc_fix import completed, line, meant_tag, repaired
+from probe.checks._dmarc_fix import completed, line, meant_tag, repaired, united
 from probe.checks._dmarc_rules import RULE, RULES
 from probe.checks._evidence import evidence, printable, seen_answer, state, unknown, zone_line
 from probe.checks._once import asked_once, once
@@ -169,14 +169,12 @@ def _own_name(name: str, found: Discovery, seen: Records) -> Iterator[Finding]:
 def _several(name: str, records: tuple[Record, ...], seen: Records) -> Finding:
     asked = question(name)
     listed = "; ".join(printable(record.text) for record in records[:10])
-    strictest = max(records, key=_strictness)
-    fix = line(name, seen, strictest.text, "Leave only: ")
+    mildest, changes = united(records)
+    raised = any(record.p not in {None, mildest.p} for record in records)
+    words = "Leave only this one, and raise p once the reports show that all mail aligns: "
+    fix = line(name, seen, mildest.text, words if raised else "Leave only: ", **changes)
     told = evidence(asked, seen_answer(seen, asked), listed)
     return Finding(RULE["several"], told, f"{len(records)} records at {asked.name}", fix)
-
-
-def _strictness(record: Record) -> int:
-    return tuple(Policy).index(record.p) if record.p else -1
 
 
 def _absent(name: str, found: Discovery, seen: Records) -> Iterator[Finding]:
@@ -318,7 +316,10 @@ def _destination(where: str, facts: _Published) -> Iterator[Finding]:
     if not answer.known:
         yield Finding(RULE["report-unknown"], evidence(asked, answer), f"{asked}: {answer.status}")
     elif not any(dmarc.is_record(value) for value in answer.values):
-        fix = f'The owner of {where} publishes: {asked.name}. IN TXT "v=DMARC1"'
+        fix = (
+            f"Name an address of your own domain, or have the owner of {where} publish:"
+            f' {asked.name}. IN TXT "v=DMARC1"'
+        )
         yield Finding(RULE["report-not-authorised"], evidence(asked, answer), where, fix)
 
 
