@@ -120,6 +120,19 @@ NAMES = {
 }
 
 
+@pytest.mark.parametrize(
+    ("helo", "better"), [("", "mail.example.test"), ("out.example.test", "out.example.test")]
+)
+def test_a_name_made_of_the_address_is_no_better_under_the_own_domain(helo: str, better: str) -> None:
+    name = "mail-203-0-113-7.example.test"
+    world = f"7.113.0.203.in-addr.arpa PTR {name}\n {name} A {IP}\n out.example.test A {IP}"
+    found = audit("ptr", "example.test", world, sending_ips=(IP,), helo=helo)
+    fix = f"Give {better} the address {IP}, then have the owner of the address set its PTR to {better}."
+    assert found.fixes["ptr/generic"] == fix
+    followed = f"7.113.0.203.in-addr.arpa PTR {better}\n {better} A {IP}"
+    assert audit("ptr", "example.test", followed, sending_ips=(IP,), helo=helo).ids == []
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_generic_names(name: str) -> None:
     assert bool(generic(name, IP)) is NAMES[name]

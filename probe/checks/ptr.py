@@ -79,7 +79,8 @@ GENERIC = problem(
     title="The reverse name looks like that of an access line, not of a mail server",
     meaning="Names made out of the address are given to whole networks by their provider; Yahoo asks for a "
     "name of the sender's own, and filters score such names down.",
-    fix="Have the PTR record set to a name under your own domain.",
+    fix="Have the PTR record set to a name under your own domain without the address in it, such as mail., "
+    "and give that name the address.",
     source=_YAHOO,
 )
 PRIVATE = problem(
@@ -294,9 +295,17 @@ def _named(domain: Domain, reverse: _Reverse, seen: Records) -> Iterator[Finding
             yield Finding(NOT_CONFIRMED, told, f"{address} is {shown}, which is not {address}", fix)
     reasons = [generic(name, address) for name in confirmed or valid]
     if all(reasons):
-        yield Finding(GENERIC, told, f"{address} is {shown}: {reasons[0]}")
+        better = next((name for name in (domain.helo, f"mail.{domain.name}") if _own(name, address)), "")
+        owner = f"have the owner of the address set its PTR to {better}"
+        fix = f"Give {better} the address {address}, then {owner}." if better else ""
+        yield Finding(GENERIC, told, f"{address} is {shown}: {reasons[0]}", fix)
     if domain.helo and confirmed and domain.helo not in confirmed:
         yield Finding(HELO_OTHER, told, f"HELO {domain.helo}, but {address} is {', '.join(confirmed[:3])}")
+
+
+def _own(name: str, address: str) -> bool:
+    """Whether a name is one that a mail server may have at this address."""
+    return is_hostname(name) and not generic(name, address)
 
 
 def _helo(helo: str, address: str, seen: Records) -> Iterator[Finding]:
