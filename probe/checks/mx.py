@@ -215,7 +215,7 @@ class _Published:
         return f"First add mx: {printable(host)} to {place} and give its record a new id; then:\n{line}"
 
     def named(self, preference: int, address: str) -> str:
-        """A name for the server at an address, and an MX record that names it; empty where nobody gets there."""
+        """A name for the server at an address, and an MX record for it; empty where nobody gets there."""
         if not routable(address):
             return ""
         server = f"mail.{self.domain}"
