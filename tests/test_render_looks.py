@@ -21,11 +21,11 @@ def told(format: str, *reports: Report, style: Style | None = None) -> str:
     return "".join(render.find(format).render(reports, style or Style(width=80)))
 
 
-def timed(report: Report) -> Report:
+def timed(report: Report, each: float = 0.0119) -> Report:
     """With times as a session that was just held has them (a transcript that was read back has none)."""
     session = report.transcript
     assert session is not None
-    turns = tuple(replace(turn, took=0.0119 * (index + 1)) for index, turn in enumerate(session.turns))
+    turns = tuple(replace(turn, took=each * (index + 1)) for index, turn in enumerate(session.turns))
     return replace(report, transcript=replace(session, turns=turns))
 
 
@@ -34,7 +34,7 @@ SESSIONS = ["creds-usable", "creds-mechanism-login", "creds-auth-535", "creds-us
 
 @pytest.mark.parametrize("session", SESSIONS)
 def test_a_session_read_back_has_the_times_it_had(session: str) -> None:
-    held = timed(replace(inbox(1), transcript=transcript(session)))
+    held = timed(replace(inbox(1), transcript=transcript(session)), each=0.0014951)
     assert held.transcript is not None
     held = replace(held, timings=_timings(held.transcript))
     (again,) = read_back([told("jsonl", held)])

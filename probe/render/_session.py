@@ -35,7 +35,8 @@ def steps(
     recipients = 0
     judged = {finding.evidence.get("stage", ""): finding.verdict for finding in findings}
     for turn, seconds in _timed(session, timings or {}):
-        took = f"{1000 * seconds:.0f} ms" if seconds >= 0.001 else ""
+        spent = round(1000 * seconds, 1)  # as JSON keeps it, so that either tells the same
+        took = f"{spent:.0f} ms" if spent >= 1 else ""
         recipients += turn.stage is Stage.RCPT
         if turn.stage is Stage.RCPT and recipients > 1:
             yield Step(Verdict.NOTE, "control", printable(_told(turn, session)), took)
