@@ -263,6 +263,7 @@ def test_both_verdicts_are_told_where_receivers_differ() -> None:
     assert (told["org_domain_7489"], told["policy_7489"]) == ("example.com", "none")
     assert told["queries"] == ["_dmarc.a.b.example.com", "_dmarc.b.example.com"]
     assert problems(found) == ["inherited", "receivers-differ"]
+    assert "only newer receivers know psd=n" in found.findings[-1].fix
 
 
 @pytest.mark.parametrize("status", [s for s in Status if not s.known])
@@ -288,8 +289,10 @@ def test_a_hole_above_the_record_does_not_hide_the_record() -> None:
 
 def test_existence_matters_only_to_np() -> None:
     zone = record(f"v=DMARC1; p=reject; np=none; {RUA}")
-    _, told = audit(zone, "ghost.example.com")
+    found, told = audit(zone, "ghost.example.com")
     assert told["policy"] == "none"
+    assert found.findings[-1].rule.id == "dmarc/receivers-differ"
+    assert found.findings[-1].fix.startswith("Nothing, if np is meant")
     _, told = audit({**zone, "real.example.com": {"A": ["192.0.2.1"]}}, "real.example.com")
     assert told["policy"] == "reject"
     found, _ = audit(zone, "ghost.example.com", broken={"ghost.example.com TXT": Status.SERVFAIL})

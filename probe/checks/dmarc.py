@@ -348,7 +348,21 @@ def _generations(found: Discovery, older: Older, facts: _Published) -> Iterator[
         fix = line(older.org, facts.seen, words="Publish: ")
         yield facts.finding("parent-without-record", _both(found, older), fix=fix)
     elif older.org != found.org or older.record_at != found.record_at or _nonexistent(found, facts):
-        yield facts.finding("receivers-differ", _both(found, older))
+        yield facts.finding("receivers-differ", _both(found, older), _reconciled(found, older, facts))
+
+
+def _reconciled(found: Discovery, older: Older, facts: _Published) -> str:
+    """What makes both generations agree, where it is a tag; empty where it is a record that is missing."""
+    if facts.record.psd is Psd.NO and found.org != older.org:
+        return (
+            f"Nothing, if {facts.at} is meant to be an organizational domain of its own: only newer receivers"
+            " know psd=n. Otherwise leave it out."
+        )
+    if (older.org, older.record_at) == (found.org, found.record_at):
+        return (
+            "Nothing, if np is meant: only newer receivers know it, others apply sp or p. Else leave it out."
+        )
+    return ""
 
 
 def _nonexistent(found: Discovery, facts: _Published) -> bool:
