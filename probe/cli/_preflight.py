@@ -85,7 +85,7 @@ def _say_survey(whole: Listed) -> None:
     for line, problem in seen.wrong[:5]:
         say(f"probe: {whole.name}, line {line}: {problem}")
     if seen.wrong_rows > 5:
-        say(f"probe: {whole.name}: {seen.wrong_rows - 5} more rows cannot be read")
+        say(f"probe: {whole.name}: {_many(seen.wrong_rows - 5, 'more row')} cannot be read")
     if seen.doubles:
         say(f"probe: {whole.name}: {_doubled(seen)}")
 
@@ -235,7 +235,7 @@ def planned(whole: Listed, options: Options) -> None:
     for line, problem in seen.wrong[:20]:
         typer.echo(f"  line {line}: {problem}")
     if seen.wrong_rows > 20:
-        typer.echo(f"  and {seen.wrong_rows - 20} more rows that cannot be read")
+        typer.echo(f"  and {_many(seen.wrong_rows - 20, 'more row')} that cannot be read")
     longest = 0.0
     typer.echo(f"  {'server':<40} {'rows':>8}  at once  a minute")
     for host, count in seen.servers.most_common(40):
@@ -247,7 +247,7 @@ def planned(whole: Listed, options: Options) -> None:
         name = host or "(found by MX or SRV record)"
         typer.echo(f"  {name[:40]:<40} {count:>8}  {at_once:>7}  {a_minute or '-':>8}")
     if len(seen.servers) > 40:
-        typer.echo(f"  and {len(seen.servers) - 40} more servers")
+        typer.echo(f"  and {_many(len(seen.servers) - 40, 'more server')}")
     total = max(longest, seen.logins * _ROUGHLY / options.at_once)
     typer.echo(f"about {total / 60:.0f} minutes at {_ROUGHLY:g} s a login; nothing was sent")
 

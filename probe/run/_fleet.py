@@ -58,7 +58,7 @@ def concluded(subject: str, inboxes: Sequence[Seen], domains: Sequence[Seen], en
         kind="fleet",
         subject=subject,
         findings=tuple(_findings(counts, shared, ended)),
-        facts={"inboxes": f"{counts['go']} of {ended.rows - ended.repeated} inboxes are ready"},
+        facts={"inboxes": _ready(counts["go"], ended.rows - ended.repeated)},
         evaluations={
             "counts": counts,
             "verdicts": _named(verdicts),
@@ -86,13 +86,21 @@ def _findings(counts: Mapping[str, int], shared: Sequence[Group], ended: Ended) 
     told = {"inboxes": str(counts["probed"])}
     causes = [str(one) for one in shared if one.verdict.rank >= Verdict.WAIT.rank]
     if counts["no_go"]:
-        words = f"{counts['no_go']} of {counts['probed']} inboxes"
+        words = _of(counts["no_go"], counts["probed"])
         yield Finding(_no_go(shared), told, "\n".join((words, *causes[:12])))
     elif counts["not_known"]:
-        words = f"{counts['not_known']} of {counts['probed']} inboxes"
+        words = _of(counts["not_known"], counts["probed"])
         yield Finding(catalogue.rule("preflight/not-all-known"), told, "\n".join((words, *causes[:12])))
     elif not ended.stopped:
         yield Finding(catalogue.rule("preflight/go"), told)
+
+
+def _of(some: int, total: int) -> str:
+    return f"{some} of {total} inbox{'' if total == 1 else 'es'}"
+
+
+def _ready(some: int, total: int) -> str:
+    return f"{_of(some, total)} {'is' if total == 1 else 'are'} ready"
 
 
 def _no_go(shared: Sequence[Group]) -> Rule:
