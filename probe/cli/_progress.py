@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 import time
@@ -66,6 +65,8 @@ class Shown:
 
     async def follow(self) -> None:
         """Shows how far the run is, until cancelled."""
+        import asyncio
+
         while True:
             await asyncio.sleep(_OFTEN if self._live is not None else _SELDOM)
             if self._live is None:
