@@ -7,8 +7,10 @@ from collections.abc import Iterator
 import pytest
 import typer
 from typer.core import TyperCommand, TyperGroup
+from typer.testing import CliRunner
 
-from probe.cli import _command, _names
+from probe.cli import _command, _names, app, providers
+from probe.cli.help import TOPICS
 
 
 def commands() -> Iterator[tuple[str, TyperCommand]]:
@@ -33,3 +35,32 @@ def test_no_option_names_two_defaults(name: str) -> None:
         _, told = option.get_help_record(context) or ("", "")
         assert told.lower().count("default:") <= 1, told
         assert "[default: 0]" not in told, told
+
+
+WIDE = 80  # columns; what is wider breaks within a word on a usual terminal
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_a_topic_fits_a_terminal(topic: str) -> None:
+    assert [line for line in TOPICS[topic].splitlines() if len(line) > WIDE] == []
+
+
+@pytest.mark.parametrize("words", [[], *([*name.split()] for name in COMMANDS)], ids=" ".join)
+def test_help_fits_a_terminal(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(WIDE))
+    told = CliRunner().invoke(app, [*words, "--help"], prog_name="probe").stdout
+    assert [line for line in told.splitlines() if len(line) > WIDE] == []
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100])
+@pytest.mark.parametrize("who", [[], ["google", "microsoft"]], ids=["all", "some"])
+def test_providers_fit_the_width_there_is(
+    who: list[str], columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(providers, "width", lambda: columns)
+    providers.command(who)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines
+    assert [
+        line for line in lines if len(line) > columns and " " in line[16:]
+    ] == []  # an address is not broken

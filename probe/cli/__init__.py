@@ -105,10 +105,10 @@ def _root(
     """Ask mail servers and DNS what a sender needs to know before a launch.
 
     \b
-    probe creds ada@example.com                 can this inbox log in and send?
-    probe dns example.com                       SPF, DKIM, DMARC, MX, PTR: what receivers see
-    probe explain "550 5.7.26 ..."              what does this reply mean, and who must act?
-    probe demo                                  a tour without a network
+    probe creds ada@example.com     can this inbox log in and send?
+    probe dns example.com           SPF, DKIM, DMARC, MX, PTR: what receivers see
+    probe explain "550 5.7.26 ..."  what does this reply mean, and who must act?
+    probe demo                      a tour without a network
     """  # noqa: D301  # the \b is typer's mark for lines that stay
 
 

@@ -30,6 +30,7 @@ __all__ = [
     "Output",
     "Told",
     "exit_code",
+    "width",
 ]
 
 FORMAT = typer.Option(
@@ -131,7 +132,7 @@ class Output:
         if self.format != "text":
             _written_as_files_are()
         changed = compared or self.changes is not None
-        style = Style(colour=_coloured(), verbose=self.verbose, width=_width(), compared=changed)
+        style = Style(colour=_coloured(), verbose=self.verbose, width=width(), compared=changed)
         kept: list[Report] = []
         seen = _kept(reports, kept) if self.files else reports
         told = self.changes.of(seen) if self.changes is not None else seen
@@ -209,7 +210,8 @@ def _coloured() -> bool:
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
-def _width() -> int:
+def width() -> int:
+    """Columns of stdout; as many as a page bears where it is no terminal."""
     if not sys.stdout.isatty():
         return 100
     with contextlib.suppress(OSError):

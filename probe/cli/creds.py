@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 
 EPILOG = """\b
 Examples:
-  probe creds ada@example.com                         asks for the password
-  probe creds ada@example.com --password-file pw -v   shows every line of the session
-  probe creds ada@example.com --password-env PW --host mail.example.com --port 465
-  probe creds ada@example.com --auth-mech xoauth2 --password-command 'oauth-token ada'
+  probe creds ada@example.com                        asks for the password
+  probe creds ada@example.com --password-file pw -v  shows the whole session
+  probe creds ada@example.com --password-env PW --host mail.example.com
+  probe creds ada@example.com --auth-mech xoauth2 --password-command my-token
 
 Never sends a message, never tries a password twice, never sends one without verified TLS."""
 

@@ -16,7 +16,7 @@ EPILOG = """\b
 Examples:
   probe diff monday.jsonl friday.jsonl
   probe diff monday.jsonl friday.jsonl -o changes.html --fail-on warn
-  probe dns example.com --baseline last.jsonl -o last.jsonl      the same, while probing
+  probe dns example.com --baseline last.jsonl -o last.jsonl   while probing
 
 A finding that is gone counts as fixed only where the later run could tell. The exit code is that of what
 is new or changed: 0 where nothing got worse."""

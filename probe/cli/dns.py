@@ -25,7 +25,7 @@ Examples:
   probe dns example.com --sending-ip 192.0.2.1 --dkim-selector s1
   probe dns a.example b.example -f json
   probe dns - < domains.txt --only spf --only dmarc
-  probe dns example.com --resolver 9.9.9.9 --resolver https://dns.quad9.net/dns-query
+  probe dns example.com --resolver https://dns.quad9.net/dns-query
 
 Only asks the DNS (and the web server of an MTA-STS policy); never opens a mail connection."""
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 EPILOG = """\b
 Examples:
-  probe explain "550 5.7.26 This mail has been blocked because the sender is unauthenticated"
+  probe explain "550 5.7.26 This mail has been blocked ..."
   probe explain bounce.eml
   probe explain /var/log/mail.log -o suppress.csv
   probe explain Maildir/ -f jsonl

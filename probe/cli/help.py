@@ -37,9 +37,14 @@ unknown is never fail, and never ok. A login probe has an outcome besides:
   1         the thing probed is not OK
   2         usage, configuration or input file: nothing was sent
   3         could not tell: wait or unknown only
-  4         stopped by a safety brake, or what was found could not be written down
-  130, 143  interrupted (Ctrl-C, SIGTERM); what was told so far stands, and a list goes on with --resume
+  4         stopped by a safety brake, or what was found could not be written
+            down
+  130, 143  interrupted (Ctrl-C, SIGTERM); what was told so far stands, and a
+            list goes on with --resume
   141       whoever read the output stopped reading
+
+-f nagios ends with a plugin's codes alone: 2 is CRITICAL there, and what kept
+us from asking is 3, UNKNOWN.
 """,
     "secrets": """\
 A password or token comes from one of
@@ -48,66 +53,84 @@ A password or token comes from one of
   --password-env NAME          an environment variable
   --password-stdin             stdin
   --password-command CMD       the output of a command
-  --password-keyring SERVICE   the system's keyring (pip install 'probe-smtp[keyring]')
+  --password-keyring SERVICE   the system's keyring, with the extra
+                               pip install 'probe-smtp[keyring]'
   a prompt, on a terminal
 
-and never from the command line, where ps and the shell's history would keep it. It is sent once, under
-verified TLS, and what a server echoes of it is replaced by *** before it is kept. Nothing is mended: a
-space at an end, quotes or an app password typed in groups are said as findings and sent as they are.
+and never from the command line, where ps and the shell's history would keep it.
+It is sent once, under verified TLS, and what a server echoes of it is replaced
+by *** before it is kept. Nothing is mended: a space at an end, quotes or an app
+password typed in groups are said as findings and sent as they are.
 """,
     "lists": """\
-`probe preflight FILE` reads the lists people already have, unchanged: exports of Instantly, Smartlead,
-EmailBison, PlusVibe, Lemlist, Reply.io, Woodpecker and tables of your own, with commas, semicolons or tabs,
-in UTF-8 or UTF-16 (--encoding for others). What was detected is said once; --map FIELD="COLUMN" overrules
-it. Fields:
+`probe preflight FILE` reads the lists people already have, unchanged: exports
+of Instantly, Smartlead, EmailBison, PlusVibe, Lemlist, Reply.io, Woodpecker and
+tables of your own, with commas, semicolons or tabs, in UTF-8 or UTF-16
+(--encoding for others). What was detected is said once; --map FIELD="COLUMN"
+overrules it. Fields:
 
-  email, smtp_host, smtp_port, smtp_user, smtp_password, smtp_security (ssl, starttls, none), access_token,
-  provider, mail_from
+  email, smtp_host, smtp_port, smtp_user, smtp_password,
+  smtp_security (ssl, starttls, none), access_token, provider, mail_from
 
-A password column may hold env:NAME, file:PATH, keyring:SERVICE, or with --allow-commands cmd:COMMAND instead.
-Without a host, the server is found by domain, MX or SRV record.
+A password column may hold env:NAME, file:PATH, keyring:SERVICE, or with
+--allow-commands cmd:COMMAND instead. Without a host, the server is found by
+domain, MX or SRV record.
 
-Each login is tried once in a run, and written to a journal before it leaves: after an interruption --resume
-goes on, and what was under way is reported, not tried again. A login that was refused rests for 15 minutes,
-then an hour, then a day (--force tries it at once). A host is asked by as many sessions as its provider bears
-(--per-host), by one after the first refused login, and by none after four in ten minutes (--brake): then the
-exit code is 4. Journals and the keyed hashes of refused logins lie in the state folder (--state).
+Each login is tried once in a run, and written to a journal before it leaves:
+after an interruption --resume goes on, and what was under way is reported, not
+tried again. A login that was refused rests for 15 minutes, then an hour, then a
+day (--force tries it at once). A host is asked by as many sessions as its
+provider bears (--per-host), by one after the first refused login, and by none
+after four in ten minutes (--brake): then the exit code is 4. Journals and the
+keyed hashes of refused logins lie in the state folder (--state).
 
---write-pass and --write-fail part the list in two, the rows byte for byte; the second gains probe_reason and
-probe_fix.
+--write-pass and --write-fail part the list in two, the rows byte for byte; the
+second gains probe_reason and probe_fix.
 """,
     "transcripts": """\
--v shows the whole session; JSON has it as "transcript". Every line of both sides, in order:
+-v shows the whole session; JSON has it as "transcript". Every line of both
+sides, in order:
 
   C:  what we said, secrets replaced by ***
-  S:  what the server said, character by character; what cannot be printed is written \\xNN or \\uNNNN
+  S:  what the server said, character by character; what cannot be printed is
+      written \\xNN or \\uNNNN
   S~  what it said without completing a reply
   !:  what came without being asked for
   --  what happened without words: connect, TLS, a fault
 """,
     "formats": """\
--f FORMAT picks what stdout gets; -o FILE (repeatable) writes a file too, its extension picks the format:
+-f FORMAT picks what stdout gets; -o FILE (repeatable) writes a file too, its
+extension picks the format:
 
-  text    .txt         for people; among several, what is well takes a line (-v shows all)
-  html    .html        one page: what decides, the causes with their fix, every session folded; loads nothing
-  json    .json        the contract that `probe schema` prints
-  jsonl   .jsonl       a report a line, as soon as it is there; what convert, diff and --baseline read
-  csv     .csv         a row a subject; no cell is a formula
-  junit   .xml         a test case a subject: fail is a failure, wait and unknown are errors
-  md      .md          for tickets
-  prom    .prom        gauges for node_exporter's textfile collector
-  nagios               a plugin's line and a plugin's exit codes: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
+  text    .txt    for people; among several, what is well takes a line (-v shows
+                  all)
+  html    .html   one page: what decides, the causes with their fix, every
+                  session folded; loads nothing
+  json    .json   the contract that `probe schema` prints
+  jsonl   .jsonl  a report a line, as soon as it is there; what convert, diff
+                  and --baseline read
+  csv     .csv    a row a subject; no cell is a formula
+  junit   .xml    a test case a subject: fail is a failure, wait and unknown are
+                  errors
+  md      .md     for tickets
+  prom    .prom   gauges for node_exporter's textfile collector
+  nagios          a plugin's line and a plugin's exit codes: 0 OK, 1 WARNING,
+                  2 CRITICAL, 3 UNKNOWN
 
-A file of -o appears whole or not at all and can be read by its owner alone; where another user collects it,
-redirect stdout instead.
+Text follows the locale; the others are UTF-8. A file of -o appears whole or not
+at all and can be read by its owner alone; where another user collects it,
+redirect stdout instead. A file that is read is never overwritten, but for that
+of --baseline.
 
-  probe convert run.jsonl -o report.html    any run again, in another format
-  probe diff old.jsonl new.jsonl            only what is new, changed or fixed
-  --baseline last.jsonl -o last.jsonl       the same while probing; the file gets everything
+  probe convert run.jsonl -o report.html  any run again, in another format
+  probe diff old.jsonl new.jsonl          only what is new, changed or fixed
+  --baseline last.jsonl -o last.jsonl     the same while probing; the file gets
+                                          everything
 """,
     "providers": """\
-The submission server of an inbox is found by its domain, its MX, or an SRV record (RFC 6186, RFC 8314), from
-a table of providers in the catalogue; --host, --port and --tls overrule it, --provider names one.
+The submission server of an inbox is found by its domain, its MX, or an SRV
+record (RFC 6186, RFC 8314), from a table of providers in the catalogue; --host,
+--port and --tls overrule it, --provider names one.
 
   probe providers              the table
   probe catalogue list         every reply that is known, by provider

@@ -24,9 +24,9 @@ from probe.cli._output import BASELINE, FAIL_ON, FORMAT, OUTPUT, VERBOSE, Output
 EPILOG = """\b
 Examples:
   probe preflight inboxes.csv
-  probe preflight inboxes.csv --dry-run               hosts, counts and pace; nothing is sent
-  probe preflight inboxes.csv --write-pass good.csv --write-fail bad.csv -o report.html
-  probe preflight inboxes.csv --resume                goes on where a run was interrupted
+  probe preflight inboxes.csv --dry-run   hosts, counts, pace; nothing is sent
+  probe preflight inboxes.csv --write-pass good.csv --write-fail bad.csv
+  probe preflight inboxes.csv --resume    goes on with a run that was stopped
   probe preflight inboxes.csv --map smtp_user="SMTP Login"
 
 Reads the exports of sequencers unchanged. Each login is tried once, and written down before it leaves."""

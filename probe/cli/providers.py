@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from probe.cli._messages import refuse
+from probe.cli._output import width
 
 if TYPE_CHECKING:
     from probe.catalogue import Provider, Submission
+
+_NAME = 28  # columns; the few names that are longer push their server to the right
 
 
 def command(
@@ -34,11 +38,11 @@ def command(
     elif ids:
         typer.echo("\n\n".join(_told(one) for one in chosen))
     else:
-        width = max(len(one.id) for one in chosen)
+        longest = max(len(one.id) for one in chosen)
         for one in chosen:
             first = one.submission[0] if one.submission else None
             where = f"{first.host}:{first.port} {first.tls}" if first else "no submission server known"
-            typer.echo(f"{one.id:{width}}  {one.name:36}  {where}")
+            typer.echo(_hung(f"{one.id:{longest}}  ", f"{one.name:{_NAME}}  {where}"))
 
 
 def _found(who: str) -> Provider:
@@ -54,7 +58,7 @@ def _found(who: str) -> Provider:
 
 def _told(one: Provider) -> str:
     known = {
-        "log in at": f"\n{' ' * 16}".join(map(_served, one.submission)),
+        "log in at": "\n".join(map(_served, one.submission)),
         "password": one.password,
         "app password": one.app_password_url,
         "mechanisms": ", ".join(one.mechanisms),
@@ -63,8 +67,21 @@ def _told(one: Provider) -> str:
         "domains": ", ".join(one.domains),
         "source": str(one.source) if one.source.url else "",
     }
-    lines = (f"  {name:12}  {value}" for name, value in known.items() if value)
+    lines = (_hung(f"  {name:12}  ", value) for name, value in known.items() if value)
     return "\n".join((f"{one.id}  {one.name}", *lines))
+
+
+def _hung(head: str, text: str) -> str:
+    """The text beside its head, as wide as the terminal; an address to copy is not broken."""
+    hang = " " * len(head)
+    lines = [
+        part
+        for line in text.split("\n")
+        for part in textwrap.wrap(
+            line, width() - len(head), break_on_hyphens=False, break_long_words=False, drop_whitespace=True
+        )
+    ]
+    return head + f"\n{hang}".join(lines)
 
 
 def _served(one: Submission) -> str:

@@ -27,7 +27,7 @@ from probe.cli._progress import Line
 EPILOG = """\b
 Examples:
   probe rcpt bob@example.org --mail-from ada@example.com
-  probe rcpt bob@example.org --mail-from ada@example.com --mx mx2.example.org -v
+  probe rcpt bob@example.org --mail-from ada@example.com --mx mx2.example.org
 
 A made-up recipient at the same domain is asked as well, to tell an answer about the recipient from one
 about the sender. Nothing is ever sent; recipients of one foreign domain only, unless --i-have-permission."""

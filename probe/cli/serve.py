@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 EPILOG = """\b
 Examples:
-  probe serve creds-auth-535                 a server that refuses every password
-  probe serve creds-auth-535 --port 2525     on a port of your choice
-  probe serve ./mine.toml                    a scenario of your own
+  probe serve creds-auth-535              a server that refuses every password
+  probe serve creds-auth-535 --port 2525  on a port of your choice
+  probe serve ./mine.toml                 a scenario of your own
 
 Ctrl-C ends it and tells what the servers saw."""
 
