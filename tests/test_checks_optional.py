@@ -50,6 +50,10 @@ def test_tls_rpt(text: str) -> None:
     assert (found.state, found.ids) == TLS_RPT[text]
 
 
+def test_no_reports_are_to_be_asked_for_below_a_name_that_does_not_exist() -> None:
+    assert audit("tls_rpt", "example.test").fixes["tls_rpt/none"] == ""
+
+
 def test_two_tls_rpt_records_become_one() -> None:
     world = "".join(
         f"_smtp._tls.example.test TXT v=TLSRPTv1; rua=mailto:{name}@example.test\n" for name in "ab"

@@ -210,7 +210,8 @@ def judge(domain: Domain, seen: Records) -> Judgement:
     if not records:
         return Judgement(State.MISSING, (Finding(NONE, fact, fix=_advice(domain, seen)),))
     if len(records) > 1:
-        fix = keep(question, answer, records[0])
+        good = [record for record in records[:10] if not mtasts.record(record).problems]
+        fix = keep(question, answer, good[0] if good else f"v=STSv1; id={_identity(records[0])}")
         return Judgement(State.INVALID, (Finding(SEVERAL, fact, f"{len(records)} records", fix),))
     record = mtasts.record(records[0])
     if record.problems:
@@ -289,9 +290,12 @@ def _identity(text: str) -> str:
 
 
 def _file(domain: Domain, seen: Records, policy: mtasts.Policy | None = None) -> str:
-    """The policy file that fits the MX records, and the record that announces it; empty without hosts."""
-    hosts = tuple([host for host in _targets(domain, seen) if is_hostname(host)])
-    if not hosts:
+    """The policy file that fits the MX records, and the record that announces it.
+
+    Empty where there are no hosts, or one that no policy can name: then the MX is mended first.
+    """
+    hosts = tuple(_targets(domain, seen))
+    if not hosts or not all(map(is_hostname, hosts)):
         return ""
     mode = (policy.mode if policy else "") or "testing"
     age = max(policy.max_age if policy else 0, 604_800)
