@@ -355,6 +355,31 @@ def test_records_with_a_mistake_that_cannot_be_corrected_are_not_merged_without_
     assert (finding.rule.id, finding.fix) == ("spf/several", "")
 
 
+@pytest.mark.parametrize(
+    ("text", "more", "nobody"),
+    [
+        ("~all", {}, True),
+        ("-all", {}, False),
+        ("?a ~all", {}, True),
+        ("a ~all", {}, False),
+        ("ip4:192.168.1.10 ip4:10.0.0.0/8 -all", {}, True),
+        ("ip6:fd00::/8 ip6:fe80::1 -all", {}, True),
+        ("ip6:2001:db8::1 -all", {}, False),
+        ("ip4:192.168.0.0/15 -all", {}, False),
+        ("-ip4:203.0.113.0/24 ip4:203.0.113.7 -all", {}, True),
+        ("exists:%{i}.x.test -all", {}, False),
+        ("a:inside.test -all", {}, True),
+        ("include:empty.test ~all", {"empty.test": {"TXT": ["v=spf1 -all"]}}, True),
+        ("redirect=empty.test", {"empty.test": {"TXT": ["v=spf1 -all"]}}, False),
+        ("redirect=soft.test", {"soft.test": {"TXT": ["v=spf1 ~all"]}}, True),
+        ("include:nowhere.test ~all", {}, False),
+    ],
+)
+def test_a_record_that_lets_nobody_pass_is_told(text: str, more: Zone, *, nobody: bool) -> None:
+    zone: Zone = {**BELOW, NAME: {"TXT": [f"v=spf1 {text}"], "A": ["203.0.113.7"]}, **more}
+    assert ("nobody" in problems(audit(zone))) is nobody
+
+
 def test_a_record_that_works_is_not_replaced_by_one_that_does_not() -> None:
     judged = of("v=spf1 ip4:192.0.2.1 include=nowhere.test -all")
     assert [(f.rule.id, f.fix) for f in judged.findings] == [("spf/ignored-term", "")]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from probe.checks import Domain
 from probe.checks._dkim_search import ladder_of
 from probe.checks._dmarc_discovery import Discovery, discover
+from probe.checks._spf_audit import audited
 from probe.checks._spf_result import records_of
 from probe.facts import Records
 
@@ -57,7 +58,7 @@ def aligned(domain: Domain, found: Discovery, seen: Records) -> Alignment:
         spf_domain=envelope,
         spf_mode=_MODES[record.aspf if record else "r"],
         spf=_aligns(envelope, found, seen, strict=bool(record and record.aspf == "s")),
-        spf_published=_spf_published(envelope, seen),
+        spf_published=_spf_published(domain if envelope == domain.name else Domain(envelope), seen),
         dkim_domain=domain.name,
         dkim_mode=_MODES[record.adkim if record else "r"],
         dkim=_signed(domain, found, seen, strict=bool(record and record.adkim == "s")),
@@ -75,11 +76,13 @@ def _aligns(identifier: str, found: Discovery, seen: Records, *, strict: bool) -
     return other.org == found.org
 
 
-def _spf_published(name: str, seen: Records) -> bool | None:
-    answer = seen.asked(name, "TXT")
+def _spf_published(envelope: Domain, seen: Records) -> bool | None:
+    """Whether there is a record; one that lets nobody pass is none, but where it says that none is sent."""
+    answer = seen.asked(envelope.name, "TXT")
     if answer is None or not answer.known:
         return None
-    return bool(records_of(answer.values))
+    records = records_of(answer.values)
+    return bool(records) and not (len(records) == 1 and audited(envelope, seen).nobody)
 
 
 def _signed(domain: Domain, found: Discovery, seen: Records, *, strict: bool) -> bool | None:

@@ -9,9 +9,9 @@ from probe.checks import Domain
 from probe.checks import _spf_fixes as fixes
 from probe.checks._evidence import evidence, printable, seen_answer
 from probe.checks._once import once
-from probe.checks._spf_networks import Span, size
+from probe.checks._spf_networks import Span, reachable, size
 from probe.checks._spf_reach import authorised
-from probe.checks._spf_result import MOST_LOOKUPS, MOST_VOIDS, records_of
+from probe.checks._spf_result import MOST_LOOKUPS, MOST_VOIDS, records_of, refuses_all
 from probe.checks._spf_rules import rule
 from probe.checks._spf_tree import Fate, Tree, survey
 from probe.checks.mx import hosts
@@ -50,6 +50,15 @@ class Audit:
     def reached(self) -> tuple[tuple[Span, ...], bool]:
         """Whom the policy lets in, and whether that is all of them."""
         return authorised(self.tree, self.seen) if self.tree is not None else ((), False)
+
+    @cached_property
+    def nobody(self) -> bool:
+        """Whether it is known that no mail passes, though the record does not say that none is sent."""
+        tree = self.tree
+        if tree is None or not self.sound or tree.failed:
+            return False
+        spans, exact = self.reached
+        return exact and not reachable(spans) and not _says_so(tree)
 
     @cached_property
     def addresses(self) -> tuple[int, int]:
@@ -119,6 +128,12 @@ class Audit:
             return ""
         words = "If the MX hosts are what sends: "
         return fixes.publish(self.domain.name, self.seen, spf.joined(("mx", end)), words)
+
+
+def _says_so(tree: Tree) -> bool:
+    """Whether the policy is ``-all`` and no more, in the record itself or where it redirects to."""
+    ends = [record for record in tree.records.values() if not record.first("redirect")]
+    return len(ends) == 1 and len(tree.lookups) == len(tree.records) - 1 and refuses_all(ends[0])
 
 
 def _stands(tree: Tree) -> bool:

@@ -10,7 +10,7 @@ import heapq
 import ipaddress
 from collections.abc import Iterable, Sequence
 
-__all__ = ["EVERYTHING", "Span", "count", "covers", "decide", "network_span", "size", "union"]
+__all__ = ["EVERYTHING", "Span", "count", "covers", "decide", "network_span", "reachable", "size", "union"]
 
 Span = tuple[int, int]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -37,6 +37,22 @@ def union(spans: Iterable[Span]) -> tuple[Span, ...]:
         else:
             merged.append((low, high))
     return tuple(merged)
+
+
+# What no mail from outside comes from: the special-purpose registries (RFC 6890), and all of IPv6 but its
+# global unicast. In disjoint spans, as those of a policy are.
+_UNREACHABLE = union(
+    network_span(ipaddress.ip_network(text))
+    for text in (
+        *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
+        *("192.168.0.0/16", "198.18.0.0/15", "224.0.0.0/3", "::/3", "4000::/2", "8000::/1"),
+    )
+)
+
+
+def reachable(spans: Iterable[Span]) -> bool:
+    """Whether there is an address in a `union` that mail can come from."""
+    return not all(any(begin <= low and high <= end for begin, end in _UNREACHABLE) for low, high in spans)
 
 
 def count(spans: Iterable[Span]) -> tuple[int, int]:

@@ -22,6 +22,7 @@ __all__ = [
     "asked_about",
     "queryable",
     "records_of",
+    "refuses_all",
     "sends_nothing",
     "shortened",
 ]
@@ -102,6 +103,11 @@ def sends_nothing(values: tuple[str, ...]) -> bool:
     record = spf.parse(records[0]) if len(records) == 1 else None
     if record is None or record.problems:
         return False
+    return refuses_all(record)
+
+
+def refuses_all(record: spf.Record) -> bool:
+    """Whether a record holds ``-all`` and nothing else but an explanation."""
     return [term.text.lower() for term in record.terms if term.name != "exp"] == ["-all"]
 
 

@@ -255,6 +255,14 @@ RULES: tuple[Rule, ...] = (
         "10.1.2",
     ),
     _rule(
+        "nobody",
+        _WARN,
+        "The record lets nobody pass",
+        "No address that mail can come from passes, so all mail fails SPF, and DMARC rests on DKIM alone.",
+        "Name the services that send; if none does, publish v=spf1 -all.",
+        "4.6.2",
+    ),
+    _rule(
         "ptr",
         _WARN,
         "The record uses ptr",

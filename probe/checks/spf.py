@@ -18,7 +18,7 @@ from probe.checks._evidence import evidence, nonexistent, printable, seen_answer
 from probe.checks._once import asked_once, once
 from probe.checks._spf_audit import Audit, audited, offered, unseen
 from probe.checks._spf_evaluate import evaluate
-from probe.checks._spf_fixes import corrected, merged, misspelt, why_passed_over
+from probe.checks._spf_fixes import corrected, merged, misspelt, publish, why_passed_over
 from probe.checks._spf_result import Evaluation, Result, Sender, records_of
 from probe.checks._spf_rules import RULES, rule, state_of
 from probe.checks._spf_tree import survey
@@ -129,6 +129,8 @@ def _findings(audit: Audit, checked: list[tuple[Sender, Evaluation]]) -> Iterato
         yield from _spf_policy.limits(audit, audit.tree)
         yield from _spf_written.terms(audit)
         yield from _spf_policy.reach(audit, audit.tree)
+        if audit.nobody:
+            yield _nobody(audit)
         yield from _spf_provider.left_out(audit)
     yield from _spf_policy.senders(audit, checked)
     yield from _spf_written.place(audit)
@@ -243,6 +245,13 @@ def _nothing(domain: Domain, seen: Records) -> Finding:
         detail,
         f"{because}: {zone_line(domain.name, 'TXT', proposed)}",
     )
+
+
+def _nobody(audit: Audit) -> Finding:
+    """The finding, with a first record as for a domain that has none, where that is another one."""
+    text, because = proposal(audit.domain, audit.seen)
+    fix = "" if text == audit.text else publish(audit.domain.name, audit.seen, text, f"{because}: ")
+    return audit.found("nobody", ", ".join(term.text for term in audit.record.mechanisms[:10]), fix)
 
 
 def proposal(domain: Domain, seen: Records) -> tuple[str, str]:
