@@ -36,6 +36,7 @@ SESSIONS = [
     "creds-garbled-auth-mixed",
     "creds-hostile-terminal",
     "creds-hostile-echo",
+    "creds-hostile-echo-coded",
     "creds-provider-google-app-password-required",
     "creds-tls-expired",
     "creds-tls-plaintext-after-220",

@@ -8,16 +8,33 @@ import html
 import json
 import pickle
 import urllib.parse
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probe.facts import Secret
+from probe.grammar import redaction
+from probe.grammar.encoded import places, readings
 from probe.grammar.redaction import Redaction
 
 PASSWORD = "zQ7-Xk9!hunter2-<&>é"
 BLOB = base64.b64encode(b"\0ada@example.com\0" + PASSWORD.encode())
+
+
+PARTS = [
+    b"zq7",
+    b" ",
+    b"%2521",
+    b"=3D41",
+    b"&amp;#122;",
+    b"&lt;",
+    b"\\u005a",
+    b"0x5a",
+    b"\\132",
+    b"\xe2\x80\x8b",
+]
 
 
 def heard(*lines: bytes, secret: str = PASSWORD) -> tuple[bytes, ...]:
@@ -73,6 +90,115 @@ APART = {
 def test_an_echo_with_something_in_between_is_replaced(form: str) -> None:
     (line,) = heard(b"535 5.7.8 no " + APART[form] + b" (sic)", secret="zQ7-Xk9!hunter2")
     assert line.replace(b"\0", b"") == b"535 5.7.8 no *** (sic)"
+
+
+def each(form: str, secret: str, joint: str = "") -> bytes:
+    return joint.join(form.format(ord(letter)) for letter in secret).encode()
+
+
+CODED = {
+    "quoted-printable": ("={:02X}", ""),
+    "quoted-printable of quoted-printable": ("=3D{:02X}", ""),
+    "a link of a link": ("%25{:02x}", ""),
+    "numeric HTML": ("&#{};", ""),
+    "numeric HTML without its end": ("&#{}", ""),
+    "hexadecimal HTML": ("&#x{:X};", ""),
+    "HTML of HTML": ("&amp;#{};", ""),
+    "JSON": ("\\u{:04x}", ""),
+    "JSON of JSON": ("\\\\u{:04x}", ""),
+    "JavaScript": ("\\u{{{:x}}}", ""),
+    "a C string": ("\\x{:02x}", ""),
+    "octal escapes": ("\\{:03o}", ""),
+    "a C array": ("0x{:02x}", ","),
+    "a C array with spaces": ("0x{:02X}", ", "),
+    "hex with dashes": ("{:02x}", "-"),
+    "octal numbers": ("{:03o}", " "),
+    "decimal numbers": ("{}", " "),
+    "decimal numbers of a list": ("{}", ", "),
+}
+
+
+@pytest.mark.parametrize("secret", ["zebra-quilt-42", "zebraquilt", "correct horse", "4711-0815-4242"])
+@pytest.mark.parametrize("form", CODED)
+def test_an_echo_in_which_every_letter_is_coded_is_replaced(form: str, secret: str) -> None:
+    coded = each(CODED[form][0], secret, CODED[form][1])
+    (line,) = heard(b"535 5.7.8 no [" + coded + b"] (sic)", secret=secret)
+    assert line.startswith(b"535 5.7.8 no [")
+    assert line.endswith(b"] (sic)")
+    assert (
+        len(line) <= len(b"535 5.7.8 no [***] (sic)") + 6
+    )  # what introduces the first letter, or ends the last
+
+
+BETWEEN = {
+    "a space of no width": "\u200b",
+    "a joiner": "\u2060",
+    "a soft hyphen": "\u00ad",
+    "a space that does not break": "\u00a0",
+    "a byte order mark": "\ufeff",
+    "a sign for how to draw": "\ufe0f",
+    "a wide space": "\u3000",
+    "a middle dot": "\u00b7",
+}
+
+
+@pytest.mark.parametrize("sign", BETWEEN)
+def test_letters_parted_by_what_is_not_seen_are_an_echo(sign: str) -> None:
+    text = BETWEEN[sign].join("zebra-quilt-42é").encode()
+    assert heard(b"535 no " + text + b" (sic)", secret="zebra-quilt-42é") == (b"535 no *** (sic)",)
+
+
+@pytest.mark.parametrize("before", ["", "x", "xy", "xyz"])
+def test_base64_of_utf_16_is_replaced_wherever_it_stands(before: str) -> None:
+    coded = base64.b64encode(f"{before}zebra-quilt-42,".encode("utf-16-le"))
+    (line,) = heard(b"535 no " + coded, secret="zebra-quilt-42")
+    assert line.count(b"***") == 1
+    assert len(line) < len(b"535 no ***") + 4 * len(before) + 8
+
+
+@pytest.mark.parametrize(
+    "text", ["a=20b =zz %", "&nbsp;&zzzz;", "&#9999999;&#xd800;", "\\u{110000}\\u", "=BadCreds"]
+)
+def test_codes_that_mean_nothing_of_ours_stay(text: str) -> None:
+    line = b"535 5.7.8 see " + text.encode()
+    assert heard(line, secret="zebra-quilt-42") == (line,)
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.binary(max_size=60) | st.lists(st.sampled_from(PARTS), max_size=12).map(b"".join))
+def test_every_byte_of_a_reading_has_its_place(text: bytes) -> None:
+    text = text.lower()
+    for how, said in readings(text):
+        found = places(text, how)
+        assert len(found) == len(said)
+        assert all(0 <= start < end <= len(text) for start, end in found)
+        assert found == sorted(found)
+
+
+@pytest.mark.parametrize("size", [1_000, 16_000])
+def test_a_long_secret_takes_one_walk_over_a_reply(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = 0
+
+    def counted(text: bytes, size: int) -> Iterator[bytes]:
+        nonlocal made
+        made += max(0, len(text) - size + 1)
+        return windows(text, size)
+
+    windows = redaction._windows
+    monkeypatch.setattr(redaction, "_windows", counted)
+    secret = "".join(f"{number:x}z" for number in range(size))[:size]
+    lines = (*[b"535-" + b"no " * 300] * 40, b"535 " + secret[100:500].encode())
+    shown = heard(*lines, secret=secret)
+    assert shown == (*lines[:-1], b"535 ***")
+    assert made < 100 * (size + sum(map(len, lines)))
+
+
+def test_a_secret_in_many_lines_is_replaced_in_each() -> None:
+    secret = "zQ7-Xk9!hunter2"
+    lines = heard(
+        *(b"535-" + bytes((letter,)) for letter in secret.encode()), b"535-", b"535 no", secret=secret
+    )
+    assert lines == (*[b"535-***"] * len(secret), b"535-", b"535 no")
 
 
 def test_letters_far_apart_are_no_word_of_ours() -> None:

@@ -7,22 +7,18 @@ and only as it is, so that the transcripts of two ordinary passwords are equal u
 from __future__ import annotations
 
 import base64
-import contextlib
-import html
-import json
-import quopri
+import bisect
 import re
-import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from probe.facts import Secret
+from probe.grammar.encoded import SHORTEST, TELLING, Reading, forms, places, readings, skeletons
 
 __all__ = ["MARK", "Redaction"]
 
 MARK = b"***"
-_SHORTEST = 4  # a shorter secret cannot be told from ordinary text
-_PIECE = 6  # bytes in the smallest piece of a longer form that is hidden
-_BREAKABLE = 8  # shorter forms are not looked for in pieces
+_PIECE = 6  # bytes in the smallest piece of a longer form that is hidden; shorter ones are looked for whole
+_LONG_PIECE = 64  # bytes that are worth hiding, however long the form is
 _POINTS = b" .,:;!?'\"()"
 _JOINT = b"\n"
 
@@ -48,9 +44,8 @@ class Redaction:
         self._early = self._plain.lower().encode() if _strong(self._plain) else b""
         self._left = False
         self._said: list[bytes] = []  # what has left since the forms were last worked out
-        self._whole: list[bytes] = []
-        self._blobs: list[bytes] = []
-        self._bones: list[bytes] = []
+        self._forms: dict[bytes, set[bytes]] = {}  # with the marks of each
+        self._bones: Mapping[Reading, list[bytes]] = {}
         self._marks: set[bytes] = set()
 
     def leaves(self, line: bytes) -> None:
@@ -60,16 +55,17 @@ class Redaction:
 
     def _prepare(self) -> None:
         """What to look for; worked out when the first answer is more than what everybody hears."""
-        if not self._bones and not self._whole:
-            self._whole = sorted(_forms(self._plain), key=len, reverse=True)
-            self._bones = _skeletons(self._plain)
-            self._marks |= _marks(self._whole)
+        written: set[bytes] = set()
+        if not self._forms:
+            written = forms(self._plain)
+            self._bones = skeletons(self._plain)
         for line in self._said:
             word = line.rsplit(b" ", 1)[-1]
-            if len(word) >= _BREAKABLE:
-                blobs = [word.lower(), base64.b64encode(word).rstrip(b"=").lower(), word.hex().encode()]
-                self._blobs += blobs
-                self._marks |= _marks(blobs)
+            if len(word) >= TELLING:
+                written |= {word.lower(), base64.b64encode(word).rstrip(b"=").lower(), word.hex().encode()}
+        for form in written:
+            self._forms[form] = _marks(form)
+            self._marks |= self._forms[form]
         self._said.clear()
 
     def __call__(self, lines: tuple[bytes, ...]) -> tuple[bytes, ...]:
@@ -96,30 +92,29 @@ class Redaction:
             return self._early in text
         if self._said:
             self._prepare()
-        near = [text[at : at + _SHORTEST] for at in range(len(text) - _SHORTEST + 1)]
-        return not self._marks.isdisjoint(near) or self._stands_apart(text)
+        return not self._marks.isdisjoint(_windows(text, SHORTEST)) or self._stands_apart(text)
 
     def _stands_apart(self, text: bytes) -> bool:
-        bare = _bare(text)
-        return any(form in bare for form in self._bones)
+        return any(bone in said for how, said in readings(text) for bone in self._bones.get(how, ()))
 
     def _found_apart(self, text: bytes) -> Iterator[tuple[int, int]]:
-        """The secret written with something between its letters, or with its signs in another coding."""
+        """The secret written with something between its letters, or letter by letter in another coding."""
         folded = text.lower()
-        if not self._stands_apart(folded):
-            return
-        kept = [found.start(1) for found in _LETTERS.finditer(folded) if found[1]]
-        bare = bytes(folded[at] for at in kept)
-        for form in self._bones:
-            for start, end in _occurrences(bare, form):
-                yield from _by_lines(folded, kept[start], kept[end - 1] + 1)
+        for how, said in readings(folded):
+            for bone in self._bones.get(how, ()):
+                if bone in said:
+                    spots = places(folded, how)
+                    for start, end in _occurrences(said, bone):
+                        yield from _by_lines(folded, spots[start][0], spots[end - 1][1])
 
     def _found(self, text: bytes) -> Iterator[tuple[int, int]]:
         folded = text.lower()
-        forms = [*self._blobs, *self._whole] if self._left else [self._early]
-        for form in forms:
+        known = self._forms if self._left else {self._early: _marks(self._early)}
+        near = set(_windows(folded, SHORTEST))
+        sought = [form for form, marks in known.items() if not marks.isdisjoint(near)]
+        for form in sought:
             yield from _occurrences(folded, form)
-            yield from _fragments(folded, form)
+        yield from _fragments(folded, sought)
 
     def _found_across(self, bodies: list[bytes]) -> Iterator[tuple[int, int]]:
         # Positions in the text without line ends, moved to where they are in the text with them.
@@ -130,31 +125,13 @@ class Redaction:
         for body in bodies:
             total += len(body)
             ends.append(total)
-        for start, end in self._found(b"".join(bodies)):
-            for index, line_end in enumerate(ends):
-                line_start = line_end - len(bodies[index])
-                low, high = max(start, line_start), min(end, line_end)
-                if low < high:
-                    yield low + index, high + index
-
-
-# A sign in the coding of HTML, a link, quoted-printable or JSON; else a letter or digit to keep; else a sign.
-_CODED = rb"&#?[0-9a-z]{1,8};|[=%](?:25){0,4}[0-9a-f]{2}|\\u00[0-9a-f]{2}"
-_CODES = re.compile(_CODED)
-_LETTERS = re.compile(_CODED + rb"|([0-9a-z\x80-\xff])")
-_SIGNS = bytes(byte for byte in range(128) if not chr(byte).isalnum())
-
-
-def _bare(text: bytes) -> bytes:
-    """Lower-case text without anything but letters and digits."""
-    return _CODES.sub(b"", text).translate(None, _SIGNS)
-
-
-def _skeletons(plain: str) -> list[bytes]:
-    """The letters and digits of a secret and of its base64; none that may be mere words or numbers."""
-    data = plain.encode()
-    forms = {_bare(data.lower()), _bare(base64.b64encode(data).lower())}
-    return [form for form in forms if len(form) >= _BREAKABLE and not (form.isalpha() or form.isdigit())]
+        for start, end in _merged([*self._found(b"".join(bodies))]):
+            at, index = start, bisect.bisect_right(ends, start)
+            while at < end:
+                if at < ends[index]:  # nothing of a line that is empty
+                    yield at + index, min(end, ends[index]) + index
+                at = ends[index]
+                index += 1
 
 
 def _by_lines(text: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
@@ -167,59 +144,23 @@ def _by_lines(text: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def _piece(form: bytes) -> int:
-    """How many bytes in a row of a form are worth hiding: a third of it, all of a short one."""
-    size = max(_PIECE, -(-len(form) // 3))
-    return size if len(form) >= _BREAKABLE else len(form)
+    """How many bytes in a row of a form are worth hiding: a third of it at most, all of a short one."""
+    size = min(max(_PIECE, -(-len(form) // 3)), _LONG_PIECE)
+    return size if len(form) >= TELLING else len(form)
 
 
-def _marks(forms: list[bytes]) -> set[bytes]:
-    """A few bytes of the forms, so chosen that every piece of them worth hiding has some of them."""
-    step = min(map(_piece, forms), default=_SHORTEST) - _SHORTEST + 1
-    text = _JOINT.join(forms)
-    return {text[at : at + _SHORTEST] for at in range(0, len(text) - _SHORTEST + 1, step)}
+def _marks(form: bytes) -> set[bytes]:
+    """A few bytes of a form, so chosen that every piece of it worth hiding has some of them."""
+    step = _piece(form) - SHORTEST + 1
+    return {form[at : at + SHORTEST] for at in range(0, len(form) - SHORTEST + 1, step)}
 
 
 def _strong(plain: str) -> bool:
     return len(plain) >= 8 and not plain.isalpha()
 
 
-_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _HEAD = re.compile(rb"[2-5][0-9]{2}[ -]")
 _HEADS = re.compile(rb"(?:\A|\n)[2-5][0-9]{2}[ -]")
-
-
-def _forms(plain: str) -> set[bytes]:
-    """Every way a secret is commonly written down, lower case."""
-    data = plain.encode()
-    digits, spaced = data.hex(), data.hex(" ")
-    written = {
-        data,
-        data[::-1],
-        urllib.parse.quote(plain, safe="").encode(),
-        urllib.parse.quote_plus(plain).encode(),
-        html.escape(plain).encode(),
-        html.escape(plain, quote=False).encode(),
-        json.dumps(plain)[1:-1].encode(),
-        quopri.encodestring(data).strip(),
-        digits.encode(),
-        spaced.encode(),
-        spaced.replace(" ", ":").encode(),
-        plain.encode("utf-16-le").hex().encode(),
-        f"%{spaced.replace(' ', '%')}".encode(),
-    }
-    with contextlib.suppress(UnicodeEncodeError):
-        written.add(plain.encode("latin-1"))
-    for offset in range(3):
-        coded = base64.b64encode(b"\0" * offset + data)
-        # what stays the same wherever the secret stands in a longer encoded text
-        cores = [coded[4 if offset else 0 : len(coded) - 4]]
-        if offset == 0:
-            cores.append(coded.rstrip(b"="))
-        for core in cores:
-            written.update((core, core.translate(_URL_SAFE)))
-    written.add(base64.b32encode(data).rstrip(b"="))
-    written.add(base64.b64encode(base64.b64encode(data)).rstrip(b"="))
-    return {form.lower() for form in written if len(form) >= _SHORTEST} if len(data) >= _SHORTEST else set()
 
 
 def _occurrences(text: bytes, form: bytes) -> Iterator[tuple[int, int]]:
@@ -230,17 +171,30 @@ def _occurrences(text: bytes, form: bytes) -> Iterator[tuple[int, int]]:
         start = text.find(form, end)
 
 
-def _fragments(text: bytes, form: bytes) -> Iterator[tuple[int, int]]:
-    """Pieces of a form that are not mere words or numbers, which are anybody's."""
-    size = _piece(form)
-    if size == len(form):
-        return
-    pieces = {form[at : at + size] for at in range(len(form) - size + 1)}
-    for piece in pieces:
-        core = piece.strip(_POINTS).replace(b" ", b"")
-        if not core or core.isalpha() or core.isdigit():
-            continue
-        yield from _occurrences(text, piece)
+def _windows(text: bytes, size: int) -> Iterator[bytes]:
+    return (text[at : at + size] for at in range(len(text) - size + 1))
+
+
+def _fragments(text: bytes, forms: Iterable[bytes]) -> Iterator[tuple[int, int]]:
+    """Pieces of the forms that are not mere words or numbers, which are anybody's.
+
+    Each text is walked once, however long the other is: a secret may be a long token, and a reply an echo.
+    """
+    by_size: dict[int, list[bytes]] = {}
+    for form in forms:
+        if (size := _piece(form)) < len(form):
+            by_size.setdefault(size, []).append(form)
+    for size, alike in by_size.items():
+        near = set(_windows(text, size))
+        shared = {piece for form in alike for piece in _windows(form, size) if piece in near}
+        telling = {piece for piece in shared if _telling(piece)}
+        if telling:
+            yield from ((at, at + size) for at, piece in enumerate(_windows(text, size)) if piece in telling)
+
+
+def _telling(piece: bytes) -> bool:
+    core = piece.strip(_POINTS).replace(b" ", b"")
+    return bool(core) and not (core.isalpha() or core.isdigit())
 
 
 def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:

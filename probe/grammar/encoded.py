@@ -1,0 +1,153 @@
+"""How a secret may be written down: in which codings, and what is left of it when its signs are left out.
+
+Both are lower case, as the text is that they are looked for in: a server may fold what it echoes.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import html
+import json
+import quopri
+import re
+import urllib.parse
+from collections.abc import Iterator, Mapping
+from enum import Enum
+
+__all__ = ["SHORTEST", "TELLING", "Reading", "forms", "places", "readings", "skeletons"]
+
+SHORTEST = 4  # a shorter secret cannot be told from ordinary text
+TELLING = 8  # letters and digits that are nobody's by accident, unless they are a word or a number
+_NUMBERS = 12  # digits in a row that are
+
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
+
+
+def forms(plain: str) -> set[bytes]:
+    """Every way a secret is commonly written down in one piece."""
+    data = plain.encode()
+    digits, spaced = data.hex(), data.hex(" ")
+    written = {
+        data,
+        data[::-1],
+        urllib.parse.quote(plain, safe="").encode(),
+        urllib.parse.quote_plus(plain).encode(),
+        html.escape(plain).encode(),
+        html.escape(plain, quote=False).encode(),
+        json.dumps(plain)[1:-1].encode(),
+        quopri.encodestring(data).strip(),
+        digits.encode(),
+        spaced.encode(),
+        spaced.replace(" ", ":").encode(),
+        plain.encode("utf-16-le").hex().encode(),
+        f"%{spaced.replace(' ', '%')}".encode(),
+        base64.b64encode(data).rstrip(b"="),
+        base64.b32encode(data).rstrip(b"="),
+        base64.b64encode(base64.b64encode(data)).rstrip(b"="),
+    }
+    with contextlib.suppress(UnicodeEncodeError):
+        written.add(plain.encode("latin-1"))
+    for core in (*_cores(data), *_cores(plain.encode("utf-16-le"))):
+        written.update((core, core.translate(_URL_SAFE)))
+    return {form.lower() for form in written if len(form) >= SHORTEST} if len(data) >= SHORTEST else set()
+
+
+def _cores(data: bytes) -> Iterator[bytes]:
+    """What stays the same of the base64 wherever the data stands in a longer text (RFC 4648 section 4)."""
+    for offset in range(3):
+        first, last = -(-8 * offset // 6), 8 * (offset + len(data)) // 6
+        yield base64.b64encode(b"\0" * offset + data)[first:last]
+
+
+# -- without signs --------------------------------------------------------------------------------
+
+# A character in the coding of HTML, a link, quoted-printable, JSON or a programming language, which may have
+# been coded once more; and what stands between letters without being seen, or as a sign outside ASCII.
+_CODE = re.compile(
+    rb"""[&=%\\0\xc2\xe2\xe3\xef](?:
+    (?<=&)(?:amp;){0,4}(?:\#(?P<decimal>[0-9]{1,7});?|\#x(?P<hexadecimal>[0-9a-f]{1,6});?|(?P<entity>[a-z]{2,8});)
+    |(?<=[=%])(?:25|3d){0,4}(?P<byte>[0-9a-f]{2})
+    |(?<=\\)\\{0,3}(?:u\{?(?P<point>[0-9a-f]{1,8})\}?|x(?P<value>[0-9a-f]{2})|(?P<octal>[0-3][0-7]{2}))
+    |(?<=0)x(?P<number>[0-9a-f]{2})(?![0-9a-f])
+    |(?<=\xc2)[\x80-\xbf]|(?<=\xe2)[\x80\x81][\x80-\xbf]|(?<=\xe3)\x80\x80|(?<=\xef)(?:\xb8[\x80-\x8f]|\xbb\xbf)
+    )""",
+    re.VERBOSE,
+)
+_SIGNS = bytes(byte for byte in range(128) if not chr(byte).isalnum())
+
+
+def _meant(code: re.Match[bytes]) -> bytes:
+    """The lower-case bytes that a code stands for; none for what is no character."""
+    kind, digits = code.lastgroup, code[code.lastgroup or 0].decode("ascii", "replace")
+    if kind == "entity":
+        named = html.unescape(f"&{digits};")
+        return b"" if named.startswith("&") else named.encode().lower()
+    if kind in {"byte", "value", "number"}:
+        return bytes((int(digits, 16),)).lower()
+    if kind == "octal":
+        return bytes((int(digits, 8),)).lower()
+    if kind is None:
+        return b""
+    number = int(digits, 10 if kind == "decimal" else 16)
+    return chr(number).encode("utf-8", "ignore").lower() if number <= 0x10FFFF else b""
+
+
+class Reading(Enum):
+    """What is read of a text whose signs are left out."""
+
+    PLAIN = "its letters and digits as they stand"
+    DECODED = "the same, every code read as what it stands for"
+    CODES = "what the codes alone stand for"
+
+
+def readings(text: bytes) -> Iterator[tuple[Reading, bytes]]:
+    """The readings of a lower-case text; of one without codes, the first."""
+    yield Reading.PLAIN, text.translate(None, _SIGNS)
+    whole: list[bytes] = []
+    codes: list[bytes] = []
+    at = 0
+    for code in _CODE.finditer(text):
+        codes.append(_meant(code))
+        whole += text[at : code.start()], codes[-1]
+        at = code.end()
+    if codes:
+        yield Reading.DECODED, b"".join((*whole, text[at:])).translate(None, _SIGNS)
+        yield Reading.CODES, b"".join(codes).translate(None, _SIGNS)
+
+
+def places(text: bytes, how: Reading) -> list[tuple[int, int]]:
+    """Where each byte of a reading stands in the text: begin and end."""
+    found: list[tuple[int, int]] = []
+    at = 0
+    for code in () if how is Reading.PLAIN else _CODE.finditer(text):
+        if how is Reading.DECODED:
+            found += _letters(text, at, code.start())
+        found += [code.span() for byte in _meant(code) if byte not in _SIGNS]
+        at = code.end()
+    return found if how is Reading.CODES else [*found, *_letters(text, at, len(text))]
+
+
+def _letters(text: bytes, start: int, end: int) -> list[tuple[int, int]]:
+    return [(at, at + 1) for at in range(start, end) if text[at] not in _SIGNS]
+
+
+def skeletons(plain: str) -> Mapping[Reading, list[bytes]]:
+    """The letters and digits of a secret, of its base64 and of the numbers of its bytes, for each reading.
+
+    None that may be mere words or numbers, but among codes: nobody writes words in them.
+    """
+    data = plain.encode()
+    bare = dict(readings(data.lower()))
+    letters = {
+        bare[Reading.PLAIN],
+        bare.get(Reading.DECODED, b""),
+        base64.b64encode(data).lower().translate(None, _SIGNS),
+    }
+    telling = [one for one in letters if len(one) >= TELLING and not (one.isalpha() or one.isdigit())]
+    numbers = {data.hex(), *("".join(f"{byte:{form}}" for byte in data) for form in ("d", "03o"))}
+    return {
+        Reading.PLAIN: [*telling, *(one.encode() for one in numbers if len(one) >= _NUMBERS)],
+        Reading.DECODED: telling,
+        Reading.CODES: [one for one in (bare[Reading.PLAIN],) if len(one) >= SHORTEST],
+    }
