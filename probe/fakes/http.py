@@ -86,7 +86,7 @@ class FakeWeb:
             lines.append(f"Content-Length: {len(body)}")
         if location := told.get("location"):
             lines.append(f"Location: {location}")
-        writer.write("\r\n".join((*lines, "", "")).encode("latin-1") + body)
+        writer.write("\r\n".join((*lines, "", "")).encode("latin-1", "replace") + body)
         await writer.drain()
         for _ in range(_ENDLESS if then == "endless" else 0):
             writer.write(b"x" * 1024)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import urllib.parse
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -40,6 +41,7 @@ REPLIES = {
     "unknown": "500 5.5.2 Command not recognized",
 }
 
+_PLACEHOLDER = re.compile(rb"\{(user|password(?:64|_hex|_url)?|blob|line)\}")
 _EXTENSIONS = ("PIPELINING", "SIZE 35882577", "ENHANCEDSTATUSCODES", "8BITMIME", "SMTPUTF8")
 
 
@@ -139,18 +141,23 @@ class Part:
             return act.send
         password = self.asked.password.encode()
         values = {
-            b"{user}": self.asked.user.encode(),
-            b"{password}": password,
-            b"{password64}": base64.b64encode(password),
-            b"{password_hex}": password.hex().encode(),
-            b"{password_url}": urllib.parse.quote(password, safe="").encode(),
-            b"{blob}": blob,
-            b"{line}": line,
+            b"user": self.asked.user.encode(),
+            b"password": password,
+            b"password64": base64.b64encode(password),
+            b"password_hex": password.hex().encode(),
+            b"password_url": urllib.parse.quote(password, safe="").encode(),
+            b"blob": blob,
+            b"line": line,
         }
-        send = act.send
-        for name, value in values.items():
-            send = send.replace(name, value)
-        return send
+        left = BYTES  # more is never sent: a reply of nothing but {line} would be the square of its length
+
+        def put(found: re.Match[bytes]) -> bytes:
+            nonlocal left
+            value = values[found[1]]
+            left -= len(value)
+            return value if left >= 0 else b""
+
+        return _PLACEHOLDER.sub(put, act.send)
 
     def betrays(self, line: bytes) -> bool:
         """Whether a line of the client's holds the secret in a form that anybody can read."""

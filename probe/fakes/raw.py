@@ -207,12 +207,12 @@ class _Session:
     async def act(self, act: Act) -> None:
         await asyncio.sleep(act.delay)
         data = self.part.filled(act, self.line, self.blob)
-        for _ in range(act.times):
+        for _ in range(act.times if data else 0):
             if act.drip:
                 for position in range(len(data)):
                     await self.send(data[position : position + 1])
                     await asyncio.sleep(act.drip)
-            elif data:
+            else:
                 await self.send(data)
         await asyncio.sleep(act.pause)
         if act.then is Then.READ:

@@ -15,6 +15,7 @@ import dns.zonefile
 __all__ = ["Labels", "Record", "World", "ZoneError", "labels", "packed", "unpacked"]
 
 _SOA = 6
+_LONGEST = 65_000  # bytes of a record's data, which travels in a message of 65,535
 _LONG = re.compile(r'"((?:[^"\\\n]|\\.)*)"')
 _CHAR = re.compile(r"\\[0-9]{3}|\\.|.")
 
@@ -42,6 +43,7 @@ class _Collected:
     def __init__(self) -> None:
         self.names: dict[Labels, dict[int, list[Record]]] = {}
         self.manager = self
+        self._there: set[tuple[Labels, int, Record]] = set()
 
     def origin_information(self) -> tuple[dns.name.Name, bool, dns.name.Name]:
         return dns.name.root, False, dns.name.root
@@ -53,18 +55,27 @@ class _Collected:
         """The reader keeps the origin itself."""
 
     def add(self, name: dns.name.Name, ttl: int, rdata: dns.rdata.Rdata) -> None:
-        types = self.names.setdefault(labels(name), {})
-        record = ttl, rdata.to_wire() or b""
-        if record not in (there := types.setdefault(int(rdata.rdtype), [])):
-            there.append(record)
+        owner, kind, record = labels(name), int(rdata.rdtype), (ttl, rdata.to_wire() or b"")
+        if len(record[1]) > _LONGEST:
+            raise ValueError("a record is longer than a DNS message")
+        if (owner, kind, record) not in self._there:
+            self._there.add((owner, kind, record))
+            self.names.setdefault(owner, {}).setdefault(kind, []).append(record)
 
 
 def _read(text: str) -> dict[Labels, dict[int, list[Record]]]:
     """The records of zone text: by name, by type. Raises ZoneError."""
     collected = _Collected()
     tokens = dns.tokenizer.Tokenizer(_LONG.sub(_cut, text), filename="zone")
+    reader = dns.zonefile.Reader(
+        tokens,
+        dns.rdataclass.IN,
+        cast("Any", collected),
+        allow_directives=("$ORIGIN", "$TTL"),  # $GENERATE makes any number of records out of one line
+        default_ttl=300,
+    )
     try:
-        dns.zonefile.Reader(tokens, dns.rdataclass.IN, cast("Any", collected), default_ttl=300).read()
+        reader.read()
     except (dns.exception.DNSException, ValueError) as problem:
         raise ZoneError(f"the zone cannot be read: {problem}") from None
     return collected.names
