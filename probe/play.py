@@ -11,7 +11,8 @@ from dataclasses import dataclass, fields, replace
 
 from probe.facts import Inbox, Limits, Secret, Stage, TlsMode, Transcript
 from probe.fakes.ordinary import Tally
-from probe.fakes.scenario import Expect, Scenario
+from probe.fakes.scenario import Expect, Scenario, ScenarioError
+from probe.fakes.script import known
 from probe.fakes.world import World
 from probe.rules import Report
 from probe.wire.network import Network
@@ -20,6 +21,7 @@ from probe.wire.witness import Codes, codes, comparable, witnessed
 __all__ = ["NOWHERE", "Played", "inbox_of", "network", "play", "surprises"]
 
 
+_STEPS = tuple(item.name for item in fields(Limits))
 NOWHERE = "127.0.0.1:1"  # the resolver of a scenario without DNS: nobody listens
 
 
@@ -49,8 +51,19 @@ class Played:
 async def play(scenario: Scenario, *, witness: bool = False) -> Played:
     """One scenario, from its fakes to its report; nothing leaves this machine.
 
-    With `witness` a foreign client then says the same to the same server.
+    With `witness` a foreign client then says the same to the same server. `ScenarioError` says which value
+    of the file cannot be asked or played.
     """
+    known(scenario.name, "[probe] timeouts", scenario.probe.timeouts, _STEPS)
+    try:
+        return await _played(scenario, witness=witness)
+    except ScenarioError:
+        raise
+    except ValueError as problem:  # the verbs' word for what they are not to ask
+        raise ScenarioError(f"{scenario.name}: [probe] {problem}") from problem
+
+
+async def _played(scenario: Scenario, *, witness: bool) -> Played:
     async with World(scenario) as world:
         if scenario.probe.run == "creds":
             report = await _creds(scenario, world)
@@ -70,7 +83,7 @@ async def play(scenario: Scenario, *, witness: bool = False) -> Played:
 def network(scenario: Scenario, world: World) -> Network:
     """The network as it looks from inside a scenario: its servers, its resolver, its authority."""
     ask = scenario.probe
-    steps = {item.name: ask.timeout for item in fields(Limits)}
+    steps = dict.fromkeys(_STEPS, ask.timeout)
     return Network(
         limits=Limits(**{**steps, "deadline": ask.deadline, **ask.timeouts}),
         ca_file="" if ask.distrust else world.ca_file,
@@ -160,8 +173,12 @@ async def _preflight(scenario: Scenario, world: World) -> Report:
     """The report on the list as a whole; `text` is the file, its domains are not audited."""
     from probe.run.preflight import Options, Preflight, listed  # noqa: PLC0415 - as above
 
+    try:
+        found = listed(scenario.probe.text.encode())
+    except ValueError as problem:
+        raise ScenarioError(f"{scenario.name}: [probe] text: the list {problem}") from problem
     async with network(scenario, world) as net:
-        run = Preflight(listed(scenario.probe.text.encode()), net, Options(audit=False, pause=0.01))
+        run = Preflight(found, net, Options(audit=False, pause=0.01))
         reports = [report async for report in run.reports()]
     return reports[-1]
 

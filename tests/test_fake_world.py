@@ -57,6 +57,7 @@ def test_run_ends_with_1_where_something_comes_out_otherwise(tmp_path: Path) -> 
     ("words", "complaint"),
     [
         (("scenarios", "show", "nosuch"), "no such scenario"),
+        (("scenarios", "run", "x" * 300), "no such scenario"),
         (("scenarios", "list", "nosuch-*"), "no scenario matches"),
         (("scenarios", "record", "/nonexistent"), "cannot be read"),
         (("serve", "nosuch"), "nosuch: no such scenario; `probe scenarios list` names"),
@@ -74,6 +75,51 @@ def test_what_is_wrong_is_said_and_ends_with_2(words: tuple[str, ...], complaint
     told = probe(*words)
     assert told.exit_code == 2
     assert complaint in told.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ('[probe]\naddress = "x"', "[probe] address 'x' is not an address"),
+        ('[probe]\nprovider = "zzz"', "[probe] there is no provider 'zzz'"),
+        ('[probe]\nmail_from = "x y"', "[probe] mail_from 'x y' "),
+        ('[probe]\nrcpt_to = "x\\ny"', "[probe] rcpt_to "),
+        ('[probe]\nhelo = "a b\\n"', "[probe] a line break or NUL in ehlo"),
+        ("[probe]\ntimeouts = { zzz = 1 }", "[probe] timeouts: unknown key 'zzz'; allowed: connect, "),
+        ('[probe]\nrun = "rcpt"\naddress = "x"', "[probe] recipient 'x' is not an address"),
+        ('[probe]\nrun = "rcpt"\nmail_from = "x"', "[probe] mail_from 'x' is not an address"),
+        ('[probe]\nrun = "explain"\nstage = "lunch"', "[probe] 'lunch' is not a valid Stage"),
+        ('[probe]\nrun = "preflight"\ntext = "x"', "[probe] text: the list has no column for email"),
+        ('[probe]\nrun = "dns"\nonly = ["zzz"]', "[probe] there is no check 'zzz'"),
+        ('[dns]\nzone = "zzz"', "[dns] the zone cannot be read: zone:1: "),
+        ('[dns]\nservers = { "192.0.2.1" = "zzz" }', "[dns] the zone cannot be read: zone:1: "),
+        ('[dns]\nzone = "a.test. 99999999999 A 192.0.2.1"', "[dns] the zone cannot be read: zone:1: "),
+        ('[dns]\nzone = "$GENERATE 1-100000000 a$.test. A 192.0.2.1\\n"', "'$GENERATE' is not allowed"),
+        ('[dns]\nzone = "$INCLUDE zone.txt\\n"', "'$INCLUDE' is not allowed"),
+        (f'[dns]\nzone = """a.test. TXT "{"x" * 70_000}" """', "a record is longer than a DNS message"),
+        ('[dns]\nbroken = { "x A" = "ZZZ" }', "[dns] broken: 'x A' = 'ZZZ': the key is 'name TYPE'"),
+        ('[dns]\nsecure = [".."]', "[dns] secure: '..' is no name of a zone"),
+    ],
+    ids=lambda text: text[:40],
+)
+def test_a_value_that_cannot_be_played_is_named_and_ends_with_2(
+    text: str, complaint: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(f'about = "Mine."\n{text}\n')
+    told = probe("scenarios", "run", str(file))
+    assert (told.exit_code, told.stdout) == (2, "")
+    assert told.stderr.startswith("probe: mine: [")
+    assert complaint in told.stderr
+    if text.startswith("[dns]"):
+        assert probe("serve", str(file)).stderr == told.stderr
+
+
+def test_a_file_that_is_not_utf_8_can_be_shown_and_played(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_bytes(b'about = "J\xf6rg\'s."\n')
+    assert probe("scenarios", "show", str(file)).stdout == 'about = "J\ufffdrg\'s."\n'
+    assert probe("scenarios", "run", str(file)).exit_code == 0
 
 
 REPORT = as_json(Report("creds", "ada@example.test", ()))

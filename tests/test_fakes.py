@@ -18,7 +18,7 @@ from probe.fakes import tls
 from probe.fakes.ordinary import REMEMBERED, part_of
 from probe.fakes.raw import RawServer
 from probe.fakes.scenario import CERTIFICATES, Scenario, ScenarioError, load_all, parse
-from probe.fakes.script import Then
+from probe.fakes.script import Act, Then
 from probe.fakes.smtp import SmtpServer
 from probe.fakes.world import World
 
@@ -68,10 +68,32 @@ async def dialogue(played: Scenario, *said: str) -> tuple[list[str], World]:
         ('about = "x"\n[smtp]\ngretting = "220 x"', "unknown key 'gretting'"),
         ('about = "x"\n[smtp]\ncert = "bad"', "'bad' is not one of good,"),
         ('about = "x"\n[smtp]\ngreeting = 220', "greeting: a string, a table or an array"),
+        ('about = "x"\n[probe]\ntimeout = 1' + "0" * 400, "timeout: a number of seconds is wanted, from 0"),
+        ('about = "x"\n[probe]\ntimeout = 1' + "0" * 5000, "not TOML"),
+        ('about = "x"\n[probe]\nport = 0x' + "f" * 9999, "not TOML"),
+        ('about = "x"\n[probe]\ntimeouts = { auth = nan }', "timeouts.auth: a number of seconds is wanted"),
+        ('about = "x"\n[probe]\nport = 65536', "[probe] port: a whole number from 0 to 65535 is wanted"),
+        ('about = "x"\n[smtp]\nhost = ""', "[smtp] host: a host name is wanted, as DNS writes it, not ''"),
+        ('about = "x"\n[smtp]\nnames = [""]', "[smtp] names: a host name is wanted"),
+        ('about = "x"\n[smtp]\nnames = ["é.test"]', "[smtp] names: a host name is wanted"),
+        ('about = "x"\n[more."a b"]', "[smtp] host: a host name is wanted"),
+        ('about = "x"\n' + "".join(f'[more."{at}.test"]\n' for at in range(65)), "more than 64 servers"),
+        ('about = "x"\n[smtp]\ngreeting = { raw = "", times = 9999999999 }', "times: a whole number"),
+        ('about = "x"\n[smtp]\ngreeting = { raw = "2", times = 1.5 }', "from 0 to 1,000,000"),
+        ('about = "x"\n[dns]\nweb = { "zzz" = 1 }', "[dns] web: 'zzz': a URL that begins with https://"),
+        ('about = "x"\n[dns]\nweb = { "https://[" = "x" }', "[dns] web: 'https://[' is no URL"),
+        ('about = "x"\n[dns]\nweb = { "https:///x" = "x" }', "a host name is wanted"),
+        ('about = "x"\n[dns]\nweb = { "https://a.test/" = { page = "x" } }', "unknown key 'page'"),
         ('about = "x"\n[smtp]\ngreeting = { reply = "220 x", raw = "220" }', "reply or raw, not both"),
-        ('about = "x"\n[smtp]\ngreeting = { reply = "220 x", delay = -1 }', "delay: a number, zero or more"),
+        (
+            'about = "x"\n[smtp]\ngreeting = { reply = "220 x", delay = -1 }',
+            "delay: a number of seconds is wanted",
+        ),
         ('about = "x"\n[smtp]\ngreeting = { text = "220 x" }', "unknown key 'text'"),
-        ('about = "x"\n[probe]\nport = "25"', "[probe] port: a whole number is wanted, not '25'"),
+        (
+            'about = "x"\n[probe]\nport = "25"',
+            "[probe] port: a whole number from 0 to 65535 is wanted, not '25'",
+        ),
         ('about = "x"\n[probe]\nrun = "walk"', "'walk' is not one of creds, dns, rcpt, explain"),
         ('about = "x"\n[expect]\nfindings = "one"', "[expect] findings: an array of strings is wanted"),
         ('about = "x"\n[dns]\nbroken = "all"', "[dns] broken: a table is wanted"),
@@ -487,6 +509,19 @@ def test_closed_and_silent_ports() -> None:
                     await asyncio.open_connection("127.0.0.1", world.port)
 
     run(session())
+
+
+def test_a_script_that_says_nothing_many_times_lets_others_run() -> None:
+    played = scenario('greeting = { raw = "", times = 1000000, then = "220 late" }')
+    heard, _ = run(dialogue(played))
+    assert heard == ["220 late"]
+
+
+def test_what_is_put_in_is_put_in_once_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    part = part_of(scenario(probe='password = "{line}{line}"'))
+    assert part.filled(Act(b"535 {password} {nothing} {line}"), b"QUIT") == b"535 {line}{line} {nothing} QUIT"
+    monkeypatch.setattr("probe.fakes.ordinary.BYTES", 100)
+    assert part.filled(Act(b"{line}" * 1000), b"a line") == b"a line" * 16
 
 
 def test_placeholders_hold_what_the_client_sent() -> None:

@@ -40,7 +40,7 @@ def show(name: Annotated[str, typer.Argument(metavar="SCENARIO")]) -> None:
 
     one = _matching([name])[0]
     path = Path(name) if name.endswith(".toml") else folder() / f"{one.name}.toml"
-    typer.echo(path.read_text(encoding="utf-8"), nl=False)
+    typer.echo(path.read_text(encoding="utf-8", errors="replace"), nl=False)
 
 
 @app.command()
@@ -57,13 +57,17 @@ def run(
     import asyncio
     import textwrap
 
+    from probe.fakes.scenario import ScenarioError
     from probe.play import play
     from probe.render import printable
 
     surprised = 0
     found = _matching(names or ["*"])
     for one in found:
-        played = asyncio.run(play(one, witness=witness))
+        try:
+            played = asyncio.run(play(one, witness=witness))
+        except ScenarioError as problem:
+            refuse(str(problem))
         surprised += bool(played.surprises)
         typer.echo(f"{'FAIL' if played.surprises else 'ok  '}  {one.name}")
         for surprise in played.surprises:

@@ -51,6 +51,8 @@ def command(
         refuse(f"{', '.join(idle)}: there is no server in it")
     try:
         asyncio.run(_serve(scenarios, port))
+    except ScenarioError as problem:
+        refuse(str(problem))
     except OSError as problem:
         refuse(f"cannot listen on 127.0.0.1:{port}: {problem.strerror}")
 

@@ -33,6 +33,7 @@ from fnmatch import fnmatchcase
 from types import TracebackType
 from typing import Self, cast
 
+import dns.exception
 import dns.name
 import dns.rdatatype
 
@@ -74,7 +75,7 @@ class FakeDns:
                     f"broken: {where!r} = {how!r}: the key is 'name TYPE', the value one of {sorted(BROKEN)}"
                 )
             self._broken.append((name.strip().lower().rstrip("."), kind.upper(), how))
-        self._secure = tuple(labels(dns.name.from_text(name)) for name in secure)
+        self._secure = tuple(map(_apex, secure))
         self._delay = delay
         self._host = host
         self.address = ""
@@ -232,6 +233,13 @@ class FakeDns:
             struct.pack("!HHHHH", flags, 1, len(records), int(zone is not None), int(edns)) + data[12:end]
         )
         return b"".join(out)
+
+
+def _apex(name: str) -> Labels:
+    try:
+        return labels(dns.name.from_text(name))
+    except dns.exception.DNSException as problem:
+        raise ZoneError(f"secure: {name!r} is no name of a zone: {problem}") from None
 
 
 class _Datagrams(asyncio.DatagramProtocol):

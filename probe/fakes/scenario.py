@@ -51,6 +51,7 @@ names lead there by DNS only. Further servers of the same world are tables ``[mo
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
@@ -58,8 +59,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from types import MappingProxyType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from urllib.parse import urlsplit
 
-from .script import STAGES, ScenarioError, Script, acts, known
+from .script import STAGES, ScenarioError, Script, acts, known, seconds
 
 __all__ = [
     "CERTIFICATES",
@@ -97,6 +99,9 @@ TLS = ("starttls", "implicit", "none")
 RUNS = ("creds", "dns", "rcpt", "explain", "preflight")
 
 _MAX_FILE = 1 << 20
+_LARGEST = 65_535  # whole number: ports, and counts of what a server saw
+_MOST_SERVERS = 64  # of one kind in one world
+_PAGE = ("status", "type", "body", "date", "location", "then")
 
 
 def _one_of(*allowed: str) -> dict[str, tuple[str, ...]]:
@@ -272,7 +277,7 @@ def _absent(name: str | Path, error: OSError) -> str:
     """Why there is no scenario of that name, and what to do."""
     if Path(name).suffix == ".toml":
         return f"no such scenario ({error.strerror})"
-    if Path(name).exists():
+    if os.path.exists(name):  # noqa: PTH110 - a Path raises for a name that is too long
         return "a scenario is a file whose name ends in .toml"
     if any(char in str(name) for char in "*?["):
         return (
@@ -291,7 +296,9 @@ def parse(text: str, name: str) -> Scenario:
     """A scenario from the text of its file; `ScenarioError` names file, key and what is allowed."""
     try:
         return _scenario(name, tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
+    except ScenarioError:
+        raise
+    except ValueError as error:  # not TOML, or a number of more digits than Python reads
         raise ScenarioError(f"{name}: not TOML: {error}") from error
     except RecursionError as error:
         raise ScenarioError(f"{name}: nested too deeply") from error
@@ -310,7 +317,9 @@ def _scenario(name: str, table: Mapping[str, object]) -> Scenario:
         host: _server(name, {**_table(name, f'more."{host}"', value), "host": host})
         for host, value in _table(name, "more", table.get("more", {})).items()
     }
-    dns = _read(Zone, name, "dns", _table(name, "dns", table["dns"])) if "dns" in table else None
+    dns = _zone(name, _table(name, "dns", table["dns"])) if "dns" in table else None
+    if len(more) > _MOST_SERVERS or (dns and len(dns.servers) > _MOST_SERVERS):
+        raise ScenarioError(f"{name}: more than {_MOST_SERVERS} servers")
     expect = _read(Expect, name, "expect", _table(name, "expect", table.get("expect", {})))
     return Scenario(name, about.strip(), probe, smtp, dns, expect, MappingProxyType(more))
 
@@ -321,7 +330,34 @@ def _server(name: str, table: Mapping[str, object]) -> Server:
     own = sorted({item.name for item in fields(Server)} - {"script"})
     known(name, "[smtp]", plain, (*own, *STAGES))
     script = {stage: tuple(acts(f"{name}: [smtp] {stage}", value)) for stage, value in scripts.items()}
-    return _read(Server, name, "smtp", {**plain, "script": MappingProxyType(script)})
+    server = _read(Server, name, "smtp", {**plain, "script": MappingProxyType(script)})
+    _host(f"{name}: [smtp] host", server.host)
+    for host in server.names:
+        _host(f"{name}: [smtp] names", host)
+    return server
+
+
+def _zone(name: str, table: Mapping[str, object]) -> Zone:
+    """``[dns]``, but for the zone text: it is read when its server starts."""
+    zone = _read(Zone, name, "dns", table)
+    for url, page in zone.web.items():
+        where = f"{name}: [dns] web"
+        try:
+            parts = urlsplit(url)
+        except ValueError as error:
+            raise ScenarioError(f"{where}: {url!r} is no URL: {error}") from error
+        if parts.scheme != "https":
+            raise ScenarioError(f"{where}: {url!r}: a URL that begins with https:// is wanted")
+        _host(f"{where}: {url!r}", parts.hostname or "")
+        if isinstance(page, Mapping):
+            known(name, f"[dns] web: {url!r}", page, _PAGE)
+    return zone
+
+
+def _host(where: str, name: str) -> None:
+    """Refuses what can stand in no certificate; a name may well be one that DNS does not know."""
+    if not name.isascii() or not name.isprintable() or not 1 <= len(name) <= 253 or " " in name:
+        raise ScenarioError(f"{where}: a host name is wanted, as DNS writes it, not {name!r}")
 
 
 # -- validation -----------------------------------------------------------------------------------
@@ -367,12 +403,12 @@ def _typed(where: str, hint: Any, value: object) -> object:
         elif wanted is str:
             value = {key: _typed(f"{where}.{key}", str, text) for key, text in value.items()}
         return MappingProxyType(dict(value))
-    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    if hint is int and isinstance(value, int) and not isinstance(value, bool):
+    if hint is float:
+        return seconds(where, value)
+    if hint is int and type(value) is int and 0 <= value <= _LARGEST:
         return value
     if (hint is str and isinstance(value, str)) or (hint is bool and isinstance(value, bool)):
         return value
-    words = {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}
+    words = {str: "a string", int: f"a whole number from 0 to {_LARGEST}", bool: "true or false"}
     wanted_words = words.get(hint, "an array of strings" if origin is tuple else "a table")
     raise ScenarioError(f"{where}: {wanted_words} is wanted, not {value!r}")

@@ -13,7 +13,7 @@ from typing import Any
 
 from .sasl import MECHANISMS
 
-__all__ = ["STAGES", "Act", "ScenarioError", "Script", "Then", "acts", "auth_stage", "known"]
+__all__ = ["STAGES", "Act", "ScenarioError", "Script", "Then", "acts", "auth_stage", "known", "seconds"]
 
 
 def auth_stage(mechanism: str) -> str:
@@ -40,6 +40,9 @@ STAGES = (
     "noop",
     "quit",
 )
+
+_DAY = 86_400  # seconds: no server waits for longer
+_MOST_TIMES = 1_000_000  # that one act is sent
 
 _WELL_FORMED = re.compile(rb"(?:[2-5][0-9]{2}-[^\r\n]*\r\n)*[2-5][0-9]{2}(?: [^\r\n]*)?\r\n\Z")
 _ESCAPED = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|\\)")
@@ -105,6 +108,13 @@ def known(name: str, where: str, table: Mapping[str, object], allowed: tuple[str
             raise ScenarioError(f"{name}: {where}: unknown key {key!r}; allowed: {', '.join(allowed)}")
 
 
+def seconds(where: str, value: object) -> float:
+    """A time from a file, in seconds: no number of digits and no infinity makes it longer than a day."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _DAY:
+        raise ScenarioError(f"{where}: a number of seconds is wanted, from 0 to {_DAY}, not {value!r}")
+    return float(value)
+
+
 def acts(where: str, value: object) -> Iterator[Act]:
     """The acts of one stage, in order."""
     if isinstance(value, str):
@@ -121,7 +131,8 @@ def acts(where: str, value: object) -> Iterator[Act]:
         raise ScenarioError(f"{where}: a string, a table or an array of them is wanted")
 
 
-_ACT_KEYS = ("reply", "raw", "delay", "drip", "times", "pause", "then")
+_WAITS = ("delay", "drip", "pause")
+_ACT_KEYS = ("reply", "raw", *_WAITS, "times", "then")
 
 
 def _tabled(where: str, table: Mapping[str, object]) -> Iterator[Act]:
@@ -131,11 +142,11 @@ def _tabled(where: str, table: Mapping[str, object]) -> Iterator[Act]:
     reply, raw, then = table.get("reply", ""), table.get("raw", ""), table.get("then", "")
     if not isinstance(reply, str) or not isinstance(raw, str):
         raise ScenarioError(f"{where}: reply and raw are strings")
-    numbers = {key: table[key] for key in ("delay", "drip", "times", "pause") if key in table}
-    for key, number in numbers.items():
-        if isinstance(number, bool) or not isinstance(number, int | float) or number < 0:
-            raise ScenarioError(f"{where}: {key}: a number, zero or more, is wanted")
-    act = _replaced(Act(_bytes(raw) if raw else _lines(reply)), **numbers)
+    waits = {key: seconds(f"{where}: {key}", table[key]) for key in _WAITS if key in table}
+    times = table.get("times", 1)
+    if type(times) is not int or not 0 <= times <= _MOST_TIMES:
+        raise ScenarioError(f"{where}: times: a whole number is wanted, from 0 to {_MOST_TIMES:,}")
+    act = _replaced(Act(_bytes(raw) if raw else _lines(reply), times=times), **waits)
     if isinstance(then, str) and then in set(Then):
         yield _replaced(act, then=Then(then))
         return

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from .ordinary import Tally, part_of
 from .raw import RawServer
-from .scenario import Scenario, Server, Zone
+from .scenario import Scenario, ScenarioError, Server, Zone
 from .smtp import SmtpServer
 from .tls import ca_file, server_context
 
@@ -83,13 +83,16 @@ class World:
         self.others[other.address or other.host, self.scenario.port] = ("127.0.0.1", port)
 
     async def _start_dns(self, opening: contextlib.AsyncExitStack, dns: Zone) -> None:
-        from .dns import FakeDns  # noqa: PLC0415 - most scenarios need no DNS
+        from .dns import FakeDns, ZoneError  # noqa: PLC0415 - most scenarios need no DNS
 
-        fake = FakeDns(dns.zone, broken=dns.broken, delay=dns.delay, secure=dns.secure)
+        try:
+            fake = FakeDns(dns.zone, broken=dns.broken, delay=dns.delay, secure=dns.secure)
+            asked = {address: FakeDns(zone) for address, zone in dns.servers.items()}
+        except ZoneError as problem:
+            raise ScenarioError(f"{self.scenario.name}: [dns] {problem}") from problem
         self.resolver = (await opening.enter_async_context(fake)).address
-        for address, zone in dns.servers.items():
-            server = await opening.enter_async_context(FakeDns(zone))
-            self.routes[address] = ("127.0.0.1", server.port)
+        for address, server in asked.items():
+            self.routes[address] = ("127.0.0.1", (await opening.enter_async_context(server)).port)
         if dns.web:
             from .http import FakeWeb  # noqa: PLC0415 - fewer still need the web
 

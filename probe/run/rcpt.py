@@ -76,6 +76,13 @@ class Visit:
         return self.unmet or greeting is None or not greeting.accepted
 
 
+def _domain(field: str, text: str) -> str:
+    try:
+        return address(text).domain
+    except ValueError as problem:
+        raise ValueError(f"{field} {text!a} {problem}") from None
+
+
 async def check_rcpt(asked: Asked, network: Network | None = None, *, pace: Pace | None = None) -> Report:
     """Probe one recipient, with at most three of its servers; never DATA, VRFY or EXPN.
 
@@ -85,9 +92,9 @@ async def check_rcpt(asked: Asked, network: Network | None = None, *, pace: Pace
     if network is None:
         async with Network() as own:
             return await check_rcpt(asked, own, pace=pace)
-    domain = address(asked.recipient).domain
+    domain = _domain("recipient", asked.recipient)
     if asked.mail_from:
-        address(asked.mail_from)
+        _domain("mail_from", asked.mail_from)
     pace = pace or Pace()
     asked = replace(asked, nonce=asked.nonce or secrets.token_hex(5))  # the same envelope when we come back
     way = Route((asked.mx,), "as told") if asked.mx else await route(domain, network)
