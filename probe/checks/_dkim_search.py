@@ -210,7 +210,7 @@ class Ladder:
     def _of_providers(self) -> Mapping[str, Question]:
         return self._serving[1]
 
-    @property
+    @cached_property
     def _likely(self) -> Mapping[str, Question]:
         """The providers' selectors that are worth a question."""
         if self._denied:

@@ -112,8 +112,8 @@ def ask(domain: Domain, seen: Records) -> Iterator[Question]:
     yield Question(domain.name, "MX")
     for host in _hosts(domain, seen):
         yield (question := _question(host))
-        answer = seen_answer(seen, question)
-        if answer.values and not answer.authenticated:
+        answer = seen.answers.get(question)
+        if answer is not None and answer.values and not answer.authenticated:
             yield _delegation(host)
 
 

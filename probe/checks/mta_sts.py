@@ -184,7 +184,8 @@ def ask(domain: Domain, seen: Records) -> Iterator[Question]:
     yield (mx := Question(domain.name, "MX"))
     if null(domain.name, seen):
         return
-    if seen_answer(seen, mx).status is Status.NODATA:
+    answer = seen.answers.get(mx)
+    if answer is not None and answer.status is Status.NODATA:
         yield from address_questions(domain.name)
     yield (question := record_question(domain.name))
     records = _records(seen_answer(seen, question))
