@@ -88,6 +88,7 @@ def test_a_file_that_others_can_read_is_said(closed_port: int, tmp_path: Path) -
 REFUSED = [
     (["creds", "ada@example.test"], "no password"),
     (["creds", "ada@example.test", "--password-env", "NOWHERE_SET"], "the variable NOWHERE_SET is not set"),
+    (["creds", "ada@example.test", "--password-env", "LATIN"], "the variable LATIN is not UTF-8"),
     (["creds", "ada@example.test", "--password-file", "/nonexistent/pw"], "No such file"),
     (["creds", "ada@example.test", "--password-env", "PW", "--password-stdin"], "in one way only"),
     (["creds", "ada@example.test", "--password-command", "false"], "ended with code 1"),
@@ -141,7 +142,7 @@ REFUSED = [
 def test_what_cannot_work_is_refused_with_a_sentence_and_sends_nothing(
     words: list[str], sentence: str
 ) -> None:
-    ran = probe(*words, PW=SECRET)
+    ran = probe(*words, PW=SECRET, LATIN=os.fsdecode(b"caf\xe9-ole-12"))
     assert ran.returncode == 2, ran
     assert ran.stdout == ""
     assert sentence in " ".join(ran.stderr.split())

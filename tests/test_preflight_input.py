@@ -223,9 +223,11 @@ def test_references_are_looked_up_and_commands_only_when_allowed(
     served.logins.clear()
     (tmp_path / "secret").write_text(PASSWORD + "\n")
     monkeypatch.setenv("ONE_PASSWORD", PASSWORD)
+    monkeypatch.setenv("LATIN_1", os.fsdecode(b"caf\xe9-ole-12"))
     cells = {
         "env:ONE_PASSWORD": 0,
         "env:NOT_SET": 3,
+        "env:LATIN_1": 3,
         f"file:{tmp_path}/secret": 0,
         "file:/nowhere": 3,
         f"cmd:cat {tmp_path}/secret": 3,

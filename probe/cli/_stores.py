@@ -22,6 +22,10 @@ def variable(name: str) -> str:
     value = os.environ.get(name)
     if value is None:
         raise ValueError("is not set")
+    try:
+        value.encode()  # bytes that are not UTF-8 stand in it as halves of surrogate pairs
+    except UnicodeEncodeError:
+        raise ValueError("is not UTF-8") from None
     return value
 
 
