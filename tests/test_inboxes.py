@@ -184,6 +184,13 @@ PROBLEMS = {
     "a port in other digits": ("ada@a.example,pw,h.example,５８７,", "the port is no port"),
     "no kind of TLS": ("ada@a.example,pw,h.example,587,quic", "no kind of it"),
     "an angle bracket": ("<ada@a.example>,pw,h.example,587,", "the address holds an angle bracket"),
+    "an IP address for a password": (
+        "ada@a.example,127.0.0.1,S3cr3tZebra99,587,",
+        "the columns have shifted",
+    ),
+    "localhost for a password": ("ada@a.example,localhost,S3cr3tZebra99,587,", "the columns have shifted"),
+    "a host for a password": ("ada@a.example,smtp.a.example,S3cr3tZebra99,,", "the columns have shifted"),
+    "an address for a password": ("ada@a.example,ada@a.example,S3cr3tZebra99,,", "the columns have shifted"),
     "no address at all": ("hunter2,pw,h.example,587,", "the address is not an address"),
 }
 
@@ -197,6 +204,36 @@ def test_a_wrong_row_says_what_is_wrong_and_quotes_nothing(line: str, problem: s
     assert row.record.line == 2
     assert not [cell for cell in line.split(",") if len(cell) > 4 and cell in row.problem]
     assert good.inbox is not None
+
+
+@pytest.mark.parametrize(
+    "cell", ["nobody", '"a@b.example\r\nRCPT TO:<c@d.example>"', "<a@b.example>", "a@b c.example"]
+)
+def test_an_envelope_sender_is_an_address_and_not_quoted(cell: str) -> None:
+    _, (wrong, right, none) = read(
+        f"email,password,host,mail from\na@b.example,pw,h.example,{cell}\n"
+        "a@b.example,pw,h.example, bounces@b.example\na@b.example,pw,h.example,\n"
+    )
+    assert wrong.problem.startswith("the envelope sender ")
+    assert cell.strip('"') not in wrong.problem
+    assert [row.inbox.mail_from for row in (right, none) if row.inbox] == ["bounces@b.example", ""]
+
+
+@pytest.mark.parametrize(
+    ("password", "host"),
+    [
+        ("S3cr3tZebra99", "mail"),
+        ("127.0.0.1", "localhost"),
+        ("10.0.0.1", "127.0.0.1"),
+        ("a@b.example", "2001:db8::1"),
+        ("smtp.b.example", "mail.b.example"),
+        ("Summer.2024", "mail"),
+        ("p@ss", "mail"),
+    ],
+)
+def test_a_host_without_a_dot_is_one_of_an_inner_network(password: str, host: str) -> None:
+    _, (row,) = read(f"email,password,host,port\na@b.example,{password},{host},\n")
+    assert (row.problem, said(row)[3]) == ("", host)
 
 
 KINDS = [

@@ -231,12 +231,17 @@ def _inbox(told: Mapping[str, str], notes: list[str]) -> Inbox:
         notes.append("the address stood between spaces")
     if not email:
         raise ValueError("no address")
-    try:
-        address(email)
-    except ValueError as problem:
-        raise ValueError(f"the address {str(problem).partition(':')[0]}") from None  # its cell is not quoted
+    sender = told.get("mail_from", "").strip()
+    _check("the address", email)
+    if sender:
+        _check("the envelope sender", sender)
     secret, token = _secret(told)
     host, port = _server(told)
+    if host and not token and _shifted(secret, host):
+        raise ValueError(
+            "the password is a host or an address and the host has no dot: the columns have shifted; "
+            "a host without a dot can be given as its IP address"
+        )
     return Inbox(
         email,
         Secret(secret),
@@ -245,8 +250,15 @@ def _inbox(told: Mapping[str, str], notes: list[str]) -> Inbox:
         port=port,
         tls=_tls(told, port),
         mechanism="xoauth2" if token else "auto",
-        mail_from=told.get("mail_from", "").strip(),
+        mail_from=sender,
     )
+
+
+def _check(what: str, cell: str) -> None:
+    try:
+        address(cell)
+    except ValueError as problem:
+        raise ValueError(f"{what} {str(problem).partition(':')[0]}") from None  # the cell is not quoted
 
 
 def _first(told: Mapping[str, str], *names: str) -> str:
@@ -297,6 +309,17 @@ def _server(told: Mapping[str, str]) -> tuple[str, int]:
     if not (number.isascii() and number.isdigit() and len(number) <= 5 and 1 <= int(number) <= 65535):
         raise ValueError("the port is no port; ports are 1 to 65535")
     return host.rstrip("."), int(number)
+
+
+_NAMED_HOST = re.compile(r"(?:[^@]{1,64}@)?(?:[A-Za-z0-9-]{1,63}\.){1,9}[A-Za-z]{2,63}\.?\Z")
+
+
+def _shifted(secret: str, host: str) -> bool:
+    """Whether the cells stand beside their columns: what is taken for a host would be looked up and shown."""
+    if "." in host or host.lower() == "localhost" or _address(host):
+        return False
+    told = secret.strip()
+    return told.lower() == "localhost" or bool(_address(told) or _NAMED_HOST.match(told))
 
 
 _NOBODY = {"0.0.0.0", "::", "255.255.255.255"}  # noqa: S104 - refused, not listened on
