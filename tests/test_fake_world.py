@@ -148,6 +148,30 @@ def test_a_file_that_is_no_report_is_not_recorded(text: str | bytes, complaint: 
     assert complaint in told.stderr
 
 
+def test_what_is_recorded_can_be_run(tmp_path: Path) -> None:
+    """Whatever stands in the report: DEL in a line, half a character, a mechanism of nobody's."""
+    lines = ['-- session server="é.test"', "-- auth", "C: AUTH X", "S: 535 \x7f\0\ud800'' no"]
+    report, file = json.dumps({**REPORT, "transcript": lines}), tmp_path / "mine.toml"
+    assert probe("scenarios", "record", "-", "-o", str(file), given=report).exit_code == 0
+    assert "auth = " in probe("scenarios", "show", str(file)).stdout
+    assert probe("scenarios", "run", str(file)).exit_code in {0, 1}
+
+
+@pytest.mark.parametrize(
+    ("about", "lines", "complaint"),
+    [
+        (" ", 1, "--about takes the scenario's sentence"),
+        ("x", 300_000, "the session makes no scenario: recorded: larger than 1 MiB"),
+    ],
+)
+def test_what_could_not_be_run_is_not_recorded(about: str, lines: int, complaint: str) -> None:
+    session = ["-- session", "-- greeting", *["S: 220-a"] * lines, "S: 220 a"]
+    report = json.dumps({**REPORT, "transcript": session})
+    told = probe("scenarios", "record", "-", "--about", about, given=report)
+    assert (told.exit_code, told.stdout) == (2, "")
+    assert complaint in told.stderr
+
+
 def test_the_demo_shows_four_inboxes_and_needs_no_network() -> None:
     told = probe("demo")
     assert told.exit_code == 0

@@ -92,10 +92,17 @@ def record(
 
     probe creds ada@example.com -f json | probe scenarios record - -o mine.toml
     """
+    from probe.fakes.scenario import ScenarioError, parse
     from probe.run.recording import recorded
 
     transcript, findings = _reported(source)
+    if not about.strip():
+        refuse("--about takes the scenario's sentence")
     text = recorded(transcript, about=about, findings=findings)
+    try:
+        parse(text, "recorded")
+    except ScenarioError as problem:
+        refuse(f"the session makes no scenario: {problem}")
     if not output:
         typer.echo(text, nl=False)
         return

@@ -268,8 +268,6 @@ def load(name: str | Path) -> Scenario:
             data = file.read(_MAX_FILE + 1)
     except OSError as error:
         raise ScenarioError(f"{name}: {_absent(name, error)}") from error
-    if len(data) > _MAX_FILE:
-        raise ScenarioError(f"{path.name}: larger than 1 MiB")
     return parse(data.decode("utf-8", "replace"), path.stem)
 
 
@@ -294,6 +292,8 @@ def load_all(pattern: str = "*") -> tuple[Scenario, ...]:
 
 def parse(text: str, name: str) -> Scenario:
     """A scenario from the text of its file; `ScenarioError` names file, key and what is allowed."""
+    if len(text.encode("utf-8", "surrogatepass")) > _MAX_FILE:
+        raise ScenarioError(f"{name}: larger than 1 MiB")
     try:
         return _scenario(name, tomllib.loads(text))
     except ScenarioError:

@@ -3,12 +3,17 @@ r"""A recorded session as a scenario that plays it back, reply for reply and end
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 
 from probe.facts import Ending, Fault, Inbox, Reply, Stage, Transcript, Turn, unmarked
+from probe.grammar.sasl import MECHANISMS
 
 __all__ = ["recorded"]
 
+# What no TOML string may hold as it is: controls but for tab and line feed, and halves of characters.
+_UNWRITABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+_HOST = re.compile(r"[!-~]{1,253}")
 _THEN = {Ending.CLOSED: "close", Ending.RESET: "reset", Ending.TIMEOUT: "hang"}
 
 
@@ -27,9 +32,10 @@ def recorded(
     probe["tls"] = tls
     if tls == "none" and transcript.of(Stage.AUTH):
         probe["allow_plaintext"] = True
-    smtp: dict[str, object] = {"host": transcript.server or "mail.example.test"}
+    named = _HOST.fullmatch(transcript.server) is not None
+    smtp: dict[str, object] = {"host": transcript.server if named else "mail.example.test"}
     lines = [
-        f"about = {json.dumps(about, ensure_ascii=False)}",
+        f"about = {_quoted(about)}",
         "",
         "[probe]",
         *_pairs(probe),
@@ -49,7 +55,13 @@ def _tls(transcript: Transcript) -> str:
 
 
 def _pairs(values: dict[str, object]) -> list[str]:
-    return [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
+    return [f"{key} = {_quoted(value)}" for key, value in values.items()]
+
+
+def _quoted(value: object) -> str:
+    r"""A value as TOML writes it: as JSON does, but for DEL, and for halves of characters, which are lost."""
+    written = json.dumps(value, ensure_ascii=False)
+    return _UNWRITABLE.sub(lambda found: "\\u007f" if found[0] == "\x7f" else "\ufffd", written)
 
 
 def _by_stage(transcript: Transcript) -> dict[str, list[Turn]]:
@@ -63,7 +75,8 @@ def _by_stage(transcript: Transcript) -> dict[str, list[Turn]]:
         if turn.stage is Stage.AUTH:
             words = turn.said.split()
             mechanism = words[1] if len(words) > 1 and words[0] == "AUTH" else mechanism
-            stage = f"auth_{mechanism.lower().replace('-', '_')}"
+            known = mechanism in MECHANISMS
+            stage = f"auth_{mechanism.lower().replace('-', '_')}" if known else "auth"
         elif turn.stage is Stage.EHLO:
             stage = "helo" if turn.said.startswith("HELO") else "ehlo_tls" if turn.secure else "ehlo"
         if _playable(turn):
@@ -108,8 +121,15 @@ def _raw(line: str) -> str:
 
 def _text(words: str) -> str:
     r"""A TOML string that holds a server's words with their ``\xNN`` as they are."""
+    words = _UNWRITABLE.sub(_escaped, words)
     if "'''" in words or words.endswith("'"):
-        return json.dumps(words, ensure_ascii=False)
+        return _quoted(words)
     if "\n" in words:
         return f"'''\n{words}'''"
     return f"'{words}'" if "'" not in words else f"'''{words}'''"
+
+
+def _escaped(found: re.Match[str]) -> str:
+    r"""A character as a script writes it, ``\xNN`` or ``\uNNNN``."""
+    point = ord(found[0])
+    return f"\\x{point:02x}" if point < 0x80 else f"\\u{point:04x}"
