@@ -99,7 +99,8 @@ def test_records_that_cannot_be_merged_within_ten_lookups_are_not_merged() -> No
     texts = tuple(f"v=spf1 {' '.join(f'include:s{n}{m}.example' for m in range(6))} -all" for n in range(2))
     seen = Records({Question("example.test", "TXT"): Answer(Status.OK, texts)})
     (found,) = find("spf").judge(Domain("example.test"), seen).findings
-    assert (found.rule.id, found.fix) == ("spf/several", "")
+    assert found.rule.id == "spf/several"
+    assert " IN TXT " not in found.fix
 
 
 @pytest.mark.parametrize(
