@@ -245,7 +245,14 @@ def _policy(facts: _Published) -> Iterator[Finding]:
         named = ", ".join(f"{name}={policy}" for name, policy in weaker.items())
         fix = facts.later("all mail of the names below", **dict.fromkeys(weaker, ""))
         yield facts.finding("subdomains-open", f"p={record.p}, {named}", fix=fix)
-    below = record.p is Policy.NONE  # there sp is what pct and t act on
+    if record.testing or _sampled(record):
+        yield from _held_back(facts)
+
+
+def _held_back(facts: _Published) -> Iterator[Finding]:
+    """A policy that shall not act on all mail yet, by t or by pct: what either generation makes of it."""
+    record = facts.record
+    below = record.p is Policy.NONE  # there sp is what they act on
     newer, older = record.requested(below=below, exists=True), record.requested_7489(below=below)
     if record.testing:
         fix = facts.later(t="") if record.pct else facts.later(t="", pct="")
@@ -253,7 +260,7 @@ def _policy(facts: _Published) -> Iterator[Finding]:
     if _sampled(record) and record.pct:
         detail = f"RFC 9989: {newer}; RFC 7489: {record.pct} % {older}"
         yield facts.finding("percentage", detail, fix=facts.later(pct=""))
-    elif _sampled(record) and not record.testing:
+    elif not record.testing:
         yield facts.mended("percentage", f"RFC 9989: {newer}; RFC 7489: {older}")
 
 
