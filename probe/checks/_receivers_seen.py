@@ -79,6 +79,8 @@ def _spf(domain: Domain, seen: Records) -> Seen:
     judged = not (domain.sending_ips or domain.helo or domain.mail_from or domain.provider)
     told = spf.judge(domain if judged else Domain(envelope), seen)
     asked = Question(envelope, "TXT")
+    if any(finding.rule.id == "spf/nobody" for finding in told.findings):
+        return Seen("fail", asked, "SPF lets nobody pass", "As spf/nobody says.")
     return Seen(_OF_STATE[told.state], asked, *_reason("SPF", told))
 
 
