@@ -6,6 +6,8 @@ recipient stands at the head of a line, the reason stands beside it, after a lab
 
 from __future__ import annotations
 
+import functools
+import itertools
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -20,6 +22,8 @@ MAX_TEXT = 64 * 1024  # characters of a notice that are read
 MAX_LINE = 2048
 MAX_LINES = 4000
 MAX_PEOPLE = 500
+MAX_LABELS = 200  # reasons behind a label or a code that are read, each with the lines after it
+_NEAR = 120  # characters before an address in which stands what it is
 
 
 def addresses(text: str) -> list[str]:
@@ -69,12 +73,15 @@ def said(text: str) -> str:
     return wording.TYPE.sub("", best.rstrip("'\"")) if best is not text else text
 
 
+_Reason = tuple[int, str, Stage | None]
+
+
 @dataclass(slots=True)
 class _Person:
-    """A recipient and the texts that may be the reason, each with how much speaks for it."""
+    """A recipient and the texts that may be the reason, each with how much speaks for it (`_Reason`)."""
 
     address: str
-    reasons: list[tuple[int, str, Stage | None]]
+    reasons: list[_Reason]
 
 
 def _lines(text: str) -> tuple[list[str], str]:
@@ -117,8 +124,7 @@ def notice(text: str, *, failed: Iterable[str] = (), own: Iterable[str] = ()) ->
                 if len(people) < MAX_PEOPLE:
                     people.setdefault(name.lower(), _Person(name, []))
     _blocks(lines, heads, people)
-    _transcript(lines, people)
-    shared = list(_elsewhere(lines))
+    shared = _best([*_transcript(lines, people), *_elsewhere(lines)])  # once, not for every recipient
     if not people:
         to, _ = original(copy)
         weak = [one for one in _weak(lines, not_these) if not to or one in to]
@@ -138,20 +144,21 @@ def _heads(lines: list[str], own: set[str], told: set[str]) -> Iterator[tuple[in
             continue
         names = []
         for found in wording.ADDRESS.finditer(line):
-            name, before, after = found[1], line[: found.start()], line[found.end() :]
+            name, after = found[1], line[found.end() :]
+            near = line[max(0, found.start() - _NEAR) : found.start()]
             known = name.lower() in told
             if name.lower() in own and not known:
                 continue
             if not known and (
                 told
-                or wording.OTHER.search(before)
-                or (wording.ROLE.match(name) and not wording.WHOM.search(before))
+                or wording.OTHER.search(near)
+                or (wording.ROLE.match(name) and not wording.WHOM.search(near))
             ):
                 continue
             if (
                 known
-                or wording.HEAD.match(before)
-                or wording.WHOM.search(before)
+                or wording.HEAD.match(line[: found.start()])
+                or wording.WHOM.search(near)
                 or after.lstrip("> ").startswith(("...", "…"))
             ):
                 names.append(name)
@@ -166,7 +173,7 @@ def _weak(lines: list[str], own: set[str]) -> list[str]:
         if "@" in line
         for hit in wording.ADDRESS.finditer(line)
         if hit[1].lower() not in own
-        and not wording.OTHER.search(line[: hit.start()])
+        and not wording.OTHER.search(line[max(0, hit.start() - _NEAR) : hit.start()])
         and not wording.ROLE.match(hit[1])
     )
     return list(dict.fromkeys(found))
@@ -201,8 +208,9 @@ def _blocks(lines: list[str], heads: dict[int, list[str]], people: dict[str, _Pe
             if person := people.get(name.lower()):
                 person.reasons.append((weight, text, None))
         waiting = []
-    for name in waiting:
-        at = max(at for at, names in heads.items() if name in names)
+    last = {name: at for at, names in heads.items() for name in names}
+    for name in dict.fromkeys(waiting):
+        at = last[name]
         if (text := _before(lines, at)) and (person := people.get(name.lower())):
             person.reasons.append((_weight(text, 99, 89, 69), text, None))
 
@@ -213,7 +221,7 @@ def _after(lines: list[str], at: int, rest: str, heads: dict[int, list[str]], *,
     gaps = 0
     for after in range(at + 1, min(len(lines), at + 60)):
         line = lines[after]
-        if after in heads and wording.ADDRESS.search(line) and not kept:
+        if after in heads and not kept:
             return ""
         if after in heads and _leads(line) and (heads[after] != heads.get(at) or not _open(kept)):
             break  # the next recipient; else a reply was folded before its own address
@@ -221,16 +229,24 @@ def _after(lines: list[str], at: int, rest: str, heads: dict[int, list[str]], *,
             gaps += 1
             if (kept and not kept[-1].rstrip().endswith(":")) or gaps > 3:
                 break
-        elif (
-            wording.RULE.match(line)
-            or wording.SPOKEN.match(line)
-            or wording.STATUS_FIELD.match(line.strip())
-            or (own and wording.REPLY_LINE.match(line))
-        ):
+        elif _ends(line) or (own and wording.REPLY_LINE.match(line)):
             break
         elif not wording.LISTED.match(line):
             kept.append(line.strip())
     return folded(" ".join(kept))
+
+
+@functools.lru_cache(maxsize=256)  # the same lines are looked at from each recipient of a block
+def _ends(line: str) -> bool:
+    """Whether a line belongs to no paragraph."""
+    return any(
+        pattern.match(text)
+        for pattern, text in (
+            (wording.RULE, line),
+            (wording.SPOKEN, line),
+            (wording.STATUS_FIELD, line.strip()),
+        )
+    )
 
 
 def _cause(lines: list[str], at: int) -> str:
@@ -247,6 +263,7 @@ def _cause(lines: list[str], at: int) -> str:
     return before if wording.FAILURE.search(before) and not before.lower().startswith("while talking") else ""
 
 
+@functools.lru_cache(maxsize=256)
 def _leads(line: str) -> bool:
     """Whether a line begins with an address."""
     first = wording.ADDRESS.search(line)
@@ -270,6 +287,7 @@ def _before(lines: list[str], at: int) -> str:
     return folded(" ".join(kept))
 
 
+@functools.lru_cache(maxsize=64)
 def _weight(text: str, code: int, enhanced: int, bare: int) -> int:
     """How much speaks for a text: a reply code most, then an enhanced code, then words of failure."""
     found = codes(text)
@@ -282,8 +300,17 @@ def _weight(text: str, code: int, enhanced: int, bare: int) -> int:
     return bare if wording.FAILURE.search(text) else bare - 25 if len(text) > 40 else 20
 
 
-def _transcript(lines: list[str], people: dict[str, _Person]) -> None:
-    """What a transcript heard (``>>> RCPT TO:<...>``, ``<<< 550 ...``), to the recipient it speaks of."""
+def _best(reasons: Iterable[_Reason]) -> _Reason:
+    """The reason for which most speaks; of equals, the first."""
+    return max(reasons, key=lambda reason: reason[0], default=(0, "", None))
+
+
+def _transcript(lines: list[str], people: dict[str, _Person]) -> list[_Reason]:
+    """What a transcript heard (``>>> RCPT TO:<...>``, ``<<< 550 ...``), to the recipient it speaks of.
+
+    Returned is what it heard that speaks of none of them, and so of all.
+    """
+    shared: list[_Reason] = []
     said_of: str = ""
     stage: Stage | None = None
     heard: list[str] = []
@@ -292,9 +319,10 @@ def _transcript(lines: list[str], people: dict[str, _Person]) -> None:
         text = folded(" ".join(heard))
         if not text.startswith(("4", "5")):
             return
-        whom = [people[said_of]] if said_of in people else list(people.values())
-        for person in whom:
-            person.reasons.append((110 if said_of in people else 105, text, stage))
+        if said_of in people:
+            people[said_of].reasons.append((110, text, stage))
+        elif people:
+            shared.append((105, text, stage))
 
     for line in lines:
         if wording.SPOKEN.match(line):
@@ -309,9 +337,10 @@ def _transcript(lines: list[str], people: dict[str, _Person]) -> None:
             give()
             heard = []
     give()
+    return shared
 
 
-def _elsewhere(lines: list[str]) -> Iterator[tuple[int, str, Stage | None]]:
+def _elsewhere(lines: list[str]) -> Iterator[_Reason]:
     """Reasons that stand by no recipient: after a label, as a reply, as a paragraph of their own."""
     paragraph: list[str] = []
     for line in [*lines, ""]:
@@ -326,6 +355,10 @@ def _elsewhere(lines: list[str]) -> Iterator[tuple[int, str, Stage | None]]:
             )  # a server's own words beat a vague "not delivered"
             yield _weight(text, 72 if quoted else 60, 58, 40), text, None
         paragraph = []
+    yield from itertools.islice(_labelled(lines), MAX_LABELS)
+
+
+def _labelled(lines: list[str]) -> Iterator[_Reason]:
     for at, line in enumerate(lines):
         if wording.REPLY_LINE.match(line):
             text = _after(lines, at, line.strip(), {})
@@ -347,10 +380,8 @@ def _host(lines: list[str], patterns: Iterable[re.Pattern[str]]) -> str:
     return ""
 
 
-def _delivery(
-    person: _Person, shared: list[tuple[int, str, Stage | None]], whole: str, remote: str, reporter: str
-) -> Delivery:
-    weight, text, stage = max([*person.reasons, *shared], key=lambda reason: reason[0], default=(0, "", None))
+def _delivery(person: _Person, shared: _Reason, whole: str, remote: str, reporter: str) -> Delivery:
+    weight, text, stage = _best([*person.reasons, shared])
     if weight < 45:  # nothing stands out: the whole notice is the reason
         text = whole
     reply, answered = spoken(said(text))
