@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probe.facts import Stage
-from probe.grammar import maillog
+from probe.grammar import maillog, webhook
 from probe.grammar.delivery import Delivery, codes, folded, seconds, spoken, stage_of, unrepeated
 from probe.grammar.intake import Kind, kind_of
 from probe.grammar.maillog import Logged
@@ -248,6 +248,14 @@ def test_what_tells_of_no_delivery_gives_nothing() -> None:
     assert (
         events({"hello": "world"}) == events([]) == events("x") == events({"email": "bob@corp.example"}) == []
     )
+
+
+def test_the_mails_of_many_events_are_read_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    mail = "<p>Your message could not be delivered.</p><p>Reason: 550 5.1.1 no such user</p>"
+    value = [{"event": "bounce", "email": f"a{number}@b.test", "html": mail} for number in range(500)]
+    monkeypatch.setattr(webhook, "MAX_NOTICES", 50 * len(mail))
+    found = events(value)
+    assert [one.code for one in found] == ["550"] * 50 + [""] * 450
 
 
 def test_deep_and_long_values_end() -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from probe.grammar.delivery import Delivery, codes, folded, seconds, stage_of
 
@@ -19,6 +20,7 @@ __all__ = ["MAX_EVENTS", "events", "loads"]
 MAX_EVENTS = 10_000
 MAX_DEPTH = 16
 MAX_NESTED = 1024 * 1024  # characters of JSON inside a JSON string
+MAX_NOTICES = 4 * 1024 * 1024  # characters of the mails that the events of one value carry
 
 # Names, reduced to lower-case letters and digits, by what they hold; the first that is there counts.
 _NAMES: Mapping[str, tuple[str, ...]] = {
@@ -77,36 +79,53 @@ def loads(text: str | bytes) -> object:
 def events(value: object) -> list[Delivery]:
     """What a JSON value tells of deliveries, in its order; empty where it tells nothing of one."""
     found: list[Delivery] = []
-    for one in _walk(value, {}, 0):
+    for one in _walk(value, {}, 0, _Mails(MAX_NOTICES)):
         found.append(one)
         if len(found) == MAX_EVENTS:
             break
     return found
 
 
+@dataclass(slots=True)
+class _Mails:
+    """The mails that events carry, which take a thousand times as long to read as an event."""
+
+    left: int  # characters that are still read
+
+    def reply(self, html: str) -> str:
+        """The reply that a mail tells; empty where there is none, or enough has been read."""
+        from probe.grammar.mime import plain  # noqa: PLC0415 -- few events carry a mail
+        from probe.grammar.notice import notice  # noqa: PLC0415
+
+        html = html[: self.left]
+        self.left -= len(html)
+        told = notice(plain(html) if "<" in html else html[:65536]) if html else []
+        return max((one.reply for one in told), key=lambda reply: bool(codes(reply)[0]), default="")
+
+
 def _walk(
-    value: object, above: Mapping[str, object], depth: int, *, listed: bool = False
+    value: object, above: Mapping[str, object], depth: int, mails: _Mails, *, listed: bool = False
 ) -> Iterator[Delivery]:
     if depth > MAX_DEPTH:
         return
     if isinstance(value, str):
         if (inner := _nested(value)) is not None:
-            yield from _walk(inner, above, depth + 1)
+            yield from _walk(inner, above, depth + 1, mails)
     elif isinstance(value, list):
         for one in value:
-            yield from _walk(one, above, depth + 1, listed=listed)
+            yield from _walk(one, above, depth + 1, mails, listed=listed)
     elif isinstance(value, dict):
         own: dict[str, tuple[int, object]] = {}
         _collect(value, own, 0)
         known = {**above, **{field: what for field, (_, what) in own.items()}}
         found = False
         for name, child in _children(value):
-            for one in _walk(child, known, depth + 1, listed=name.endswith("recipients")):
+            for one in _walk(child, known, depth + 1, mails, listed=name.endswith("recipients")):
                 found = True
                 yield one
         tells = own.keys() & {"text", "status", "event", "html"} or (listed and "event" in above)
         if not found and "recipient" in own and tells:
-            yield from _deliveries(known)
+            yield from _deliveries(known, mails)
 
 
 def _children(node: dict[str, object]) -> Iterator[tuple[str, object]]:
@@ -170,7 +189,7 @@ def _nested(text: str) -> object | None:
     return value if isinstance(value, (dict, list)) else None
 
 
-def _deliveries(known: Mapping[str, object]) -> Iterator[Delivery]:
+def _deliveries(known: Mapping[str, object], mails: _Mails) -> Iterator[Delivery]:
     text = folded(str(known.get("text", "")))
     html = str(known.get("html", ""))
     event = str(known.get("event", "")).lower()
@@ -180,11 +199,7 @@ def _deliveries(known: Mapping[str, object]) -> Iterator[Delivery]:
     if action == "failed" and _DEGREE.search(str(known.get("degree", ""))):
         action = "delayed"
     if not codes(text)[0] and html:
-        from probe.grammar.mime import plain  # noqa: PLC0415 -- few events carry a mail
-        from probe.grammar.notice import notice  # noqa: PLC0415
-
-        told = notice(plain(html) if "<" in html else html[:65536])
-        text = max((one.reply for one in told), key=lambda reply: bool(codes(reply)[0]), default="") or text
+        text = mails.reply(html) or text
     stated = str(known.get("status", ""))
     code, enhanced = codes(text)
     number = str(known.get("code", stated))
