@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from probe.cli import main
-from probe.cli._files import check_writable, write_whole
+from probe.cli._files import check_apart, check_writable, write_whole
 from probe.cli._output import exit_code
 from probe.render import every, find
 from probe.rules import Verdict
@@ -107,6 +107,7 @@ def test_a_device_is_written_to_and_stays_a_device() -> None:
     try:
         name = os.ttyname(terminal)
         check_writable("--write-fail", name)
+        check_apart([("--write-pass", name), ("--write-fail", name)], [name])
         write_whole(Path(name), [b"line,", b"reason"])
         assert os.read(controller, 1 << 16) == b"line,reason"
         assert Path(name).is_char_device()

@@ -80,13 +80,21 @@ def _flows(mode: int) -> bool:
     return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)
 
 
+def _flowing(path: Path) -> bool:
+    return path.exists() and _flows(path.stat().st_mode)
+
+
 def _led_to(path: Path) -> Path:
     """What a link leads to: the file behind it is replaced, and the link stays."""
     return path.resolve() if path.is_symlink() else path
 
 
 def check_apart(written: Sequence[tuple[str, str]], read: Iterable[str]) -> None:
-    """Refuses files to be written (option, name) that are one file, or one of those that are read."""
+    """Refuses files to be written (option, name) that are one file, or one of those that are read.
+
+    Pipes and devices overwrite nothing: a terminal is read and written, a null device takes everything.
+    """
+    written = [(option, file) for option, file in written if not _flowing(Path(file))]
     for index, (option, file) in enumerate(written):
         if any(_same(file, one) for one in read):
             refuse(f"{option} {file} is a file that is read, and would be overwritten; give another name")
@@ -108,7 +116,7 @@ def write_whole(path: Path, pieces: Iterable[bytes]) -> None:
     A pipe or a device gets the bytes as it is: putting a file in its place would destroy it.
     """
     try:
-        if path.exists() and _flows(path.stat().st_mode):
+        if _flowing(path):
             with path.open("wb") as opened:
                 opened.writelines(pieces)
         else:
