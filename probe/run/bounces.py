@@ -19,6 +19,7 @@ from probe.run.explain import explain_reply
 __all__ = ["Pile", "Reading", "explain_delivery"]
 
 _MAX_READINGS = 20_000
+_MAX_WORDS = 8 << 20  # bytes of the words by which readings are remembered
 _MAX_HOSTS = 20_000
 _GROUPS = 15  # kinds of reply that a pile's report shows
 _MOST_SAID = 300  # characters of a reply that are told, and
@@ -156,6 +157,7 @@ class Pile:
     seen: int = 0
     failed: int = 0
     readings: dict[tuple[str, bytes], Reading] = field(default_factory=dict)
+    words: int = 0
     groups: dict[tuple[str, str], _Group] = field(default_factory=dict)
     clusters: dict[str, _Cluster] = field(default_factory=dict)
     hosts: dict[bytes, str] = field(default_factory=dict)
@@ -230,8 +232,10 @@ class Pile:
             self._cluster(reading)
 
     def _read(self, key: tuple[str, bytes], told: Delivery) -> Reading:
-        if len(self.readings) >= _MAX_READINGS:
+        if len(self.readings) >= _MAX_READINGS or self.words + len(key[1]) > _MAX_WORDS:
             self.readings.clear()
+            self.words = 0
+        self.words += len(key[1])
         report = explain_delivery(told, stage=self.stage, provider=self.provider, mx=self.mx)
         reading = self.readings[key] = self._reading(report, key[0])
         return reading
