@@ -218,6 +218,7 @@ def _globs(field: str) -> tuple[dict[str, Provider], tuple[tuple[str, Provider],
     return exact, tuple(sorted(globs, key=lambda pair: -len(pair[0])))
 
 
+@functools.lru_cache(maxsize=256)  # the replies of a log come from few servers
 def _globbed(host: str, field: str) -> Provider | None:
     name = _name(host)
     exact, globs = _globs(field)
