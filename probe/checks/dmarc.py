@@ -17,15 +17,14 @@ from probe.checks._dmarc_discovery import (
     discover,
     discover_7489,
     exists,
-    kept,
     question,
     walk,
 )
-from probe.checks._dmarc_fix import completed, line, meant_tag, repaired, united
+from probe.checks._dmarc_fix import line, meant_tag, repaired
+from probe.checks._dmarc_kept import absent, own_name
 from probe.checks._dmarc_rules import RULE, RULES
-from probe.checks._evidence import evidence, printable, seen_answer, state, unknown, zone_line
+from probe.checks._evidence import evidence, printable, seen_answer, state, unknown
 from probe.checks._once import asked_once, once
-from probe.checks._spf_result import sends_nothing
 from probe.checks.mx import null
 from probe.facts import Question, Records, Status
 from probe.grammar import dmarc
@@ -95,10 +94,10 @@ def _findings(
 ) -> Iterator[Finding]:
     for name in found.failed[:1]:
         yield unknown(RULE["unknown"], seen, question(name))
-    yield from _own_name(domain.name, found, seen)
+    yield from own_name(domain.name, found, seen)
     if found.record is None or found.record_at is None:
         if not found.failed:
-            yield from _absent(domain.name, found, seen)
+            yield from absent(domain.name, found, seen)
         return
     facts = _Published(found.record_at, found.record, seen)
     yield from _inheritance(domain.name, found, facts, seen)
@@ -135,82 +134,6 @@ class _Published:
         """The fix that asks for more than this record does, so that mail may be lost by it."""
         then = line(self.at, self.seen, self.record.text, **changes)
         return f"Once the reports show that {mail} aligns: {then}"
-
-
-def _own_name(name: str, found: Discovery, seen: Records) -> Iterator[Finding]:
-    """What stands at ``_dmarc`` of the very name, kept by receivers or not."""
-    asked = question(name)
-    answer = seen_answer(seen, asked)
-    values = answer.values if answer.status is Status.OK else ()
-    records = kept(name, seen)
-    if len(records) > 1:
-        yield _several(name, records, seen)
-    others = [value for value in values if not dmarc.is_record(value)] if len(records) < len(values) else []
-    meant = [value for value in others if dmarc.resembles(value)]
-    if not records and meant:
-        fix = line(name, seen, meant[0], "Replace it by: ")
-        yield Finding(
-            RULE["not-recognised"], evidence(asked, answer, meant[0]), printable(meant[0])[:200], fix
-        )
-    elif records and others:
-        yield Finding(
-            RULE["unrelated-text"], evidence(asked, answer, others[0]), f"other TXT values: {len(others)}"
-        )
-    if answer.aliases and answer.known:
-        target = answer.aliases[-1]
-        problem = "delegated" if answer.status is Status.OK else "dangling-alias"
-        if problem == "delegated" or found.record_at != name:
-            own = zone_line(asked.name, "TXT", completed("", name))
-            instead = f"Publish the record at {target}, or remove the alias and publish: {own}"
-            fix = "" if problem == "delegated" else instead
-            yield Finding(RULE[problem], evidence(asked, answer), f"_dmarc.{name} -> {target}", fix)
-
-
-def _several(name: str, records: tuple[Record, ...], seen: Records) -> Finding:
-    asked = question(name)
-    listed = "; ".join(printable(record.text) for record in records[:10])
-    mildest, changes = united(records)
-    raised = any(record.p not in {None, mildest.p} for record in records)
-    words = "Leave only this one, and raise p once the reports show that all mail aligns: "
-    fix = line(name, seen, mildest.text, words if raised else "Leave only: ", **changes)
-    told = evidence(asked, seen_answer(seen, asked), listed)
-    return Finding(RULE["several"], told, f"{len(records)} records at {asked.name}", fix)
-
-
-def _absent(name: str, found: Discovery, seen: Records) -> Iterator[Finding]:
-    """No record applies: why, as far as it can be told."""
-    asked = question(name)
-    answer = seen_answer(seen, asked)
-    if len(kept(name, seen)) > 1:
-        return
-    above = [each for each in found.asked if len(kept(each, seen)) > 1 and not _suffixes.is_suffix(each)]
-    if above:  # the name could have inherited one of them
-        yield _several(above[0], kept(above[0], seen), seen)
-        return
-    apex = Question(name, "TXT")
-    misplaced = [value for value in seen.of(name, "TXT") if dmarc.is_record(value)]
-    if misplaced:
-        fix = line(name, seen, misplaced[0], "Publish instead: ")
-        yield Finding(RULE["apex-record"], evidence(apex, seen_answer(seen, apex), misplaced[0]), name, fix)
-    elif not any(dmarc.resembles(value) for value in answer.values) and not answer.aliases:
-        yield _missing(name, found, seen)
-
-
-def _missing(name: str, found: Discovery, seen: Records) -> Finding:
-    """The finding, with a record for the organizational domain: one below it would make the name its own.
-
-    A domain that sends nothing has no mail to lose, so it may begin with p=reject.
-    """
-    asked = question(name)
-    home = _suffixes.organizational(name)
-    silent = sends_nothing(seen.of(name, "TXT"))
-    gone = exists(name, seen) is False
-    detail = "the domain does not exist" if gone else f"asked: {len(found.asked)} names"
-    begin = Policy.REJECT if silent and home == name else Policy.NONE
-    fix = line(home, seen, words="Publish: ", p=str(begin))
-    return Finding(
-        RULE["unguarded" if silent else "missing"], evidence(asked, seen_answer(seen, asked)), detail, fix
-    )
 
 
 def _inheritance(name: str, found: Discovery, facts: _Published, seen: Records) -> Iterator[Finding]:
