@@ -289,6 +289,25 @@ def test_tokens_are_for_xoauth2() -> None:
     assert other.problem == "no password; refreshing a token is not done here, give an access_token"
 
 
+@pytest.mark.parametrize("empty", ["\n", "\n\n\n", "\r\n\r\n", "\r"])
+@pytest.mark.parametrize("head", ["email,password,host,port", '"email",password,host,port'])
+def test_empty_lines_before_the_header_are_kept_and_not_read(empty: str, head: str) -> None:
+    text = f"{empty}{head}\na@b.example,pw,h.example,587\n"
+    table, (row,) = read(text)
+    assert table.names == ("email", "password", "host", "port")
+    assert said(row)[0] == "a@b.example"
+    form = form_of(text.encode())
+    first, second = records(text.encode(), form)
+    assert rewritten(first, form, ["why"]).decode() == f"{empty}{head},why\n"
+    assert (second.line, second.raw) == (row.record.line, "a@b.example,pw,h.example,587\n")
+
+
+@pytest.mark.parametrize("text", ["\n\n", "\r\n\r"])
+def test_lines_that_are_all_empty_are_one_record(text: str) -> None:
+    form = Form("utf-16-le", b"", ",")
+    assert [record.raw for record in records(text.encode("utf-16-le"), form)] == [text]
+
+
 def test_empty_rows_mean_nothing() -> None:
     _, listed = read("email,password\n\n,\nada@a.example,pw\n  \n")
     assert [said(row)[0] for row in listed] == ["ada@a.example"]

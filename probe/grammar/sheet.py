@@ -117,10 +117,26 @@ _OUTSIDE = {
 def records(data: bytes, form: Form) -> Iterator[Record]:
     """The records of a file: a line end within quotes does not end one (RFC 4180 section 2).
 
+    Empty lines before the first record belong to it: what is in it is the header, and nothing is lost.
     A quote opens only at the beginning of a cell: one inside a password is a character like others.
     ValueError where a quote is never closed, with the line it was opened in, and where a record is
     longer than any row is.
     """
+    found = _cut(data, form)
+    empty: list[str] = []
+    for record in found:
+        empty.append(record.raw)
+        if record.raw.strip("\r\n"):
+            yield Record(record.line, "".join(empty))
+            yield from found
+            return
+        if len(empty) > LONGEST_RECORD:
+            raise ValueError("begins with more than a million empty lines: that is no table")
+    if empty:
+        yield Record(1, "".join(empty))
+
+
+def _cut(data: bytes, form: Form) -> Iterator[Record]:
     outside = _OUTSIDE[form.delimiter]
     buffer, at, line, begun, opened, quoted = "", 0, 1, 1, 1, False
     for piece, last in _marked_last(_text(data, form)):
@@ -172,7 +188,7 @@ def _marked_last(pieces: Iterable[str]) -> Iterator[tuple[str, bool]]:
 
 def cells(record: Record, delimiter: str) -> list[str]:
     """The cells of a record; ValueError where one is longer than any is."""
-    text = record.raw.rstrip("\r\n")
+    text = record.raw.strip("\r\n")
     # As lines of a file, not by splitlines: that cuts at U+2028 and the like, which are characters of a cell.
     lines = [text] if "\n" not in text and "\r" not in text else io.StringIO(text, newline="")
     try:
