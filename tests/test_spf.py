@@ -291,6 +291,9 @@ CURED: list[tuple[str, Zone, str]] = [
     ("redirect-ignored", {NAME: {"TXT": ["v=spf1 ip4:192.0.2.1 -all redirect=x.test"]}}, "v=spf1 ip4:192.0.2.1 -all"),
     ("duplicate-term", {NAME: {"TXT": ["v=spf1 ip4:192.0.2.1 +ip4:192.0.2.1 -all"]}}, "v=spf1 ip4:192.0.2.1 -all"),
     ("ignored-term", {NAME: {"TXT": ["v=spf1 ip4=192.0.2.1 v=spf1 -all"]}}, "v=spf1 ip4:192.0.2.1 -all"),
+    ("nobody", {NAME: {"TXT": ["v=spf1 ?a:x.test ?all"]}, "x.test": {"A": ["192.0.2.8"]}}, "v=spf1 a:x.test ?all"),
+    ("nobody", {NAME: {"TXT": ["v=spf1 ~all"], "MX": ["1 smtp.google.com"]}}, "v=spf1 include:_spf.google.com ~all"),
+    ("nobody", {NAME: {"TXT": ["v=spf1 ip4:192.168.0.1 -all"]}}, "v=spf1 -all"),
     ("private-address", {NAME: {"TXT": ["v=spf1 ip4:192.0.2.1 ip4:127.0.0.1 -all"]}}, "v=spf1 ip4:192.0.2.1 -all"),
 ]  # fmt: skip
 

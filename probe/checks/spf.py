@@ -18,7 +18,7 @@ from probe.checks._evidence import evidence, nonexistent, printable, seen_answer
 from probe.checks._once import asked_once, once
 from probe.checks._spf_audit import Audit, audited, offered, unseen
 from probe.checks._spf_evaluate import evaluate
-from probe.checks._spf_fixes import corrected, merged, misspelt, publish, why_passed_over
+from probe.checks._spf_fixes import authorises, corrected, edited, merged, misspelt, publish, why_passed_over
 from probe.checks._spf_result import Evaluation, Result, Sender, records_of
 from probe.checks._spf_rules import RULES, rule, state_of
 from probe.checks._spf_tree import survey
@@ -248,8 +248,11 @@ def _nothing(domain: Domain, seen: Records) -> Finding:
 
 
 def _nobody(audit: Audit) -> Finding:
-    """The finding, with a first record as for a domain that has none, where that is another one."""
-    text, because = proposal(audit.domain, audit.seen)
+    """The finding, with what is named to no effect (``?mx``) let in, else with a first record."""
+    text = edited(audit.record, lambda term: term.text if term is audit.record.all else term.text.lstrip("?"))
+    because = "If what it names is what sends"
+    if text == audit.text or not authorises(text):
+        text, because = proposal(audit.domain, audit.seen)
     fix = "" if text == audit.text else publish(audit.domain.name, audit.seen, text, f"{because}: ")
     return audit.found("nobody", ", ".join(term.text for term in audit.record.mechanisms[:10]), fix)
 
