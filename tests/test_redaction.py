@@ -130,6 +130,14 @@ def test_an_echo_in_which_every_letter_is_coded_is_replaced(form: str, secret: s
     )  # what introduces the first letter, or ends the last
 
 
+@pytest.mark.parametrize(
+    "code", ["=7A", "%7a", "%257A", "&#122;", "&#x7a;", "\\u007a", "\\U0000007a", "\\x7A", "\\172"]
+)
+def test_a_code_takes_no_letter_that_follows_it(code: str) -> None:
+    line = f"535 5.7.8 no {code}ebra-quilt-42 (sic)".encode()
+    assert heard(line, secret="zebra-quilt-42") == (b"535 5.7.8 no *** (sic)",)
+
+
 BETWEEN = {
     "a space of no width": "\u200b",
     "a joiner": "\u2060",
