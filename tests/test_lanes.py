@@ -99,6 +99,22 @@ def test_refusals_are_forgotten_after_the_window() -> None:
     run(scenario())
 
 
+def test_what_closed_a_lane_is_told_however_late_somebody_asks() -> None:
+    async def scenario() -> None:
+        clock = Clock()
+        one = lane(clock, at_once=50, brake=4, window=600)
+        tasks = await entered(one, 50)
+        for _ in range(4):
+            one.leave(Sign.REFUSED)
+        await asyncio.gather(*tasks)
+        assert one.braked
+        clock.now += 700
+        assert not await one.enter()
+        assert one.refused == 4
+
+    run(scenario())
+
+
 def test_a_complaint_halves_and_pauses() -> None:
     async def scenario() -> None:
         clock = Clock()

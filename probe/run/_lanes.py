@@ -101,8 +101,8 @@ class Lane:
     def room(self) -> int:
         """How many sessions there is place for now: if all of them failed, the brake would still hold."""
         now = self._clock()
-        while self._refused and self._refused[0] <= now - self.pace.window:
-            self._refused.popleft()
+        while not self.braked and self._refused and self._refused[0] <= now - self.pace.window:
+            self._refused.popleft()  # those that closed the lane are its reason for as long as it is closed
         left = self.pace.brake - len(self._refused)
         if left <= 0:
             self.braked = True
@@ -110,7 +110,7 @@ class Lane:
 
     @property
     def refused(self) -> int:
-        """How many logins were refused there lately."""
+        """How many logins were refused there lately; of a lane that is braked, before it was."""
         return len(self._refused)
 
     def _admit(self) -> None:
