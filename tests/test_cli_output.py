@@ -14,7 +14,7 @@ import pytest
 
 from probe.cli import main
 from probe.cli._files import check_apart, check_writable, write_whole
-from probe.cli._output import exit_code
+from probe.cli._output import Output, Told, exit_code
 from probe.render import every, find
 from probe.rules import Verdict
 
@@ -238,3 +238,13 @@ def test_monitoring_is_given_its_own_codes_alone(words: tuple[str, ...], code: i
     ended, out, _ = run(*words, *asked)
     states = {0: "PROBE OK", 1: "PROBE WARNING", 2: "PROBE CRITICAL", 3: ""}
     assert (ended, "--help" in words or out.startswith(states[code])) == (code, True)
+
+
+@pytest.mark.parametrize(("verdicts", "code"), [((), 3), ((OK,), 3), ((WARN,), 3), ((FAIL,), 2)])
+@pytest.mark.parametrize("stopped", [4, 130, 143])
+def test_monitoring_is_not_told_that_all_is_well_by_a_run_that_was_stopped(
+    stopped: int, verdicts: tuple[Verdict, ...], code: int
+) -> None:
+    with pytest.raises(Told) as ended:
+        Output("nagios", [], "fail").end(verdicts, stopped)
+    assert ended.value.code == code

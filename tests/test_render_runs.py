@@ -86,6 +86,23 @@ def test_a_subject_that_was_not_there_is_told_where_it_is_not_ok() -> None:
     assert str(gone) == "nothing changed, 1 subject as before, 1 in the earlier run only"
 
 
+STOPPED = replace(
+    FLEET[-1],
+    findings=(
+        found("preflight/stopped", reason="interrupted"),
+        found("preflight/not-all-known", inboxes="1"),
+    ),
+)
+
+
+def test_that_the_later_run_was_stopped_is_told_where_nothing_changed() -> None:
+    for earlier in (FLEET[-1], STOPPED):
+        _, (told,) = changes([inbox(1), inbox(2), earlier], [inbox(1), STOPPED])
+        assert [finding.rule.id for finding in told.findings] == ["preflight/stopped"]
+        line = "".join(render.find("nagios").render([told], Style(compared=True)))
+        assert line.startswith("PROBE UNKNOWN - inboxes.csv: The run was stopped before its end")
+
+
 def test_what_could_not_be_told_is_not_fixed() -> None:
     bad, silent = found("google/app-password-required"), found("network/timeout")
     compared, (told,) = changes([replace(inbox(1), findings=(bad,))], [replace(inbox(1), findings=(silent,))])

@@ -115,10 +115,13 @@ class Output:
     def end(self, verdicts: Iterable[Verdict], stopped: int = 0) -> NoReturn:
         """End with the exit code of some verdicts, or with that of a run that was `stopped` early.
 
-        A format that monitoring reads has codes of its own, which say what its line says.
+        A format that monitoring reads has codes of its own, which say what its line says: of a run that was
+        stopped at best that it could not tell.
         """
         own = getattr(render.find(self.format), "exit_code", None) if self.format else None
-        raise Told(own(verdicts) if own is not None else stopped or exit_code(verdicts, self.fail_on))
+        if own is not None:
+            raise Told(own([*verdicts, Verdict.UNKNOWN] if stopped else verdicts))
+        raise Told(stopped or exit_code(verdicts, self.fail_on))
 
     def write(
         self, reports: Iterable[Report], verdicts: list[Verdict] | None = None, *, compared: bool = False

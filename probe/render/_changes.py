@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from probe.render._gist import AGGREGATES, fix_of
+from probe.render._gist import AGGREGATES, CONCLUSIONS, fix_of
 from probe.rules import Finding, Report, State, Verdict
 
 __all__ = ["Changes"]
@@ -35,11 +35,12 @@ class Changes:
         """The reports that differ, each with its new and changed findings only.
 
         The fact ``change`` tells all in words, the evaluation of that name for machines. `left_out` counts
-        the subjects that only the earlier run had.
+        the subjects that only the earlier run had. That the later run of a list was stopped is told too.
         """
         left = dict(self._known)
         for report in after:
             if report.kind in AGGREGATES:
+                yield from _stopped(report)
                 continue
             was = left.pop(_key(report), None)
             told = self._told(was or replace(report, findings=()), report, known=was is not None)
@@ -87,6 +88,13 @@ class Changes:
         if self.left_out:
             told.append(f"{self.left_out} in the earlier run only")
         return ", ".join(told)
+
+
+def _stopped(later: Report) -> Iterator[Report]:
+    """What a list's report tells of how its run ended; its counts and causes are those of its subjects."""
+    own = tuple(finding for finding in later.findings if finding.rule.id not in CONCLUSIONS)
+    if later.kind == "fleet" and own:
+        yield replace(later, findings=own, evaluations={})
 
 
 _Key = tuple[str, str]
