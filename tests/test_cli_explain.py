@@ -454,7 +454,7 @@ def test_a_file_that_was_compressed_twice_is_read_and_no_deeper_one() -> None:
     (twice,) = lines("-", stdin=packed(b"550 5.1.1 User unknown", 2))
     assert twice["findings"][0]["cause"] == "recipient_unknown"
     (deeper,) = lines("-", stdin=packed(b"550 5.1.1 User unknown", 3))
-    assert deeper["findings"][0]["id"] == "mail/no-failure"
+    assert deeper["findings"][0]["id"] == "mail/not-read"
     assert "compressed more than 2 times" in deeper["findings"][0]["detail"]
 
 
@@ -478,9 +478,32 @@ def test_a_compressed_file_of_which_nothing_can_be_read_is_unknown(end: bytes) -
     (finding,) = json.loads(out)["findings"]
     assert (code, finding["id"], finding["detail"]) == (
         3,
-        "mail/no-failure",
+        "mail/not-read",
         "the compressed file is damaged",
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "detail"),
+    [
+        ('[{"email": "bob@corp.example", ', "it begins like JSON and is none, or is nested too deeply"),
+        ('{"hello": 1}\n{"email": \n{"hello": 2}\n', "lines that are no JSON: 1"),
+    ],
+    ids=["one value", "one a line"],
+)
+def test_broken_json_is_not_read(text: str, detail: str) -> None:
+    (report,) = lines("-", stdin=text)
+    assert (report["findings"][0]["id"], report["findings"][0]["detail"]) == ("mail/not-read", detail)
+
+
+def test_a_line_that_is_no_json_object_is_not_read() -> None:
+    first, broken = lines("-", stdin='{"reply": "550 5.1.1 User unknown"}\n{"reply": \n')
+    assert [one["findings"][0]["id"] for one in (first, broken)] == ["english/user-unknown", "mail/not-read"]
+
+
+def test_an_event_without_a_delivery_is_read_and_tells_of_none() -> None:
+    (report,) = lines("-", stdin='{"hello": 1}\n{"hello": 2}\n')
+    assert report["findings"][0]["id"] == "mail/no-failure"
 
 
 def test_a_sentence_that_begins_with_from_ends_no_mail() -> None:

@@ -8,7 +8,7 @@ from typing import BinaryIO
 from probe.grammar.intake import Kind
 from probe.grammar.webhook import events, loads
 from probe.rules import Report
-from probe.run.explain import nothing_found
+from probe.run.explain import not_read, nothing_found
 from probe.run.sources import FEW, MAX_LINE, Asked, read_all
 
 __all__ = ["READERS"]
@@ -20,7 +20,7 @@ def _webhook(source: BinaryIO, name: str, asked: Asked) -> Iterator[Report]:
     try:
         found = events(loads(read_all(source, _MAX_VALUE, name, asked)))
     except ValueError:
-        yield nothing_found(name, "it begins like JSON and is none, or is nested too deeply")
+        yield not_read(name, "it begins like JSON and is none, or is nested too deeply")
         return
     if not found:
         yield nothing_found(name)
@@ -43,10 +43,11 @@ def _events(source: BinaryIO, name: str, asked: Asked) -> Iterator[Report]:
             if asked.every or asked.pile.seen <= FEW:
                 yield asked.pile.explained(told, reading)
     asked.wants_pile = any_found
-    if broken:
-        asked.note(f"{name}: {broken:,} lines are no JSON")
+    unread = f"lines that are no JSON: {broken:,}" if broken else ""
     if not any_found:
-        yield nothing_found(name)
+        yield not_read(name, unread) if unread else nothing_found(name)
+    elif unread:
+        asked.note(f"{name}: {unread}")
 
 
 READERS = {Kind.WEBHOOK: _webhook, Kind.EVENTS: _events}

@@ -61,7 +61,7 @@ def explain_reply(
 
 
 def nothing_found(subject: str, detail: str = "") -> Report:
-    """The report of an input that tells of no delivery."""
+    """The report of an input that was read, or is empty, and tells of no delivery."""
     finding = Finding(catalogue.rule("mail/no-failure"), {"input": subject}, detail)
     return Report("reply", subject, (finding,))
 

@@ -138,7 +138,7 @@ def _explained(stream: BinaryIO, name: str, asked: Asked, layers: int) -> Iterat
         if layers:
             yield from _unpacked(cast("BinaryIO", _Joined(head, stream)), name, asked, layers)
         else:
-            yield nothing_found(name, f"it is compressed more than {_LAYERS} times")
+            yield not_read(name, f"it is compressed more than {_LAYERS} times")
         return
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):  # UTF-16, as a spreadsheet or an editor saves it
         text = (head + stream.read(_MAX_PASTED)).decode("utf-16", "replace")
@@ -154,7 +154,7 @@ def _unpacked(packed: BinaryIO, name: str, asked: Asked, layers: int) -> Iterato
     source = Unpacked(packed)
     stream = io.BufferedReader(source)
     if not stream.peek(1) and source.damaged:
-        yield nothing_found(name, "the compressed file is damaged")
+        yield not_read(name, "the compressed file is damaged")
         return
     yield from _explained(cast("BinaryIO", stream), name, asked, layers - 1)
     if source.damaged:
@@ -295,7 +295,7 @@ def _line(line: bytes, number: int, name: str, asked: Asked) -> Report:
     except (ValueError, RecursionError):
         told = None
     if not isinstance(told, dict):
-        return nothing_found(name, f"line {number} is no JSON object")
+        return not_read(name, f"line {number} is no JSON object")
     said = {key: str(value) for key, value in told.items() if isinstance(value, (str, int)) and key in _KEYS}
     report = explain_reply(
         said.get("reply", ""),
