@@ -211,6 +211,27 @@ def test_an_inbox_that_is_named_twice_is_probed_once(served: MailHost, again: st
     assert served.logins == {"ada@example.test": 1}
 
 
+def named_twice(port: int, passwords: str) -> subprocess.CompletedProcess[str]:
+    return probe(
+        "creds", "ada@example.test", "bob@example.test", "Ada@example.test", "--host", "127.0.0.1",
+        "--port", str(port), "--password-stdin", "-f", "jsonl", stdin=passwords,
+    )  # fmt: skip
+
+
+def test_an_inbox_that_is_named_twice_may_have_its_password_twice(closed_port: int) -> None:
+    ran = named_twice(closed_port, "of-ada\nof-bob\nof-ada\n")
+    told = [json.loads(line)["subject"] for line in ran.stdout.splitlines()]
+    assert told == ["ada@example.test", "bob@example.test"]
+    assert ran.stderr == "probe: Ada@example.test is named twice and probed once\n"
+
+
+def test_an_inbox_with_two_passwords_is_not_tried(closed_port: int) -> None:
+    ran = named_twice(closed_port, "of-ada\nof-bob\nanother\n")
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert "ada@example.test is named twice, with two passwords" in ran.stderr
+    assert "another" not in ran.stderr
+
+
 def test_one_login_for_several_addresses_is_not_sent_at_all(served: MailHost) -> None:
     code, reports, said = logged_in(served, "a@example.test", "b@example.test", "--user", "ada@example.test")
     assert (code, reports, served.logins.total()) == (2, [], 0)

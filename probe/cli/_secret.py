@@ -28,14 +28,17 @@ class Asked:
 
 
 def secrets_for(addresses: Sequence[str], asked: Asked) -> list[str]:
-    """A secret for each address: one line for all, or a line each; exit 2 with a sentence otherwise."""
+    """A secret for each address: one line for all, or a line each; exit 2 with a sentence otherwise.
+
+    An address that stands there again has a line of its own too, and is typed and looked up once.
+    """
     ways = [way for way in (asked.stdin, asked.env, asked.file, asked.command, asked.keyring) if way]
     if len(ways) > 1:
         refuse("give the password in one way only (--password-stdin, -env, -file, -command or -keyring)")
-    if not ways:
-        return [_typed(address) for address in addresses]
-    if asked.keyring:
-        return [_from_keyring(asked.keyring, address) for address in addresses]
+    if asked.keyring or not ways:
+        one = partial(_from_keyring, asked.keyring) if asked.keyring else _typed
+        found = {address: one(address) for address in dict.fromkeys(addresses)}
+        return [found[address] for address in addresses]
     lines = _lines(asked)
     if len(lines) == 1:
         return lines * len(addresses)

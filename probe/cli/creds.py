@@ -152,8 +152,8 @@ def command(  # typer reads options from parameters
     for name, text in (*(("", one) for one in addresses), ("--mail-from", mail_from), ("--rcpt-to", rcpt_to)):
         if text or not name:
             address_of(name, text)
-    addresses = _each_once(addresses)
-    if user and len(addresses) > 1:
+    named = _as_first_named(addresses)
+    if user and len(set(named)) > 1:
         refuse("--user is one login, and a login is tried once in a run: give it one address")
     host_of("--host", host)
     port_of("--port", port)
@@ -171,24 +171,34 @@ def command(  # typer reads options from parameters
             rcpt_to=rcpt_to,
             provider=provider,
         )
-        for address, secret in zip(addresses, secrets_for(addresses, asked), strict=True)
+        for address, secret in _each_once(named, secrets_for(named, asked)).items()
     ]
     if len(inboxes) == 1:
         out.finish(one_by_one(network, [partial(check_creds, inboxes[0], network)]))
     _several(inboxes, network, out)
 
 
-def _each_once(addresses: list[str]) -> list[str]:
-    """The addresses without those that log in as an earlier one."""
+def _as_first_named(addresses: list[str]) -> list[str]:
+    """The addresses; one that logs in as an earlier one is spelled as that is."""
     from probe.grammar.address import address
 
     logins: dict[str, str] = {}
+    named: list[str] = []
     for text in addresses:
         login = str(address(text)).lower()
         if login in logins:
             say(f"probe: {text} is named twice and probed once")
-        logins.setdefault(login, text)
-    return list(logins.values())
+        named.append(logins.setdefault(login, text))
+    return named
+
+
+def _each_once(named: list[str], secrets: list[str]) -> dict[str, str]:
+    """The secret of each address. Two for one are refused: a login is tried once, and which is not known."""
+    kept: dict[str, str] = {}
+    for text, secret in zip(named, secrets, strict=True):
+        if kept.setdefault(text, secret) != secret:
+            refuse(f"{text} is named twice, with two passwords; give the one that is to be tried")
+    return kept
 
 
 def _several(inboxes: list[Inbox], network: Network, out: Output) -> NoReturn:
