@@ -229,6 +229,8 @@ def test_what_could_not_be_told_hides_nothing_that_was_asked_for(
         (("explain", "550 no", "-o", "/nonexistent/x.json"), 3),
         (("crds", "ada@fault.example", "--format", "nagios"), 3),
         (("convert", "/nonexistent", "-fnagios"), 3),
+        (("convert", "/nonexistent", "-vfnagios"), 3),
+        (("explain", "550 no", "--bogus", "-vvf", "nagios"), 3),
         (("explain", "--help"), 0),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",

@@ -13,6 +13,7 @@ import gc
 import importlib
 import os
 import pkgutil
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -112,6 +113,8 @@ def _root(
     """  # noqa: D301  # the \b is typer's mark for lines that stay
 
 
+_FORMAT = re.compile("--format|-v*f")  # short options may stand in one word, -v as often as one likes
+_NAGIOS = re.compile("--format=nagios|-v*fnagios")
 _PLUGIN_UNKNOWN = 3  # monitoring plugins: the check could not be made
 COLLECT_AFTER = 10_000  # new objects; reports come by the thousand and hold no cycles, so fewer looks do
 
@@ -156,8 +159,7 @@ def _monitored(words: Sequence[str]) -> bool:
     """Whether a monitoring system reads the exit code: to it 2 is CRITICAL, and 4 is out of bounds."""
     asked = zip(("", *words), words, strict=False)
     return any(
-        word in {"-fnagios", "--format=nagios"} or (word == "nagios" and before in {"-f", "--format"})
-        for before, word in asked
+        _NAGIOS.fullmatch(word) or (word == "nagios" and _FORMAT.fullmatch(before)) for before, word in asked
     )
 
 
