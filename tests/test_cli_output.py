@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import socket
@@ -189,6 +190,16 @@ def test_stdout_gets_the_bytes_that_a_file_gets(format: str, encoding: str, tmp_
     assert "\\xe4" not in ran.stdout.decode()
     if file.exists():
         assert ran.stdout == file.read_bytes()
+
+
+def test_half_a_character_is_an_escape_on_stdout_as_in_files(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    stdout, file = io.BytesIO(), tmp_path / "report.md"
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(stdout, "ascii"))
+    monkeypatch.setattr("probe.render.md.render", lambda *_: iter(["half \ud83d", " ä"]))
+    Output("md", [str(file)], "fail").write([])
+    assert stdout.getvalue() == file.read_bytes() == "half \\ud83d ä".encode()
 
 
 # -- how it ends ---------------------------------------------------------------------------------------

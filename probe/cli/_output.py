@@ -163,9 +163,12 @@ def exit_code(verdicts: Iterable[Verdict], fail_on: Verdict = Verdict.FAIL) -> i
 
 
 def _written_as_files_are() -> None:
-    """What a program reads is UTF-8, as some of the formats say of themselves, whatever the locale is."""
+    """What a program reads is UTF-8, as some of the formats say of themselves, whatever the locale is.
+
+    What UTF-8 cannot carry is an escape, as in the files: an encoding by itself would bring errors back.
+    """
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8")
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
 def _noted(reports: Iterable[Report], verdicts: list[Verdict]) -> Iterator[Report]:
