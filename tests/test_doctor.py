@@ -220,7 +220,8 @@ def test_a_named_host_without_an_address_is_told() -> None:
     ("words", "complaint"),
     [
         (("mx.test:smtp",), "is no port"),
-        (("mx.test:70000",), "is no port"),
+        (("mx.test:70000",), "'mx.test:70000': '70000' is no port"),
+        (("[::1]:99999",), "'[::1]:99999': '99999' is no port"),
         (("--clock", "http://x"), "is no https URL"),
         (("--sending-ip", "me"), "is no IP address"),
         (("--ca-file", "/nonexistent"), "--ca-file"),
