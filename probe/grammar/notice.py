@@ -371,10 +371,10 @@ def _labelled(lines: list[str]) -> Iterator[_Reason]:
 
 def _host(lines: list[str], patterns: Iterable[re.Pattern[str]]) -> str:
     head = lines[:200]
+    if patterns is wording.REMOTE:
+        head = [line for line in head if not wording.REPORTER[0].search(line)]
     for pattern in patterns:
         for line in head:
-            if patterns is wording.REMOTE and wording.REPORTER[0].search(line):
-                continue
             if found := pattern.search(line):
                 return found[1].rstrip(".").lower()
     return ""
