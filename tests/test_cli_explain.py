@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from probe.cli import app
+from probe.grammar import webhook
 from probe.grammar.delivery import Delivery
 from probe.grammar.intake import Kind
 from probe.run import sources
@@ -499,6 +500,26 @@ def test_broken_json_is_not_read(text: str, detail: str) -> None:
 def test_a_line_that_is_no_json_object_is_not_read() -> None:
     first, broken = lines("-", stdin='{"reply": "550 5.1.1 User unknown"}\n{"reply": \n')
     assert [one["findings"][0]["id"] for one in (first, broken)] == ["english/user-unknown", "mail/not-read"]
+
+
+def carrying(count: int) -> list[dict[str, str]]:
+    """Events with a mail of one length each."""
+    mail = "<p>Your message could not be delivered.</p><p>Reason: 550 5.1.1 no such user</p>"
+    return [{"event": "bounce", "email": f"a{number}@b.example", "html": mail} for number in range(count)]
+
+
+@pytest.mark.parametrize("kind", ["webhook", "events"])
+def test_an_event_whose_mail_is_one_too_many_is_not_read(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = carrying(4)
+    monkeypatch.setattr(webhook, "MAX_NOTICES", 3 * len(sent[0]["html"]) if kind == "webhook" else 0)
+    text = json.dumps(sent) if kind == "webhook" else "\n".join(map(json.dumps, sent))
+    _, out, err = explain("-f", "jsonl", "-", stdin=text)
+    told = [one for one in map(json.loads, out.splitlines()) if one["kind"] == "reply"]
+    read = ["english/user-unknown"] * 3 if kind == "webhook" else ["mail/not-read"] * 3
+    assert [one["findings"][0]["id"] for one in told] == [*read, "mail/not-read"]
+    assert [one["subject"] for one in told] == [one["email"] for one in sent]
+    assert told[3]["findings"][0]["detail"] == "too much mail came before the one that this event carries"
+    assert f"events whose mail came later: {1 if kind == 'webhook' else 4}" in err
 
 
 def test_an_event_without_a_delivery_is_read_and_tells_of_none() -> None:

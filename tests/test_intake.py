@@ -255,7 +255,7 @@ def test_the_mails_of_many_events_are_read_up_to_a_bound(monkeypatch: pytest.Mon
     value = [{"event": "bounce", "email": f"a{number}@b.test", "html": mail} for number in range(500)]
     monkeypatch.setattr(webhook, "MAX_NOTICES", 50 * len(mail))
     found = events(value)
-    assert [one.code for one in found] == ["550"] * 50 + [""] * 450
+    assert [(one.code, one.unread) for one in found] == [("550", False)] * 50 + [("", True)] * 450
 
 
 def test_deep_and_long_values_end() -> None:

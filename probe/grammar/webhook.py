@@ -15,12 +15,12 @@ from dataclasses import dataclass
 
 from probe.grammar.delivery import Delivery, codes, folded, seconds, stage_of
 
-__all__ = ["MAX_EVENTS", "events", "loads"]
+__all__ = ["MAX_EVENTS", "MAX_NOTICES", "events", "loads"]
 
 MAX_EVENTS = 10_000
 MAX_DEPTH = 16
 MAX_NESTED = 1024 * 1024  # characters of JSON inside a JSON string
-MAX_NOTICES = 4 * 1024 * 1024  # characters of the mails that the events of one value carry
+MAX_NOTICES = 16 * 1024 * 1024  # characters that are read of the mails that the events of one value carry
 
 # Names, reduced to lower-case letters and digits, by what they hold; the first that is there counts.
 _NAMES: Mapping[str, tuple[str, ...]] = {
@@ -92,14 +92,16 @@ class _Mails:
 
     left: int  # characters that are still read
 
-    def reply(self, html: str) -> str:
-        """The reply that a mail tells; empty where there is none, or enough has been read."""
-        from probe.grammar.mime import plain  # noqa: PLC0415 -- few events carry a mail
+    def reply(self, html: str) -> str | None:
+        """The reply that a mail tells, empty where it tells none; None where enough has been read."""
+        from probe.grammar.mime import MAX_TEXT, plain  # noqa: PLC0415 -- few events carry a mail
         from probe.grammar.notice import notice  # noqa: PLC0415
 
-        html = html[: self.left]
+        html = html[:MAX_TEXT]
+        if len(html) > self.left:
+            return None
         self.left -= len(html)
-        told = notice(plain(html) if "<" in html else html[:65536]) if html else []
+        told = notice(plain(html) if "<" in html else html[:65536])
         return max((one.reply for one in told), key=lambda reply: bool(codes(reply)[0]), default="")
 
 
@@ -198,8 +200,8 @@ def _deliveries(known: Mapping[str, object], mails: _Mails) -> Iterator[Delivery
         return
     if action == "failed" and _DEGREE.search(str(known.get("degree", ""))):
         action = "delayed"
-    if not codes(text)[0] and html:
-        text = mails.reply(html) or text
+    said = mails.reply(html) if html and not codes(text)[0] else ""
+    text = said or text
     stated = str(known.get("status", ""))
     code, enhanced = codes(text)
     number = str(known.get("code", stated))
@@ -219,6 +221,7 @@ def _deliveries(known: Mapping[str, object], mails: _Mails) -> Iterator[Delivery
             reporting_mta=_host(known.get("reporter", "")),
             source_ip=str(known.get("ip", ""))[:64],
             at=seconds(known.get("at")),
+            unread=said is None,
         )
 
 

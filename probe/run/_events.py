@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from probe.grammar.intake import Kind
-from probe.grammar.webhook import events, loads
+from probe.grammar.webhook import MAX_NOTICES, events, loads
 from probe.rules import Report
 from probe.run.explain import not_read, nothing_found
 from probe.run.sources import FEW, MAX_LINE, Asked, read_all
@@ -26,11 +26,12 @@ def _webhook(source: BinaryIO, name: str, asked: Asked) -> Iterator[Report]:
         yield nothing_found(name)
     for told in found:
         yield asked.told(told)
+    _tell_unread(sum(told.unread for told in found), name, asked)
 
 
 def _events(source: BinaryIO, name: str, asked: Asked) -> Iterator[Report]:
     any_found = False
-    broken = 0
+    broken = past = 0
     while line := source.readline(MAX_LINE):
         try:
             found = events(loads(line)) if line.strip() else []
@@ -39,6 +40,7 @@ def _events(source: BinaryIO, name: str, asked: Asked) -> Iterator[Report]:
             continue
         for told in found:
             any_found = True
+            past += told.unread
             reading = asked.pile.delivery(told)
             if asked.every or asked.pile.seen <= FEW:
                 yield asked.pile.explained(told, reading)
@@ -48,6 +50,15 @@ def _events(source: BinaryIO, name: str, asked: Asked) -> Iterator[Report]:
         yield not_read(name, unread) if unread else nothing_found(name)
     elif unread:
         asked.note(f"{name}: {unread}")
+    _tell_unread(past, name, asked)
+
+
+def _tell_unread(count: int, name: str, asked: Asked) -> None:
+    if count:
+        asked.note(
+            f"{name}: of the mails that events carry only the first {MAX_NOTICES >> 20} MiB are read; "
+            f"events whose mail came later: {count:,}"
+        )
 
 
 READERS = {Kind.WEBHOOK: _webhook, Kind.EVENTS: _events}

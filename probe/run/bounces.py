@@ -49,7 +49,8 @@ def explain_delivery(
         )
         facts = report.facts
     else:
-        finding = Finding(catalogue.rule(f"mail/{plain}"), {})
+        detail = "too much mail came before the one that this event carries" if plain == "not-read" else ""
+        finding = Finding(catalogue.rule(f"mail/{plain}"), {}, detail)
         extracts, facts = {"extracts": pasted.extracts(told.reply)}, {}
     return Report(
         kind="reply",
@@ -70,7 +71,9 @@ def _plainly(told: Delivery) -> str | None:
         return "vacation"
     if told.action in {"delivered", "relayed", "expanded", "deliverable"} and told.code[:1] in {"", "2"}:
         return "delivered"
-    return None if told.reply or told.code or told.enhanced else "no-reason"
+    if told.reply or told.code or told.enhanced:
+        return None
+    return "not-read" if told.unread else "no-reason"
 
 
 def _whole(told: Delivery) -> str:
@@ -179,7 +182,7 @@ class Pile:
         """Counts a delivery that was told in full; how it reads."""
         receiver = self._operator(told.remote_mta) or told.recipient.rpartition("@")[2]
         words = told.reply.replace(told.recipient, "") if told.recipient else told.reply
-        known = f"{told.action}|{told.code}|{told.enhanced}|{told.stage}|"
+        known = f"{told.action}|{told.code}|{told.enhanced}|{told.stage}|{told.unread}|"
         key = receiver, known.encode() + masked(words.encode("utf-8", "replace"))
         reading = self.readings.get(key) or self._read(key, told)
         self._add(reading, told.recipient, told.sender, int(told.at) // 3600, told.reply)
