@@ -135,6 +135,14 @@ def test_a_long_flight_is_gone_through_once() -> None:
     assert [turn.unasked for turn in session] == [("250 once more",)] * 500
 
 
+def test_the_second_ehlo_has_a_name_of_its_own() -> None:
+    stages = (Stage.GREETING, Stage.EHLO, Stage.STARTTLS, Stage.TLS, Stage.EHLO, Stage.AUTH)
+    session = Transcript(tuple(Turn(stage, "", None) for stage in stages))
+    names = ["greeting", "ehlo", "starttls", "tls", "ehlo-tls", "auth"]
+    assert [name for name, _ in session.steps()] == names
+    assert [turn for _, turn in session.steps()] == list(session)
+
+
 def test_stages() -> None:
     session = Transcript(
         (

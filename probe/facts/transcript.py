@@ -46,6 +46,13 @@ class Transcript:
                 return turn
         return None
 
+    def steps(self) -> Iterator[tuple[str, Turn]]:
+        """The turns, each with the name of its step: its stage; an EHLO under TLS is ``ehlo-tls``."""
+        encrypted = False
+        for turn in self.turns:
+            yield "ehlo-tls" if encrypted and turn.stage is Stage.EHLO else str(turn.stage), turn
+            encrypted = encrypted or turn.stage is Stage.TLS
+
     def __str__(self) -> str:
         return "\n".join(_written(self))
 

@@ -50,10 +50,8 @@ def _timed(session: Transcript, timings: Mapping[str, float]) -> list[tuple[Turn
     Seconds by stage cannot be parted: a stage that has several turns gets none of them.
     """
     told: list[tuple[Turn, str, float]] = []
-    spent, encrypted = 0.0, False
-    for turn in session:
-        name = "ehlo-tls" if encrypted and turn.stage is Stage.EHLO else str(turn.stage)
-        encrypted = encrypted or turn.stage is Stage.TLS
+    spent = 0.0
+    for name, turn in session.steps():
         spent += turn.took
         if isinstance(turn.heard, Reply) and turn.heard.code == 334:
             continue

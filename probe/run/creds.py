@@ -169,9 +169,6 @@ def _evaluations(session: Transcript, decided: Turn | None) -> dict[str, object]
 def _timings(session: Transcript) -> dict[str, float]:
     """Seconds by stage; the second EHLO, under TLS, on its own."""
     spent: dict[str, float] = {}
-    encrypted = False
-    for turn in session:
-        name = "ehlo-tls" if encrypted and turn.stage is Stage.EHLO else str(turn.stage)
+    for name, turn in session.steps():
         spent[name] = spent.get(name, 0.0) + turn.took
-        encrypted = encrypted or turn.stage is Stage.TLS
     return spent
