@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from probe.cli import _stores as stores
 from tests.fleet_world import Account, MailHost, Threaded, ca_file
 
 SECRET = "zQ7-Xk9!hunter2"
@@ -94,6 +95,7 @@ REFUSED = [
     (["creds", "ada@example.test", "--password-command", "false"], "ended with code 1"),
     (["creds", "ada@example.test", "--password-command", " "], "the password command is empty"),
     (["creds", "ada@example.test", "--password-command", "pass 'a"], "a quote that is not closed"),
+    (["creds", "ada@example.test", "--password-command", "pass a\\"], "or ends in a lone backslash"),
     (["scenarios", "list", "/tmp/*"], "no scenario matches /tmp/*"),
     (["scenarios", "list", "nothing**"], "no scenario matches nothing**"),
     (
@@ -155,6 +157,19 @@ def test_a_machine_without_a_keyring_is_told_what_else_there_is() -> None:
     assert (ran.returncode, ran.stdout) == (2, "")
     assert "this machine has no keyring that can be used" in ran.stderr
     assert "Error" not in ran.stderr
+
+
+@pytest.mark.parametrize("problem", ["KeyringLocked", "KeyringError", "InitError"])
+def test_the_words_of_a_keyring_are_not_passed_on(problem: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    keyring = pytest.importorskip("keyring", reason="the extra is not installed")
+
+    def looked_up(*_: str) -> str:
+        raise getattr(keyring.errors, problem)(f"no access to {SECRET}")
+
+    monkeypatch.setattr(keyring, "get_password", looked_up)
+    with pytest.raises(ValueError, match=r"^is locked$|^gave nothing \(\w+Error\)$") as told:
+        stores.keyring("mail", "ada@example.test")
+    assert SECRET not in str(told.value)
 
 
 @pytest.mark.parametrize(

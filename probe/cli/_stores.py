@@ -63,7 +63,7 @@ def _words(line: str) -> list[str]:
     try:
         words = shlex.split(line)
     except ValueError:
-        raise ValueError("has a quote that is not closed") from None
+        raise ValueError("has a quote that is not closed, or ends in a lone backslash") from None
     if not words:
         raise ValueError("is empty")
     return words
@@ -82,8 +82,10 @@ def keyring(service: str, user: str) -> str:
             "cannot be looked into: this machine has no keyring that can be used, as a desktop session has; "
             "keep the password in a file of your own, or print it by a command"
         ) from None
+    except kept.errors.KeyringLocked:
+        raise ValueError("is locked") from None
     except kept.errors.KeyringError as problem:
-        raise ValueError(f"gave nothing: {str(problem) or type(problem).__name__}") from None
+        raise ValueError(f"gave nothing ({type(problem).__name__})") from None
     return str(secret or "")
 
 
