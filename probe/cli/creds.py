@@ -39,7 +39,8 @@ Examples:
   probe creds ada@example.com --password-env PW --host mail.example.com
   probe creds ada@example.com --auth-mech xoauth2 --password-command my-token
 
-Never sends a message, never tries a password twice, never sends one without verified TLS."""
+Never sends a message, never tries a password twice, never sends one without verified TLS. A server that
+refused 4 of several addresses is asked about no more of them, and the exit code is 4."""
 
 
 class Tls(StrEnum):
@@ -76,7 +77,7 @@ def command(  # typer reads options from parameters
         int, typer.Option(show_default=False, help="Its port; default: 587, or 465 with --tls implicit.")
     ] = 0,
     tls: Annotated[Tls | None, typer.Option(help="How TLS starts; default: by the port.")] = None,
-    user: Annotated[str, typer.Option(help="Login name; default: the address.")] = "",
+    user: Annotated[str, typer.Option(help="Login name, with one address; default: the address.")] = "",
     provider: Annotated[
         str, typer.Option(help="Provider id (see `probe providers`); default: recognised.")
     ] = "",
