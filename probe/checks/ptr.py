@@ -79,8 +79,8 @@ GENERIC = problem(
     title="The reverse name looks like that of an access line, not of a mail server",
     meaning="Names made out of the address are given to whole networks by their provider; Yahoo asks for a "
     "name of the sender's own, and filters score such names down.",
-    fix="Have the PTR record set to a name under your own domain without the address in it, such as mail., "
-    "and give that name the address.",
+    fix="Have the PTR record set to a name under your own domain without the address in it (mail or smtp "
+    "before the domain), and give that name the address.",
     source=_YAHOO,
 )
 PRIVATE = problem(
