@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain, islice
 from operator import attrgetter
+from typing import TypeAlias
 
 from probe.checks import _suffixes
 from probe.checks._dmarc_discovery import question
@@ -17,7 +18,18 @@ from probe.facts import Question, Records
 from probe.grammar import dmarc
 from probe.grammar.dmarc import Policy, Record
 
-__all__ = ["completed", "line", "meant_tag", "repaired", "united"]
+__all__ = [
+    "NOTHING",
+    "Requests",
+    "completed",
+    "fitting",
+    "line",
+    "meant_tag",
+    "repaired",
+    "takes_no_mail",
+    "united",
+    "within",
+]
 
 # A tag begins wherever a known name and an equals sign (or a colon, the usual slip) stand, so that a
 # forgotten semicolon is found too.
@@ -29,7 +41,12 @@ _POLICIES = tuple(Policy)
 _CHOICES = {"t": ("n", "y"), "adkim": ("r", "s"), "aspf": ("r", "s"), "psd": ("u", "y", "n")}  # default first
 _ORDER = ("p", "sp", "np", "psd", "t", "pct", "adkim", "aspf", "fo", "rua", "ruf")
 _MOST_ADDRESSES = 10
+_WAIT = "once the reports show that all mail aligns"
 _PERCENT = re.compile(r"[0-9]{1,3}\Z")
+
+# What is asked for mail of the name itself, of the names below it, and of those that do not exist.
+Requests: TypeAlias = tuple[Policy, Policy, Policy]
+NOTHING: Requests = (Policy.NONE, Policy.NONE, Policy.NONE)
 
 
 def meant_tag(name: str) -> str:
@@ -92,19 +109,37 @@ def _addresses(value: str) -> str:
     return ",".join(kept)
 
 
+def _requests(record: Record | None) -> Requests:
+    """What receivers take a record for: with an invalid policy for p=none at most (RFC 9989 section 4.10.1).
+
+    Not with an invalid np: those of RFC 7489 do not know it, and act on the others.
+    """
+    if record is None or record.p is None or "sp" in record.invalid:
+        return NOTHING
+    below = record.sp or record.p
+    return record.p, below, record.np or below
+
+
+def _mildest(several: Iterable[Requests]) -> Requests:
+    p, sp, np = (min(policies, key=_POLICIES.index) for policies in zip(*several, strict=True))
+    return p, sp, np
+
+
+def _tags(asked: Requests) -> dict[str, str]:
+    """The tags that ask for this and for no more; nothing is held back where nothing is asked for."""
+    p, sp, np = asked
+    said = {"p": str(p), "sp": "" if sp is p else str(sp), "np": "" if np is sp else str(np)}
+    return said | ({"t": "", "pct": ""} if asked == NOTHING else {})
+
+
 def united(records: Sequence[Record]) -> tuple[Record, dict[str, str]]:
     """Several records as one: the mildest, and what to change in it so that it asks for no more than any.
 
-    Together they applied nothing, so whatever the one asks for is new. It reports to all addresses.
+    It reports to all addresses.
     """
-    asked = [(record.p or Policy.NONE, record) for record in records]
-    below = [record.sp or p for p, record in asked]
-    absent = [record.np or record.sp or p for p, record in asked]
-    p, sp, np = (
-        min(policies, key=tuple(Policy).index) for policies in ([p for p, _ in asked], below, absent)
-    )
-    changes = {"p": str(p), "sp": "" if sp is p else str(sp), "np": "" if np is sp else str(np)}
-    if any(record.testing for record in records):
+    asked = _mildest(map(_requests, records))
+    changes = _tags(asked)
+    if asked != NOTHING and any(record.testing for record in records):
         changes["t"] = "y"
     for tag, modes in (("adkim", [r.adkim for r in records]), ("aspf", [r.aspf for r in records])):
         changes[tag] = "s" if set(modes) == {"s"} else ""
@@ -112,27 +147,47 @@ def united(records: Sequence[Record]) -> tuple[Record, dict[str, str]]:
         uris = dict.fromkeys(one.uri.partition("!")[0] for one in chain(*named) if one.domain)
         if uris:
             changes[tag] = ",".join(islice(uris, _MOST_ADDRESSES))
-    return min([record for its, record in asked if its is p], key=attrgetter("pct")), changes
+    mildest = [record for record in records if _requests(record)[0] is asked[0]]
+    return min(mildest, key=attrgetter("pct")), changes
 
 
 def line(name: str, seen: Records, text: str = "", words: str = "", **changes: str) -> str:
     """The completed record of a name as a line of its zone, after `words`."""
     asked = question(name)
-    return pasted(asked, seen_answer(seen, asked), _completed(name, seen, text, **changes), words)
+    return pasted(asked, seen_answer(seen, asked), fitting(name, seen, text, **changes), words)
 
 
-def repaired(name: str, seen: Records, text: str) -> str:
+def repaired(name: str, seen: Records, record: Record) -> str:
     """The fix that is the completed record in place of this one; empty where it is complete."""
-    complete = _completed(name, seen, text) == text
-    return "" if complete else line(name, seen, text, "Replace the record by: ")
+    if fitting(name, seen, record.text) == record.text:
+        return ""
+    return within(_requests(record), name, seen, record.text, "Replace the record by")
 
 
-def _completed(name: str, seen: Records, text: str, **changes: str) -> str:
+def within(
+    today: Requests, name: str, seen: Records, text: str, words: str, *, more: bool = False, **changes: str
+) -> str:
+    """As `line`, for a record that may ask for no more than receivers do `today`, or mail is lost by it.
+
+    What it meant to ask for, or `more`, is the next stage. A domain that sends nothing has no mail to lose.
+    """
+    meant = _requests(dmarc.parse(fitting(name, seen, text, **changes)))
+    first = _mildest((meant, today))
+    later = ["p"] if more else []
+    if first != meant and not sends_nothing(seen.of(name, "TXT")):
+        later += [tag for tag, one, other in zip(_ORDER, first, meant, strict=False) if one is not other]
+        changes |= _tags(first)
+    words += f" this one, and raise {later[0]} {_WAIT}: " if later else ": "
+    return line(name, seen, text, words, **changes)
+
+
+def fitting(name: str, seen: Records, text: str = "", **changes: str) -> str:
+    """`completed` for a name; without a report address of its own where no mail is taken."""
     home = _suffixes.organizational(name)
-    return completed(text, name, mailbox=not _takes_no_mail(home, seen), **changes)
+    return completed(text, name, mailbox=not takes_no_mail(home, seen), **changes)
 
 
-def _takes_no_mail(name: str, seen: Records) -> bool:
+def takes_no_mail(name: str, seen: Records) -> bool:
     """Whether no mail can be sent to a domain: it says so, should say so (it sends none), or has no host."""
     if null(name, seen) or nonexistent(seen, name):
         return True

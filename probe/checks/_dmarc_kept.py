@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from probe.checks import _suffixes
 from probe.checks._dmarc_discovery import Discovery, exists, kept, question
-from probe.checks._dmarc_fix import completed, line, united
+from probe.checks._dmarc_fix import NOTHING, Requests, fitting, line, united, within
 from probe.checks._dmarc_rules import RULE
 from probe.checks._evidence import evidence, printable, seen_answer, zone_line
 from probe.checks._spf_result import sends_nothing
@@ -24,12 +24,14 @@ def own_name(name: str, found: Discovery, seen: Records) -> Iterator[Finding]:
     answer = seen_answer(seen, asked)
     values = answer.values if answer.status is Status.OK else ()
     records = kept(name, seen)
+    inherited = found.policy or Policy.NONE  # while nothing at the name itself counts
+    today = (inherited, inherited, inherited)
     if len(records) > 1:
-        yield _several(name, records, seen)
+        yield _several(name, records, seen, today)
     others = [value for value in values if not dmarc.is_record(value)] if len(records) < len(values) else []
     meant = [value for value in others if dmarc.resembles(value)]
     if not records and meant:
-        fix = line(name, seen, meant[0], "Replace it by: ")
+        fix = within(today, name, seen, meant[0], "Replace it by")
         yield Finding(
             RULE["not-recognised"], evidence(asked, answer, meant[0]), printable(meant[0])[:200], fix
         )
@@ -41,7 +43,7 @@ def own_name(name: str, found: Discovery, seen: Records) -> Iterator[Finding]:
         target = answer.aliases[-1]
         problem = "delegated" if answer.status is Status.OK else "dangling-alias"
         if problem == "delegated" or found.record_at != name:
-            own = zone_line(asked.name, "TXT", completed("", name))
+            own = zone_line(asked.name, "TXT", fitting(name, seen))
             instead = f"Publish the record at {target}, or remove the alias and publish: {own}"
             fix = "" if problem == "delegated" else instead
             yield Finding(RULE[problem], evidence(asked, answer), f"_dmarc.{name} -> {target}", fix)
@@ -55,24 +57,23 @@ def absent(name: str, found: Discovery, seen: Records) -> Iterator[Finding]:
         return
     above = [each for each in found.asked if len(kept(each, seen)) > 1 and not _suffixes.is_suffix(each)]
     if above:  # the name could have inherited one of them
-        yield _several(above[0], kept(above[0], seen), seen)
+        yield _several(above[0], kept(above[0], seen), seen, NOTHING)
         return
     apex = Question(name, "TXT")
     misplaced = [value for value in seen.of(name, "TXT") if dmarc.is_record(value)]
     if misplaced:
-        fix = line(name, seen, misplaced[0], "Publish instead: ")
+        fix = within(NOTHING, name, seen, misplaced[0], "Publish instead")
         yield Finding(RULE["apex-record"], evidence(apex, seen_answer(seen, apex), misplaced[0]), name, fix)
     elif not any(dmarc.resembles(value) for value in answer.values) and not answer.aliases:
         yield _missing(name, found, seen)
 
 
-def _several(name: str, records: tuple[Record, ...], seen: Records) -> Finding:
+def _several(name: str, records: tuple[Record, ...], seen: Records, today: Requests) -> Finding:
     asked = question(name)
     listed = "; ".join(printable(record.text) for record in records[:10])
     mildest, changes = united(records)
-    raised = any(record.p not in {None, mildest.p} for record in records)
-    words = "Leave only this one, and raise p once the reports show that all mail aligns: "
-    fix = line(name, seen, mildest.text, words if raised else "Leave only: ", **changes)
+    more = any(record.p not in {None, mildest.p} for record in records)
+    fix = within(today, name, seen, mildest.text, "Leave only", more=more, **changes)
     told = evidence(asked, seen_answer(seen, asked), listed)
     return Finding(RULE["several"], told, f"{len(records)} records at {asked.name}", fix)
 

@@ -20,7 +20,7 @@ from probe.checks._dmarc_discovery import (
     question,
     walk,
 )
-from probe.checks._dmarc_fix import line, meant_tag, repaired
+from probe.checks._dmarc_fix import line, meant_tag, repaired, takes_no_mail
 from probe.checks._dmarc_kept import absent, own_name
 from probe.checks._dmarc_rules import RULE, RULES
 from probe.checks._evidence import evidence, printable, seen_answer, state, unknown
@@ -128,7 +128,7 @@ class _Published:
 
     def mended(self, problem: str, detail: str = "") -> Finding:
         """As `finding`, with the completed record as the fix."""
-        return self.finding(problem, detail, repaired(self.at, self.seen, self.record.text))
+        return self.finding(problem, detail, repaired(self.at, self.seen, self.record))
 
     def later(self, mail: str = "all mail", **changes: str) -> str:
         """The fix that asks for more than this record does, so that mail may be lost by it."""
@@ -225,7 +225,10 @@ def _tags(facts: _Published) -> Iterator[Finding]:
 def _reports(facts: _Published) -> Iterator[Finding]:
     record = facts.record
     if not record.rua:
-        yield facts.mended("no-reports")
+        home = _suffixes.organizational(facts.at)
+        elsewhere = f"If you want reports, name an address at another domain: no mail comes to {home}."
+        silent = takes_no_mail(home, facts.seen)
+        yield facts.finding("no-reports", fix=elsewhere) if silent else facts.mended("no-reports")
     bad = [one.uri for one in (*record.rua, *record.ruf) if not one.domain]
     if bad:
         yield facts.mended("bad-report-address", ", ".join(printable(uri)[:80] for uri in bad[:3]))
