@@ -102,7 +102,7 @@ class Fleet:
         self.counts: Counter[tuple[int, str, str, Cause]] = Counter()
         self.bad: dict[str, Bad] = {}
         self.accepted: Counter[str] = Counter()
-        self.own: set[tuple[str, int, str]] = set()
+        self.own: dict[tuple[str, int, str], Cause] = {}
         self.complaints = 0
         self.left_out = 0
 
@@ -117,8 +117,8 @@ class Fleet:
     ) -> None:
         """Counts a reply.
 
-        `receiver` is who runs the MX, `sender` the inbox, `rule` what it was read as, `hour` counts from the
-        epoch (0: unknown).
+        `receiver` is who runs the MX, `sender` the inbox, `rule` what it was read as (empty: nothing,
+        and no tenant is told of it), `hour` counts from the epoch (0: unknown).
         """
         key = (hour, receiver, sender, cause)
         if key not in self.counts and len(self.counts) >= MAX_KEYS:
@@ -126,8 +126,8 @@ class Fleet:
             if key not in self.counts and len(self.counts) >= 2 * MAX_KEYS:
                 key = (0, OTHERS, "", cause)
         self.counts[key] += 1
-        if hour and sender and (cause in _OWN or "tenant" in rule) and len(self.own) < MAX_KEYS:
-            self.own.add((rule, hour, sender.lower()))
+        if rule and hour and sender and (cause in _OWN or "tenant" in rule) and len(self.own) < MAX_KEYS:
+            self.own[rule, hour, sender.lower()] = cause
 
     def accept(self, domain: str) -> None:
         """Counts an accepted recipient at a recipient domain."""
@@ -301,7 +301,9 @@ def _scope(inside: Mapping[tuple[int, str, str], int], total: int, covers: float
 def _tenants(fleet: Fleet, when: Thresholds) -> Iterator[Finding]:
     """Several inboxes of one tenant with one refusal within an hour."""
     inboxes: defaultdict[tuple[str, str, int], list[str]] = defaultdict(list)
-    for rule, hour, sender in fleet.own:
+    causes: dict[str, Cause] = {}
+    for (rule, hour, sender), cause in fleet.own.items():
+        causes[rule] = cause
         if tenant := _tenant(sender.rpartition("@")[2]):
             inboxes[tenant, rule, hour].append(sender)
     worst: dict[tuple[str, str], list[str]] = {}
@@ -311,7 +313,7 @@ def _tenants(fleet: Fleet, when: Thresholds) -> Iterator[Finding]:
     for (tenant, rule), together in worst.items():
         yield _finding(
             "tenant",
-            catalogue.rule(rule).cause,
+            causes[rule],
             f"{len(together)} inboxes of {tenant} got {rule} within an hour.",
             tenant=tenant,
             rule=rule,

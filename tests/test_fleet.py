@@ -127,6 +127,18 @@ def test_inboxes_of_one_tenant_fail_together(
         assert (told.evidence["count"], told.rule.cause) == ("3", refusal[0])
 
 
+def test_inboxes_whose_refusal_nobody_read_are_no_tenants() -> None:
+    rows = [(Cause.CREDENTIALS, "microsoft", f"{name}@t.example", 7, 1) for name in "abc"]
+    assert found(fleet(*rows)) == {}
+
+
+def test_a_tenants_refusal_may_be_of_a_rule_that_no_catalogue_has() -> None:
+    made = Fleet()
+    for name in "abc":
+        made.add(Cause.CREDENTIALS, sender=f"{name}@t.example", rule="own/rule", hour=7)
+    assert found(made)["tenant"].rule.cause is Cause.CREDENTIALS
+
+
 def test_a_tenant_that_is_refused_for_hours_is_told_once() -> None:
     made = Fleet()
     for hour in range(10, 20):
