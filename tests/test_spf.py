@@ -383,6 +383,26 @@ def test_a_record_that_lets_nobody_pass_is_told(text: str, more: Zone, *, nobody
     assert ("nobody" in problems(audit(zone))) is nobody
 
 
+@pytest.mark.parametrize(
+    ("text", "told", "one"),
+    [
+        ("include=two.test ~all", "ignored-term", "include:two.test ~all"),
+        ("-all mx", "after-all", "mx -all"),
+        ("?all", "neutral-all", "mx ~all"),
+        ("", "no-all", "mx ~all"),
+        ("~all", "nobody", "mx ~all"),
+        ("?mx ~all", "nobody", "mx ~all"),
+    ],
+)
+def test_where_nobody_passes_one_record_is_told_to_paste(text: str, told: str, one: str) -> None:
+    judged = audit(
+        {NAME: {"TXT": [f"v=spf1 {text}"], "MX": ["10 mx.test"]}, "mx.test": {"A": ["203.0.113.7"]}, **BELOW}
+    )
+    assert "nobody" in problems(judged)
+    fixes = [(f.rule.id, f.fix.partition('"')[2].rstrip('"')) for f in judged.findings if f.fix]
+    assert fixes == [(f"spf/{told}", f"v=spf1 {one}")]
+
+
 def test_a_record_that_works_is_not_replaced_by_one_that_does_not() -> None:
     judged = of("v=spf1 ip4:192.0.2.1 include=nowhere.test -all")
     assert [(f.rule.id, f.fix) for f in judged.findings] == [("spf/ignored-term", "")]

@@ -258,7 +258,7 @@ RULES: tuple[Rule, ...] = (
         "nobody",
         _WARN,
         "The record lets nobody pass",
-        "No address that mail can come from passes, so all mail fails SPF, and DMARC rests on DKIM alone.",
+        "No address that mail can come from passes, so no mail passes SPF, and DMARC rests on DKIM alone.",
         "Name the services that send; if none does, publish v=spf1 -all.",
         "4.6.2",
     ),

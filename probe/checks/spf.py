@@ -123,17 +123,23 @@ def _judged(domain: Domain, seen: Records) -> tuple[list[Finding], dict[str, obj
 
 def _findings(audit: Audit, checked: list[tuple[Sender, Evaluation]]) -> Iterator[Finding]:
     """All that is to be said of the one record and its policy."""
+    told = list(_as_published(audit))
+    yield from told
+    if audit.tree is not None:
+        if audit.nobody:
+            yield _nobody(audit, mended=any(finding.fix for finding in told))
+        yield from _spf_provider.left_out(audit)
+    yield from _spf_policy.senders(audit, checked)
+    yield from _spf_written.place(audit)
+
+
+def _as_published(audit: Audit) -> Iterator[Finding]:
     yield from _spf_written.text(audit)
     if audit.tree is not None:
         yield from _spf_policy.below(audit, audit.tree)
         yield from _spf_policy.limits(audit, audit.tree)
         yield from _spf_written.terms(audit)
         yield from _spf_policy.reach(audit, audit.tree)
-        if audit.nobody:
-            yield _nobody(audit)
-        yield from _spf_provider.left_out(audit)
-    yield from _spf_policy.senders(audit, checked)
-    yield from _spf_written.place(audit)
 
 
 def _facts(checked: list[tuple[Sender, Evaluation]]) -> dict[str, object]:
@@ -247,14 +253,20 @@ def _nothing(domain: Domain, seen: Records) -> Finding:
     )
 
 
-def _nobody(audit: Audit) -> Finding:
-    """The finding, with what is named to no effect (``?mx``) let in, else with a first record."""
+def _nobody(audit: Audit, *, mended: bool) -> Finding:
+    """The finding, with what is named to no effect (``?mx``) let in, else with a first record.
+
+    Without either where another finding has `mended` the record: a name has one record to paste.
+    """
+    named = ", ".join(term.text for term in audit.record.mechanisms[:10])
+    if mended:
+        return audit.found("nobody", named)
     text = edited(audit.record, lambda term: term.text if term is audit.record.all else term.text.lstrip("?"))
     because = "If what it names is what sends"
     if text == audit.text or not authorises(text):
         text, because = proposal(audit.domain, audit.seen)
     fix = "" if text == audit.text else publish(audit.domain.name, audit.seen, text, f"{because}: ")
-    return audit.found("nobody", ", ".join(term.text for term in audit.record.mechanisms[:10]), fix)
+    return audit.found("nobody", named, fix)
 
 
 def proposal(domain: Domain, seen: Records) -> tuple[str, str]:
