@@ -24,6 +24,7 @@ DAY = 24  # hours
 OTHERS = "(others)"
 MAX_KEYS = 60_000  # (hour, receiver, sender, cause) that are kept apart; inboxes their own provider refused
 MAX_BAD = 250_000  # addresses to suppress that are kept
+MAX_SAID = 48 << 20  # bytes of what was said of them, each in its own words
 MAX_DOMAINS = 50_000
 
 _LARGE = frozenset({"google", "microsoft", "yahoo", "apple"})
@@ -86,6 +87,7 @@ class Bad:
     """An address that should not be written to again, and why.
 
     `reply` is what was said of it first: bytes are those of a log, with what the log has around a reply.
+    Where `MAX_SAID` bytes are kept of others, it is what replies of its kind have in common.
     """
 
     cause: Cause
@@ -105,6 +107,7 @@ class Fleet:
         self.own: dict[tuple[str, int, str], Cause] = {}
         self.complaints = 0
         self.left_out = 0
+        self._said = 0
 
     def add(
         self,
@@ -134,13 +137,19 @@ class Fleet:
         if domain in self.accepted or len(self.accepted) < MAX_DOMAINS:
             self.accepted[domain] += 1
 
-    def suppress(self, address: str, cause: Cause, rule: str, reply: str | bytes, hour: int = 0) -> None:
-        """Remembers an address that does not exist (any more)."""
+    def suppress(
+        self, address: str, cause: Cause, rule: str, reply: str | bytes, hour: int = 0, *, kind: str = ""
+    ) -> None:
+        """Remembers an address that does not exist (any more); `kind` are the words of all such replies."""
         bad = self.bad.get(address)
         if bad is None:
             if len(self.bad) >= MAX_BAD:
                 self.left_out += 1
                 return
+            if self._said < MAX_SAID:
+                self._said += len(reply)
+            else:
+                reply = kind
             bad = self.bad[address] = Bad(cause, rule, reply)
         bad.count += 1
         bad.hour = max(bad.hour, hour)

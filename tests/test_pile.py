@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from probe import fleet
 from probe.grammar.maillog import Logged
 from probe.run import bounces
 from probe.run.bounces import Pile
@@ -31,3 +32,19 @@ def test_replies_that_differ_in_ids_are_read_once() -> None:
     for number in range(50):
         pile.logged(refused(b"550 5.1.1 no such user, id=7f%d-%d" % (number, number)))
     assert (pile.seen, len(pile.readings)) == (50, 1)
+
+
+def test_of_very_many_addresses_the_later_ones_keep_what_was_said_of_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fleet, "MAX_SAID", 100)
+    pile = Pile("a log")
+    for number in range(6):
+        who = b"a%d@corp.example" % number
+        pile.logged(
+            Logged(b"bounced", who, b"mx.corp.example[192.0.2.7]:25", b"550 5.1.1 <%b>: no user" % who)
+        )
+    replies = [reply for *_, reply in pile.suppressed()]
+    assert replies[:3] == [f"550 5.1.1 <a{number}@corp.example>: no user" for number in range(3)]
+    assert replies[3:] == ["550 5.1.1 <<address>>: no user"] * 3
+    assert len({id(one.reply) for one in list(pile.fleet.bad.values())[3:]}) == 1

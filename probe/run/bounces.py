@@ -133,7 +133,7 @@ class Reading:
     """What one kind of reply means at one receiver, found once and used for all that differ in ids only.
 
     `finding` is that of the first; `cause` is what patterns count, `bad` whether the address is to be
-    suppressed, `words` the reply's template where it is told: of what is unknown.
+    suppressed, `words` the reply's template where it may be told: of what is unknown, and of what is bad.
     """
 
     finding: Finding
@@ -230,7 +230,7 @@ class Pile:
         else:
             self.failed += 1
         if reading.bad and recipient:
-            fleet.suppress(recipient, rule.cause, rule.id, said[:_MOST_KEPT], hour)
+            fleet.suppress(recipient, rule.cause, rule.id, said[:_MOST_KEPT], hour, kind=reading.words)
         if rule.cause is Cause.UNKNOWN:
             self._cluster(reading)
 
@@ -251,8 +251,8 @@ class Pile:
             self.groups[key] = group
         bad = self._bad(finding)
         cause = _counted(finding.rule.cause, bad=bad)
-        unread = finding.rule.cause is Cause.UNKNOWN
-        words = template(finding.evidence.get("reply", "")[:_MOST_SAID]) if unread else ""
+        told = bad or finding.rule.cause is Cause.UNKNOWN
+        words = template(finding.evidence.get("reply", "")[:_MOST_SAID]) if told else ""
         return Reading(finding, report.facts, cause, bad, words, group)
 
     def _cluster(self, reading: Reading) -> None:
