@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import html
+import itertools
 import json
 import quopri
 import re
@@ -75,6 +76,7 @@ _CODE = re.compile(
     )""",
     re.VERBOSE,
 )
+_OCTAL = tuple(map("".join, itertools.product("0123", "01234567", "01234567")))  # of each byte
 _SIGNS = bytes(byte for byte in range(128) if not chr(byte).isalnum())
 
 
@@ -146,7 +148,7 @@ def skeletons(plain: str) -> Mapping[Reading, list[bytes]]:
         base64.b64encode(data).lower().translate(None, _SIGNS),
     }
     telling = [one for one in letters if len(one) >= TELLING and not (one.isalpha() or one.isdigit())]
-    numbers = {data.hex(), *("".join(f"{byte:{form}}" for byte in data) for form in ("d", "03o"))}
+    numbers = {data.hex(), "".join(map(str, data)), "".join(map(_OCTAL.__getitem__, data))}
     return {
         Reading.PLAIN: [*telling, *(one.encode() for one in numbers if len(one) >= _NUMBERS)],
         Reading.DECODED: telling,
