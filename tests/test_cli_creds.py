@@ -177,7 +177,7 @@ def test_the_words_of_a_keyring_are_not_passed_on(problem: str, monkeypatch: pyt
     [
         ("", "holds no password"),
         ("\n", "holds no password"),
-        ("a\nb\nc\n", "3 lines of passwords for 1 addresses"),
+        ("a\nb\nc\n", "3 lines of passwords for 1 address;"),
         ("a\0b", "NUL"),
     ],
 )

@@ -19,6 +19,7 @@ from probe.cli._list import Listed, Written
 from probe.cli._messages import refuse, say
 from probe.cli._output import Output
 from probe.cli._progress import Shown
+from probe.facts import counted
 from probe.run.preflight import Options, Preflight, refusals
 from probe.wire.journal import BusyError, Journal, JournalError
 from probe.wire.refused import Refused
@@ -85,7 +86,7 @@ def _say_survey(whole: Listed) -> None:
     for line, problem in seen.wrong[:5]:
         say(f"probe: {whole.name}, line {line}: {problem}")
     if seen.wrong_rows > 5:
-        say(f"probe: {whole.name}: {_many(seen.wrong_rows - 5, 'more row')} cannot be read")
+        say(f"probe: {whole.name}: {counted(seen.wrong_rows - 5, 'more row')} cannot be read")
     if seen.doubles:
         say(f"probe: {whole.name}: {_doubled(seen)}")
 
@@ -93,9 +94,8 @@ def _say_survey(whole: Listed) -> None:
 def _doubled(seen: Survey) -> str:
     conflicts = sum(double.conflict for double in seen.doubles.values())
     again = f"; {conflicts} of them with different passwords, which are not tried" if conflicts else ""
-    count = len(seen.doubles)
-    stand = "login stands in several rows and is" if count == 1 else "logins stand in several rows and are"
-    return f"{count} {stand} tried once{again}"
+    one, many = "login stands in several rows and is", "logins stand in several rows and are"
+    return f"{counted(len(seen.doubles), one, many)} tried once{again}"
 
 
 # -- state -------------------------------------------------------------------------------------------
@@ -228,14 +228,14 @@ def planned(whole: Listed, options: Options) -> None:
 
     seen = whole.survey
     typer.echo(str(whole.table))
-    counts = _many(seen.rows, "row"), f"{_many(seen.logins, 'login')} to try", _many(seen.domains, "domain")
-    typer.echo(", ".join(counts))
+    rows, domains = counted(seen.rows, "row"), counted(seen.domains, "domain")
+    typer.echo(f"{rows}, {counted(seen.logins, 'login')} to try, {domains}")
     if seen.doubles:
         typer.echo(_doubled(seen))
     for line, problem in seen.wrong[:20]:
         typer.echo(f"  line {line}: {problem}")
     if seen.wrong_rows > 20:
-        typer.echo(f"  and {_many(seen.wrong_rows - 20, 'more row')} that cannot be read")
+        typer.echo(f"  and {counted(seen.wrong_rows - 20, 'more row')} that cannot be read")
     longest = 0.0
     typer.echo(f"  {'server':<40} {'rows':>8}  at once  a minute")
     for host, count in seen.servers.most_common(40):
@@ -247,10 +247,6 @@ def planned(whole: Listed, options: Options) -> None:
         name = host or "(found by MX or SRV record)"
         typer.echo(f"  {name[:40]:<40} {count:>8}  {at_once:>7}  {a_minute or '-':>8}")
     if len(seen.servers) > 40:
-        typer.echo(f"  and {_many(len(seen.servers) - 40, 'more server')}")
+        typer.echo(f"  and {counted(len(seen.servers) - 40, 'more server')}")
     total = max(longest, seen.logins * _ROUGHLY / options.at_once)
     typer.echo(f"about {total / 60:.0f} minutes at {_ROUGHLY:g} s a login; nothing was sent")
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"

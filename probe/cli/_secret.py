@@ -12,6 +12,7 @@ from pathlib import Path
 from probe.cli import _stores as stores
 from probe.cli._files import piped, warn_of_readers
 from probe.cli._messages import refuse
+from probe.facts import counted
 
 __all__ = ["Asked", "secrets_for"]
 
@@ -43,7 +44,8 @@ def secrets_for(addresses: Sequence[str], asked: Asked) -> list[str]:
     if len(lines) == 1:
         return lines * len(addresses)
     if len(lines) != len(addresses):
-        refuse(f"{len(lines)} lines of passwords for {len(addresses)} addresses; give one, or one for each")
+        inboxes = counted(len(addresses), "address", "addresses")
+        refuse(f"{len(lines)} lines of passwords for {inboxes}; give one, or one for each")
     return lines
 
 

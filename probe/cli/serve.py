@@ -85,7 +85,7 @@ async def _serve(scenarios: Sequence[Scenario], port: int) -> None:
         say("")
         for world in served:
             if world.port:
-                say(f"{world.scenario.name}: {_counted(world)}")
+                say(f"{world.scenario.name}: {_seen(world)}")
 
 
 def _told(world: World) -> Iterator[str]:
@@ -108,11 +108,13 @@ def _told(world: World) -> Iterator[str]:
     yield f"  {printable(typed(world))}"
 
 
-def _counted(world: World) -> str:
+def _seen(world: World) -> str:
     """What a server saw, in one line."""
+    from probe.facts import counted
+
     tally = world.tally
     tried = list(dict.fromkeys(tally.mechanisms))[:_MOST_MECHANISMS]
     logins = f"{tally.auth} AUTH" + (f" ({', '.join(tried)})" if tried else "")
-    connections = f"{tally.connections} connection{'' if tally.connections == 1 else 's'}"
-    plain = f", {tally.plaintext} secrets in the clear" if tally.plaintext else ""
+    connections = counted(tally.connections, "connection")
+    plain = f", {counted(tally.plaintext, 'secret')} in the clear" if tally.plaintext else ""
     return f"{connections}, {logins}, {tally['DATA']} DATA{plain}"

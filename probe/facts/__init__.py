@@ -9,7 +9,7 @@ from __future__ import annotations
 from probe.facts.asked import Inbox, Limits, TlsMode
 from probe.facts.records import ROOT, Answer, Question, Records, Status
 from probe.facts.session import Certificate, Ending, Fault, Reply, Stage, Tls, Turn
-from probe.facts.text import BARE, Secret, escape, unescape, unmarked
+from probe.facts.text import BARE, Secret, counted, escape, unescape, unmarked
 from probe.facts.transcript import Transcript
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "TlsMode",
     "Transcript",
     "Turn",
+    "counted",
     "escape",
     "unescape",
     "unmarked",

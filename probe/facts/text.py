@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["BARE", "Secret", "escape", "unescape", "unmarked"]
+__all__ = ["BARE", "Secret", "counted", "escape", "unescape", "unmarked"]
 
 BARE = "\\n"  # stands at the end of a line that ended in a bare LF
 
@@ -68,6 +68,11 @@ def unmarked(line: str) -> str:
         return line
     words = line[: -len(BARE)]
     return line if (len(words) - len(words.rstrip("\\"))) % 2 else words
+
+
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """So many of something: ``1 row``, ``2 rows``; the `plural` is told where it is made without an s."""
+    return f"{count} {noun if count == 1 else plural or f'{noun}s'}"
 
 
 class Secret:

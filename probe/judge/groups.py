@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from probe.checks._suffixes import organizational
-from probe.facts import Ending, Stage
+from probe.facts import Ending, Stage, counted
 from probe.rules import Cause, Finding, Report, Source, Verdict
 
 __all__ = ["Group", "Problem", "Seen", "groups", "seen"]
@@ -76,7 +76,7 @@ class Group:
     source: Source | None
 
     def __str__(self) -> str:
-        inboxes = f"{self.count} inbox{'' if self.count == 1 else 'es'}"
+        inboxes = counted(self.count, "inbox", "inboxes")
         each = "each on its own" if self.count > 1 else self.name
         where = each if self.scope == "inbox" else f"{self.scope} {self.name}".rstrip()
         return f"{inboxes}: {self.title} ({where})"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
+from probe.facts import counted
 from probe.render._gist import AGGREGATES, CONCLUSIONS, fix_of
 from probe.rules import Finding, Report, State, Verdict
 
@@ -84,7 +85,7 @@ class Changes:
     def __str__(self) -> str:
         counts = {"new": self.new, "changed": self.changed, "fixed": self.fixed, "unsettled": self.unsettled}
         told = [f"{count} {word}" for word, count in counts.items() if count] or ["nothing changed"]
-        told.append(f"{self.same} subject{'' if self.same == 1 else 's'} as before")
+        told.append(f"{counted(self.same, 'subject')} as before")
         if self.left_out:
             told.append(f"{self.left_out} in the earlier run only")
         return ", ".join(told)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from probe.facts import counted
 from probe.render import Style, printable
 from probe.rules import Finding, Report, Verdict, worst
 
@@ -127,8 +128,8 @@ def nothing(style: Style) -> str:
 
 def by_verdict(reports: Iterable[Report]) -> dict[Verdict, int]:
     """How many reports have each verdict, worst first, zeros included."""
-    counted = Counter(report.verdict for report in reports)
-    return {verdict: counted[verdict] for verdict in WORST_FIRST}
+    counts = Counter(report.verdict for report in reports)
+    return {verdict: counts[verdict] for verdict in WORST_FIRST}
 
 
 def by_kind(reports: Iterable[Report]) -> dict[str, list[Report]]:
@@ -143,8 +144,8 @@ def counted_by_kind(reports: Iterable[Report]) -> str:
     """The counts of each kind in words: ``3 inboxes: 1 fail, 2 ok; 1 domain: 1 warn``; empty of none."""
     parts = []
     for kind, several in by_kind(reports).items():
-        one, many = KINDS.get(kind, (kind, kind))
-        parts.append(f"{len(several)} {one if len(several) == 1 else many}: {numbered(by_verdict(several))}")
+        count = counted(len(several), *KINDS.get(kind, (kind, kind)))
+        parts.append(f"{count}: {numbered(by_verdict(several))}")
     return "; ".join(parts)
 
 

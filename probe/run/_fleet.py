@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from probe import catalogue
+from probe.facts import counted
 from probe.judge.groups import Group, Seen, groups
 from probe.rules import Finding, Report, Rule, Verdict
 from probe.run._lanes import refusals
@@ -96,11 +97,11 @@ def _findings(counts: Mapping[str, int], shared: Sequence[Group], ended: Ended) 
 
 
 def _of(some: int, total: int) -> str:
-    return f"{some} of {total} inbox{'' if total == 1 else 'es'}"
+    return f"{some} of {counted(total, 'inbox', 'inboxes')}"
 
 
 def _ready(some: int, total: int) -> str:
-    return f"{_of(some, total)} {'is' if total == 1 else 'are'} ready"
+    return f"{some} of {counted(total, 'inbox is ready', 'inboxes are ready')}"
 
 
 def _no_go(shared: Sequence[Group]) -> Rule:
@@ -113,8 +114,8 @@ def _no_go(shared: Sequence[Group]) -> Rule:
     return replace(rule, cause=widest.cause, source=widest.source or rule.source)
 
 
-def _named(counted: Mapping[Verdict, int]) -> dict[str, int]:
-    return {str(verdict): counted[verdict] for verdict in Verdict if counted.get(verdict)}
+def _named(counts: Mapping[Verdict, int]) -> dict[str, int]:
+    return {str(verdict): counts[verdict] for verdict in Verdict if counts.get(verdict)}
 
 
 def _by_provider(inboxes: Sequence[Seen]) -> dict[str, dict[str, int]]:
@@ -123,7 +124,7 @@ def _by_provider(inboxes: Sequence[Seen]) -> dict[str, dict[str, int]]:
     for one in inboxes:
         table[_name(one)][one.verdict] += 1
     ranked = sorted(table.items(), key=lambda row: (-row[1].total(), row[0]))
-    return {name: _named(counted) for name, counted in ranked[:200]}
+    return {name: _named(counts) for name, counts in ranked[:200]}
 
 
 def _name(one: Seen) -> str:

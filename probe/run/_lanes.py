@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from probe.facts import counted
 from probe.run._signs import Sign
 
 __all__ = ["Lane", "Lanes", "Pace", "refusals"]
@@ -178,4 +179,4 @@ class Lanes:
 
 def refusals(count: int) -> str:
     """So many refused logins, in words."""
-    return "1 login was refused" if count == 1 else f"{count} logins were refused"
+    return counted(count, "login was refused", "logins were refused")

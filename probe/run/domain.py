@@ -19,7 +19,7 @@ from dataclasses import replace
 from itertools import chain, islice, zip_longest
 
 from probe.checks import Check, Domain, Judgement, every, find
-from probe.facts import ROOT, Answer, Question, Records, Status
+from probe.facts import ROOT, Answer, Question, Records, Status, counted
 from probe.rules import Cause, Finding, Report, Rule, Source, State, Verdict
 from probe.run import together
 from probe.run._raised import raised_at
@@ -125,7 +125,7 @@ async def _checked(
         audit.learn(await resolver.ask([ROOT], within=left), 1)
     facts = {
         "resolver": ", ".join(resolver.servers),
-        "questions": f"{audit.asked} question{'' if audit.asked == 1 else 's'}",
+        "questions": counted(audit.asked, "question"),
     }
     return audit.report(facts, time.monotonic() - begun)
 
