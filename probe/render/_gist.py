@@ -202,9 +202,8 @@ def groups(reports: Iterable[Report]) -> list[Group]:
             return [_group(one, dont) for one in told if isinstance(one, Mapping)]
     found: dict[tuple[str, str], list[tuple[Finding, str]]] = {}
     for report in single(held):
-        own: dict[
-            tuple[str, str], Finding
-        ] = {}  # a report counts once, at however many names it met the rule
+        # A report counts once, at however many names it met the rule.
+        own: dict[tuple[str, str], Finding] = {}
         for finding in report.findings:
             if finding.verdict.rank >= Verdict.WARN.rank and finding.rule.id not in CONCLUSIONS:
                 own.setdefault((finding.rule.id, fix_of(finding)), finding)

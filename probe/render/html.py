@@ -129,8 +129,8 @@ def _page(reports: list[Report], style: Style) -> _Page:
         places.setdefault(subject.report.subject, subject.anchor)
     main = _main(subjects)
     kind = main[0].report.kind if main else ""
-    alike = many or len(main) == len(subjects)  # a whole list counts its inboxes
-    words = KINDS.get(kind, _SUBJECT) if alike else _SUBJECT
+    of_one_kind = many or len(main) == len(subjects)  # a whole list counts its inboxes
+    words = KINDS.get(kind, _SUBJECT) if of_one_kind else _SUBJECT
     nobody_asked = not reports and not style.compared
     verdict = Verdict.UNKNOWN if nobody_asked else worst(report.verdict for report in reports)
     counted = by_verdict([subject.report for subject in main] or many)
