@@ -141,6 +141,18 @@ def test_monitoring_reads_the_code_of_the_line_where_a_run_is_asked_to_end(
     assert STATES[out.split()[1]] == ended == 3
 
 
+def test_monitoring_reads_the_code_of_the_line_where_a_run_ends_early_and_nothing_changed(
+    slow: MailHost, tmp_path: Path
+) -> None:
+    earlier = tmp_path / "earlier.jsonl"
+    started(slow, tmp_path, "-o", str(earlier)).communicate(timeout=60)
+    slow.logins.clear()
+    process = started(slow, tmp_path, "-f", "nagios", "--baseline", str(earlier))
+    out, err, ended = when_logging_in(slow, process, signal.SIGTERM)
+    assert "nothing changed" in err
+    assert STATES[out.split()[1]] == ended == 3
+
+
 def test_monitoring_reads_the_code_of_the_line_where_the_brake_ends_a_run(
     slow: MailHost, tmp_path: Path
 ) -> None:
