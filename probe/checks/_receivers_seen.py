@@ -9,7 +9,7 @@ from probe.checks import Domain, Judgement, dkim, dmarc, ptr, spf
 from probe.checks._dkim_search import domainkey
 from probe.checks._dmarc_alignment import envelope_domain
 from probe.checks._dmarc_discovery import exists
-from probe.checks._evidence import question_of, seen_answer
+from probe.checks._evidence import address_questions, nonexistent, question_of, seen_answer
 from probe.checks.mx import null
 from probe.facts import Question, Records, Status
 from probe.rules import State, Verdict
@@ -163,9 +163,9 @@ def _takes_mail(domain: Domain, seen: Records) -> Seen:
     if answer.status is Status.OK:
         refuses = null(domain.name, seen)
         return Seen("warn", asked, "a null MX") if refuses else Seen("pass", asked)
-    if answer.status is Status.NXDOMAIN:
+    if nonexistent(seen, domain.name):
         return Seen("warn", asked, "the domain does not exist")
-    addresses = [seen_answer(seen, Question(domain.name, kind)) for kind in ("A", "AAAA")]
+    addresses = [seen_answer(seen, each) for each in address_questions(domain.name)]
     if any(address.values for address in addresses):
         return Seen("pass", asked)
     known = all(address.known for address in addresses)

@@ -13,10 +13,18 @@ from typing import NamedTuple
 
 from probe.checks import Domain, Judgement, dkim, dmarc, ptr, spf
 from probe.checks._dmarc_alignment import envelope_domain
-from probe.checks._evidence import address_questions, evidence, problem, seen_answer, state, unknown_rule
+from probe.checks._evidence import (
+    address_questions,
+    evidence,
+    nonexistent,
+    problem,
+    seen_answer,
+    state,
+    unknown_rule,
+)
 from probe.checks._receivers_rows import GMAIL, RECEIVERS, ROWS, Row
 from probe.checks._receivers_seen import Seen, observe
-from probe.facts import Question, Records, Status
+from probe.facts import Question, Records
 from probe.rules import Cause, Finding, Rule, Shared, State, Verdict
 
 __all__ = ["RULES", "ask", "judge"]
@@ -122,7 +130,7 @@ def ask(domain: Domain, seen: Records) -> Iterable[Question]:
     if domain.mail_from and (envelope := envelope_domain(domain)) != domain.name:
         asked += spf.ask(Domain(envelope), seen)
     mail = seen.asked(domain.name, "MX")
-    if mail is not None and mail.status is Status.NODATA:
+    if mail is not None and mail.known and not mail.values and not nonexistent(seen, domain.name):
         asked += address_questions(domain.name)
     return dict.fromkeys(asked)
 

@@ -7,9 +7,8 @@ from collections.abc import Iterable, Iterator
 
 from probe.checks import Domain, dnsbl, mx, ptr
 from probe.checks._dnsbl_lists import BY_ZONE, DEAD
-from probe.checks._evidence import failures, seen_answer
+from probe.checks._evidence import address_questions, failures, nonexistent
 from probe.facts import Question, Records
-from probe.facts import Status as Answered
 from probe.grammar.pasted import extracts
 from probe.judge.joined import (
     NO_ADDRESS,
@@ -94,9 +93,12 @@ def _helo(case: Case, seen: Records) -> Conclusion:
 # -- a domain that must take mail -----------------------------------------------------------------
 
 
-def receives_questions(name: str, seen: Records) -> Iterable[Question]:
-    """What shows whether a domain can take mail."""
-    return mx.ask(Domain(name), seen) if name else ()
+def receives_questions(name: str, seen: Records) -> Iterator[Question]:
+    """What shows whether a domain can take mail; an address contradicts that it does not exist."""
+    if name:
+        yield from mx.ask(Domain(name), seen)
+        if nonexistent(seen, name):
+            yield from address_questions(name)
 
 
 def receives(name: str, seen: Records) -> tuple[bool | None, str]:
@@ -104,7 +106,7 @@ def receives(name: str, seen: Records) -> tuple[bool | None, str]:
     judged = mx.judge(Domain(name), seen)
     if judged.state is State.UNKNOWN:
         return None, "the MX records could not be looked up"
-    if seen_answer(seen, Question(name, "MX")).status is Answered.NXDOMAIN:
+    if nonexistent(seen, name):
         return False, f"{name} does not exist"
     if mx.null(name, seen):
         return False, f"{name} says with a null MX that it takes no mail"
