@@ -13,10 +13,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from probe.grammar.hostname import askable, hostname
+from probe.grammar.hostname import askable, hostname, port_number
 from tests.terminal import left_on, terminal
 
 SHARED = Path(__file__).parents[2] / "shared" / "data" / "hostile" / "input_faults.jsonl"
+
+
+@pytest.mark.parametrize(
+    ("text", "port"),
+    [("1", 1), ("25", 25), ("00025", 25), ("65535", 65535)]
+    + [(text, 0) for text in ("0", "65536", "000025", "-1", "+25", " 25", "2_5", "²5", "٢٥", "", "smtp")],
+)
+def test_a_port_is_five_ascii_digits_at_most(text: str, port: int) -> None:
+    assert port_number(text) == port
 
 
 @pytest.mark.parametrize(

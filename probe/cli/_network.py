@@ -167,11 +167,13 @@ def port_of(name: str, port: int) -> int:
 
 def place_of(name: str, text: str, usual: int) -> tuple[str, int]:
     """HOST, HOST:PORT, an IPv6 address or [IPv6]:PORT; the `usual` port where none is told."""
+    from probe.grammar.hostname import port_number
+
     host, colon, port = text.rpartition(":")
     told = colon and not text.endswith("]") and (text.count(":") == 1 or host.endswith("]"))
     host = (host if told else text).strip("[]")
-    if told and not (port.isascii() and port.isdigit() and len(port) <= 5 and 1 <= int(port) <= 65535):
+    if told and not port_number(port):
         refuse(f"{name} {text!r}: {port!r} is no port; ports are 1 to 65535".strip())
     if not host:
         refuse(f"{name} {text!r}: there is no host name".strip())
-    return host_of(name, host), int(port) if told else usual
+    return host_of(name, host), port_number(port) if told else usual

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import idna
 
+from probe.grammar.hostname import LONGEST_NAME
+
 __all__ = ["Address", "address"]
 
 _MAX = 254  # RFC 5321 section 4.5.3.1.3 less the angle brackets
@@ -59,7 +61,7 @@ def address(text: str) -> Address:
             domain = idna.encode(domain, uts46=True).decode() if not domain.isascii() else domain.lower()
         except idna.IDNAError as problem:
             raise ValueError(f"has a domain that is no domain name: {problem}") from None
-        if not _DOMAIN.match(domain) or len(domain) > 253:
+        if not _DOMAIN.match(domain) or len(domain) > LONGEST_NAME:
             raise ValueError(f"has a domain that is no domain name: {domain}")
     if len(local.encode()) > 64 or len(local.encode()) + len(domain) >= _MAX:
         raise ValueError("is longer than RFC 5321 allows (64 octets before the @, 254 in all)")

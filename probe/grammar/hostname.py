@@ -15,11 +15,12 @@ import idna
 
 from probe.facts import escape
 
-__all__ = ["LONGEST_NAME", "Hostname", "askable", "hostname"]
+__all__ = ["LONGEST_NAME", "Hostname", "askable", "hostname", "port_number"]
 
 LONGEST_NAME = 253  # characters, without the final dot (RFC 1035 section 2.3.4)
 _LONGEST_LABEL = 63
 _LONGEST = 2000  # characters that are looked at
+_PORT_DIGITS, _LAST_PORT = 5, 65535
 _SCHEME = re.compile(r"(?:[a-z][a-z0-9+.-]{0,20}://|mailto:)", re.IGNORECASE)
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\Z")
 _ANGLES = re.compile(r"[^<>]*<([^<>]+)>\Z")
@@ -45,6 +46,12 @@ def askable(name: str) -> bool:
     return (
         name.isascii() and len(name) <= LONGEST_NAME and min(lengths) > 0 and max(lengths) <= _LONGEST_LABEL
     )
+
+
+def port_number(text: str) -> int:
+    """The port that `text` is, in ASCII digits (RFC 6335 section 6); 0 where it is none."""
+    digits = len(text) <= _PORT_DIGITS and text.isascii() and text.isdigit()
+    return int(text) if digits and int(text) <= _LAST_PORT else 0
 
 
 def hostname(text: str) -> Hostname:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from probe.facts import Inbox, Secret, TlsMode
 from probe.grammar.address import address
+from probe.grammar.hostname import port_number
 from probe.grammar.sheet import Form, Record, cells, records
 
 __all__ = ["ALIASES", "Header", "Row", "header", "login_of", "reference", "row", "rows"]
@@ -306,9 +307,9 @@ def _server(told: Mapping[str, str]) -> tuple[str, int]:
         raise ValueError("the host is no address of a host")
     if not number:
         return host.rstrip("."), 0
-    if not (number.isascii() and number.isdigit() and len(number) <= 5 and 1 <= int(number) <= 65535):
+    if not (port := port_number(number)):
         raise ValueError("the port is no port; ports are 1 to 65535")
-    return host.rstrip("."), int(number)
+    return host.rstrip("."), port
 
 
 _NAMED_HOST = re.compile(r"(?:[^@]{1,64}@)?(?:[A-Za-z0-9-]{1,63}\.){1,9}[A-Za-z]{2,63}\.?\Z")

@@ -6,6 +6,8 @@ import functools
 import ipaddress
 import re
 
+from probe.grammar.hostname import askable
+
 __all__ = ["generic", "is_hostname", "reversed_address"]
 
 _RUNS = re.compile(r"[0-9]+")
@@ -51,16 +53,11 @@ def is_hostname(name: str) -> bool:
     """Whether a name is a host name: letters, digits, inner hyphens (RFC 1123 section 2.1), no address."""
     labels = name.split(".")
     return (
-        len(name) <= 253
+        askable(name)
         and len(labels) > 1
         and not labels[-1].isdigit()
         and all(
-            0 < len(label) <= 63
-            and label.isascii()
-            and label.replace("-", "a").isalnum()
-            and label[0] != "-"
-            and label[-1] != "-"
-            for label in labels
+            label.replace("-", "a").isalnum() and label[0] != "-" and label[-1] != "-" for label in labels
         )
     )
 

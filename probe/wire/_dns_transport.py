@@ -21,6 +21,7 @@ from itertools import islice
 from typing import Any
 from urllib.parse import urlsplit
 
+from probe.grammar.hostname import port_number
 from probe.wire import tls
 
 __all__ = ["Https", "Place", "Server", "Stream", "Udp", "forget", "server", "system"]
@@ -76,14 +77,14 @@ def server(text: str) -> Server:
 
 
 def _parted(text: str) -> tuple[str, int]:
-    host, colon, port = text.rpartition(":")
+    host, colon, told = text.rpartition(":")
     if text.startswith("[") and text.endswith("]"):
         return text[1:-1], 53
     if not colon or (":" in host and not text.startswith("[")):
         return text, 53
-    if not (port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) < 65536):
+    if not (port := port_number(told)):
         raise ValueError(f"{text!r} has no port between 1 and 65535")
-    return host.removeprefix("[").removesuffix("]"), int(port)
+    return host.removeprefix("[").removesuffix("]"), port
 
 
 # -- UDP ------------------------------------------------------------------------------------------
