@@ -58,9 +58,12 @@ def repaired(text: str) -> str:
     found = tags.read(text)
     if any("://" in piece for piece in found.malformed):
         return ""
-    kept = {"v": "BIMI1"}
-    for name in dict.fromkeys(name for name, _ in found.pairs if name != "v"):
-        values = [_secured(value) if name in _ENDINGS else value for key, value in found.pairs if key == name]
+    told: dict[str, list[str]] = {"v": []}
+    for name, value in found.pairs:
+        told.setdefault(name, []).append(_secured(value) if name in _ENDINGS else value)
+    told["v"] = ["BIMI1"]
+    kept = {}
+    for name, values in told.items():
         good = {value for value in values if name not in _ENDINGS or _fetched(name, value)} or set(values)
         if len(good) > 1:
             return ""
