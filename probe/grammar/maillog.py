@@ -15,7 +15,7 @@ from typing import BinaryIO, NamedTuple
 from probe.facts import Stage
 from probe.grammar.delivery import Delivery, codes, spoken, unrepeated
 
-__all__ = ["CHUNK", "Logged", "delivery", "exim", "lines", "postfix", "powermta", "reply_of"]
+__all__ = ["CHUNK", "Logged", "delivery", "exim", "lines", "logged_reply", "postfix", "powermta"]
 
 CHUNK = 1024 * 1024
 MAX_LINE = 64 * 1024  # bytes that are kept of a line that goes on; the rest of it is skipped
@@ -314,7 +314,7 @@ def delivery(logged: Logged) -> Delivery:
     )
 
 
-def reply_of(said: bytes) -> str:
+def logged_reply(said: bytes) -> str:
     """What the server said, out of the words that a log has for it."""
     return _spoken(said)[0]
 

@@ -344,7 +344,7 @@ class Pile:
     def suppressed(self) -> Iterator[tuple[str, str, str, int, str]]:
         """The addresses to suppress: address, cause, rule, how often, the reply; in alphabetical order."""
         for address, bad in sorted(self.fleet.bad.items()):
-            reply = bad.reply if isinstance(bad.reply, str) else maillog.reply_of(bad.reply)
+            reply = bad.reply if isinstance(bad.reply, str) else maillog.logged_reply(bad.reply)
             yield address, bad.cause.value, bad.rule, bad.count, reply[:_MOST_SAID]
 
     @property
