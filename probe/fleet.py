@@ -32,9 +32,8 @@ _SENDER = frozenset(
     {Cause.EMAIL_AUTH, Cause.SENDER_DNS, Cause.BLOCKLIST, Cause.REPUTATION, Cause.CONTENT, Cause.POLICY,
      Cause.PROTOCOL, Cause.RATE_LIMIT}
 )  # fmt: skip
-_OWN = frozenset(
-    {Cause.CREDENTIALS, Cause.SENDER_SUSPENDED}
-)  # a quota is an inbox's, unless its rule says else
+# A quota is an inbox's, unless its rule says else.
+_OWN = frozenset({Cause.CREDENTIALS, Cause.SENDER_SUSPENDED})
 _DEAD = frozenset({Cause.RECIPIENT_UNKNOWN, Cause.RECIPIENT_DOMAIN})
 _LASTING = frozenset(
     {Cause.RATE_LIMIT, Cause.GREYLIST, Cause.REPUTATION, Cause.BLOCKLIST, Cause.RECEIVER_UNAVAILABLE}
@@ -341,9 +340,7 @@ def _list(fleet: Fleet, when: Thresholds) -> Iterator[Finding]:
     causes = fleet.by_cause()
     settled = sum(count for cause, count in causes.items() if cause.family is not Family.RETRY)
     dead = sum(causes.get(cause, 0) for cause in _DEAD)
-    if settled < when.list_minimum or not causes.get(
-        Cause.SUCCESS
-    ):  # without what was accepted there is no share
+    if settled < when.list_minimum or not causes.get(Cause.SUCCESS):  # no share without what was accepted
         return
     share = dead / settled
     steps = (("list-pull", when.list_pull), ("list-act", when.list_act), ("list-watch", when.list_watch))

@@ -350,9 +350,7 @@ def _elsewhere(lines: list[str]) -> Iterator[_Reason]:
             continue
         text = folded(" ".join(paragraph))
         if text:
-            quoted = (
-                wording.SAID.search(text) is not None
-            )  # a server's own words beat a vague "not delivered"
+            quoted = wording.SAID.search(text)  # a server's own words beat a vague "not delivered"
             yield _weight(text, 72 if quoted else 60, 58, 40), text, None
         paragraph = []
     yield from itertools.islice(_labelled(lines), MAX_LABELS)

@@ -136,12 +136,8 @@ MECHANISMS: Mapping[str, Mechanism] = {
     "OAUTHBEARER": _oauthbearer,
 }
 PASSWORD: tuple[str, ...] = ("PLAIN", "LOGIN", "CRAM-MD5")
-PASSWORD_IN_CLEAR: tuple[str, ...] = (
-    "SCRAM-SHA-256",
-    "CRAM-MD5",
-    "PLAIN",
-    "LOGIN",
-)  # without TLS: what hides it first
+# Without TLS: what hides it first.
+PASSWORD_IN_CLEAR: tuple[str, ...] = ("SCRAM-SHA-256", "CRAM-MD5", "PLAIN", "LOGIN")
 TOKEN = ("XOAUTH2", "OAUTHBEARER")
 WITH_NONCE = ("SCRAM-SHA-256",)
 

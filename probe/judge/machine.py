@@ -78,7 +78,8 @@ def _state(area: str, found: tuple[Finding, ...], machine: Machine) -> State:
     """What was not looked at is not valid for want of a finding."""
     untold = next((_UNTOLD[finding.rule.id] for finding in found if finding.rule.id in _UNTOLD), None)
     if untold is None and not found:
-        untold = _UNASKED.get(area, _asked_about)(machine)
+        unasked = _UNASKED.get(area)
+        untold = unasked(machine) if unasked else None
     return untold or _STATES[worst(finding.verdict for finding in found)]
 
 
@@ -100,10 +101,6 @@ _UNTOLD = {
     "doctor/blocklists-silent": State.UNKNOWN,
     "doctor/blocklists-refused": State.UNKNOWN,
 }
-
-
-def _asked_about(_machine: Machine) -> State | None:
-    return None
 
 
 def _clock_compared(machine: Machine) -> State | None:
