@@ -57,8 +57,11 @@ def judged(records: Published, pages: Mapping[str, str], scenario: Scenario) -> 
     assert dns is not None
     world = World("", {}, tuple(dns.secure), pages)
     world.records, world.names = records, {name for name, _ in records}
+    # A server that says NXDOMAIN of a type it has no record of, though the name exists, has one once told.
     world.broken = {
-        asked: how.lower() for asked, how in dns.broken.items() if how in {"SERVFAIL", "TIMEOUT", "NXDOMAIN"}
+        asked: how.lower()
+        for asked, how in dns.broken.items()
+        if how in {"SERVFAIL", "TIMEOUT"} or (how == "NXDOMAIN" and tuple(asked.split()) not in records)
     }
     helo = "" if ask.helo == "probe.test" else ask.helo
     domain = Domain(ask.domain, ask.sending_ips, helo, ask.mail_from, ask.selectors, ask.provider)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from probe.checks.mx import implicit
+from probe.facts import Answer, Question, Records, Status
 from tests.checks_world import audit
 
 GOOD = """
@@ -191,3 +193,14 @@ def test_the_evaluation_names_hosts_and_addresses() -> None:
         "host": "mx2.example.test",
         "addresses": ["198.51.100.1", "2001:db8::1"],
     }
+
+
+@pytest.mark.parametrize("status", Status)
+def test_an_address_takes_the_place_of_mx_where_there_is_known_to_be_none(status: Status) -> None:
+    mail = {
+        Question("example.test", "MX"): Answer(status, ("10 mx.example.test",) if status is Status.OK else ())
+    }
+    text = {Question("example.test", "TXT"): Answer(Status.OK, ("v=spf1 -all",))}
+    assert implicit("example.test", Records(mail)) is (status is Status.NODATA)
+    assert implicit("example.test", Records(mail | text)) is (status in {Status.NODATA, Status.NXDOMAIN})
+    assert not implicit("example.test", Records(text))

@@ -27,7 +27,7 @@ from probe.checks._evidence import (
     unknown_rule,
 )
 from probe.checks._sts_policy import policy_question, served
-from probe.checks.mx import exchanges, null
+from probe.checks.mx import exchanges, implicit, null
 from probe.facts import Answer, Question, Records, Status
 from probe.grammar import mtasts
 from probe.grammar.rdns import is_hostname
@@ -181,11 +181,10 @@ def ask(domain: Domain, seen: Records) -> Iterator[Question]:
 
     Without MX, the address that takes the mail in their place (RFC 5321 section 5.1).
     """
-    yield (mx := Question(domain.name, "MX"))
+    yield Question(domain.name, "MX")
     if null(domain.name, seen):
         return
-    answer = seen.answers.get(mx)
-    if answer is not None and answer.status is Status.NODATA:
+    if implicit(domain.name, seen):
         yield from address_questions(domain.name)
     yield (question := record_question(domain.name))
     records = _records(seen_answer(seen, question))
@@ -281,8 +280,8 @@ def _judged(
 def _targets(domain: Domain, seen: Records) -> list[str]:
     """The names that mail for the domain is sent to; empty where none is known, or nothing takes it."""
     hosts = [each.host for each in exchanges(domain.name, seen)[:_MOST_HOSTS] if each.host]
-    implicit = seen_answer(seen, Question(domain.name, "MX")).status is Status.NODATA
-    return list(dict.fromkeys(hosts)) or [domain.name] * (implicit and bool(addresses(seen, domain.name)))
+    own = implicit(domain.name, seen) and bool(addresses(seen, domain.name))
+    return list(dict.fromkeys(hosts)) or [domain.name] * own
 
 
 def _identity(text: str) -> str:

@@ -37,7 +37,7 @@ from probe.facts import Answer, Question, Records, Status
 from probe.grammar.rdns import is_hostname
 from probe.rules import Finding, Rule, State
 
-__all__ = ["FOLLOWED", "RULES", "Exchange", "ask", "exchanges", "hosts", "judge", "null"]
+__all__ = ["FOLLOWED", "RULES", "Exchange", "ask", "exchanges", "hosts", "implicit", "judge", "null"]
 
 
 # What a name without its final dot in a zone file comes to.
@@ -105,6 +105,15 @@ def null(domain: str, seen: Records) -> bool:
     return _read(seen.of(domain, "MX")).null
 
 
+def implicit(domain: str, seen: Records) -> bool:
+    """Whether a domain is known to have no MX record, so that its address takes its mail, if it has one.
+
+    Not one that does not exist (RFC 5321 section 5.1).
+    """
+    status = seen_answer(seen, Question(domain, "MX")).status
+    return status is Status.NODATA or (status is Status.NXDOMAIN and not nonexistent(seen, domain))
+
+
 def _followed(domain: str, seen: Records) -> list[str]:
     """The host names whose addresses are asked for, most preferred first, each once."""
     return [host for host in hosts(domain, seen) if host != "localhost"][:FOLLOWED]
@@ -113,13 +122,13 @@ def _followed(domain: str, seen: Records) -> list[str]:
 def ask(domain: Domain, seen: Records) -> list[Question]:
     """The MX records, then the addresses of the hosts they name; without MX, the domain's own."""
     asked = [question := Question(domain.name, "MX")]
-    if (answer := seen.answers.get(question)) is None:
+    if question not in seen.answers:
         return asked
     followed = _followed(domain.name, seen)
-    implicit = answer.known and not answer.values and not nonexistent(seen, domain.name)
-    if implicit or null(domain.name, seen):
+    alone = implicit(domain.name, seen)
+    if alone or null(domain.name, seen):
         asked.append(Question(domain.name, "TXT"))
-    if implicit:
+    if alone:
         followed = [domain.name]
     asked += chain.from_iterable(map(address_questions, followed))
     return asked

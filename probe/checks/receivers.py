@@ -16,7 +16,6 @@ from probe.checks._dmarc_alignment import envelope_domain
 from probe.checks._evidence import (
     address_questions,
     evidence,
-    nonexistent,
     problem,
     seen_answer,
     state,
@@ -24,6 +23,7 @@ from probe.checks._evidence import (
 )
 from probe.checks._receivers_rows import GMAIL, RECEIVERS, ROWS, Row
 from probe.checks._receivers_seen import Seen, observe
+from probe.checks.mx import implicit
 from probe.facts import Question, Records
 from probe.rules import Cause, Finding, Rule, Shared, State, Verdict
 
@@ -129,8 +129,7 @@ def ask(domain: Domain, seen: Records) -> Iterable[Question]:
     ]
     if domain.mail_from and (envelope := envelope_domain(domain)) != domain.name:
         asked += spf.ask(Domain(envelope), seen)
-    mail = seen.asked(domain.name, "MX")
-    if mail is not None and mail.known and not mail.values and not nonexistent(seen, domain.name):
+    if implicit(domain.name, seen):
         asked += address_questions(domain.name)
     return dict.fromkeys(asked)
 
