@@ -499,6 +499,18 @@ def test_a_parked_domain_is_not_told_to_read_reports_where_no_mail_comes() -> No
     assert [(finding.rule.id, finding.fix) for finding in found.findings] == [("dmarc/no-reports", elsewhere)]
 
 
+@pytest.mark.parametrize(("text", "told"), [(["v=spf1 -all"], []), ([], ["report-undeliverable"])])
+def test_reports_come_to_a_domain_that_exists_though_its_mx_is_denied(
+    text: list[str], told: list[str]
+) -> None:
+    zone: Zone = {"example.com": {"TXT": text}, **record(f"v=DMARC1; p=none; {RUA}")}
+    found, _ = audit(
+        zone,
+        broken={"example.com MX": Status.NXDOMAIN, **({} if text else {"example.com TXT": Status.NXDOMAIN})},
+    )
+    assert [one for one in problems(found) if one.startswith("report-")] == told
+
+
 def test_no_record_to_publish_asks_for_reports_where_no_mail_comes() -> None:
     zone: Zone = {"_dmarc.example.com": {"CNAME": ["d.svc.test"]}, "d.svc.test": {"A": ["192.0.2.1"]}}
     found, _ = audit({"example.com": {"MX": ["0 ."]}, **zone})

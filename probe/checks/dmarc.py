@@ -23,7 +23,7 @@ from probe.checks._dmarc_discovery import (
 from probe.checks._dmarc_fix import line, meant_tag, repaired, takes_no_mail
 from probe.checks._dmarc_kept import absent, own_name
 from probe.checks._dmarc_rules import RULE, RULES
-from probe.checks._evidence import evidence, printable, seen_answer, state, unknown
+from probe.checks._evidence import evidence, nonexistent, printable, seen_answer, state, unknown
 from probe.checks._once import asked_once, once
 from probe.checks.mx import null
 from probe.facts import Question, Records, Status
@@ -239,7 +239,8 @@ def _reports(facts: _Published) -> Iterator[Finding]:
 def _destination(where: str, facts: _Published) -> Iterator[Finding]:
     mail = Question(where, "MX")
     answer = seen_answer(facts.seen, mail)
-    if answer.status is Status.NXDOMAIN or null(where, facts.seen):
+    gone = answer.status is Status.NXDOMAIN and (answer.aliases or nonexistent(facts.seen, where))
+    if gone or null(where, facts.seen):
         yield Finding(RULE["report-undeliverable"], evidence(mail, answer, *answer.values[:1]), where)
         return
     asked = _permission(facts.at, where)
