@@ -110,8 +110,10 @@ def implicit(domain: str, seen: Records) -> bool:
 
     Not one that does not exist (RFC 5321 section 5.1).
     """
-    status = seen_answer(seen, Question(domain, "MX")).status
-    return status is Status.NODATA or (status is Status.NXDOMAIN and not nonexistent(seen, domain))
+    answer = seen.asked(domain, "MX")
+    if answer is None or not answer.known or answer.values:
+        return False
+    return answer.status is Status.NODATA or not nonexistent(seen, domain)
 
 
 def _followed(domain: str, seen: Records) -> list[str]:
