@@ -23,7 +23,7 @@ Broken = Callable[[Way, Asking, OSError], None]
 class Ways:
     """The ways to some resolvers, and to servers that are asked directly.
 
-    `heard` and `broken` get what comes over UDP. Direct addresses that are not global are not asked unless
+    `heard` and `broken` get what comes over UDP; `alone` tells that there is one resolver only. Direct addresses that are not global are not asked unless
     `routes` maps them to a host and port.
     """
 
@@ -41,18 +41,14 @@ class Ways:
         self._routes = routes
         self._context = context
         self._resolvers = [self._way(one) for one in servers]
+        self.alone = len(self._resolvers) == 1
         self._direct: dict[str, Way] = {}
-
-    @property
-    def alone(self) -> bool:
-        """Whether there is one resolver only."""
-        return len(self._resolvers) == 1
 
     def choose(self, asking: Asking) -> Way:
         """The way for the next attempt: a resolver not tried yet, the one that was silent least."""
-        _, at, host = asking.question.type.partition("@")
-        if at:
-            return self.direct(host)
+        kind = asking.question.type
+        if "@" in kind:
+            return self.direct(kind.partition("@")[2])
         if self.alone:
             return self._resolvers[0]
         fresh = [way for way in self._resolvers if way not in asking.tried] or self._resolvers
