@@ -23,8 +23,8 @@ Broken = Callable[[Way, Asking, OSError], None]
 class Ways:
     """The ways to some resolvers, and to servers that are asked directly.
 
-    `heard` and `broken` get what comes over UDP; `alone` tells that there is one resolver only. Direct addresses that are not global are not asked unless
-    `routes` maps them to a host and port.
+    `heard` and `broken` get what comes over UDP; `alone` tells that there is one resolver only. Direct
+    addresses that are not global are not asked unless `routes` maps them to a host and port.
     """
 
     def __init__(
