@@ -38,8 +38,9 @@ async def run(arguments: list[str], state: Path, seconds: float | None) -> bool:
         async with asyncio.timeout(seconds):
             _, said = await process.communicate()
     except TimeoutError:
-        with contextlib.suppress(ProcessLookupError):  # it may end in this very moment
-            process.kill()
+        # It may end in this very moment; `process.kill` would then look, and take its code from who waits for it.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
         _, said = await process.communicate()
     if process.returncode == -signal.SIGKILL:
         return False
