@@ -1,10 +1,12 @@
-"""What all tests share: ../shared, where there is one."""
+"""What all tests share: ../shared, where there is one, and the command run in this process."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+
+from tests.command import Run, ran
 
 
 @pytest.fixture(scope="session")
@@ -14,3 +16,15 @@ def shared() -> Path:
     if not path.is_dir():
         pytest.skip("../shared is not there")
     return path
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs the command: its exit code, stdout and stderr."""
+
+    def command(*arguments: str | Path) -> tuple[int, str, str]:
+        code = ran(*arguments)
+        told = capsys.readouterr()
+        return code, told.out, told.err
+
+    return command

@@ -8,30 +8,18 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from probe.cli import main
 from probe.cli._files import check_apart, check_writable, write_whole
 from probe.cli._output import Output, Told, exit_code
 from probe.render import every, find
 from probe.rules import Verdict
+from tests.command import Run
 
-Run = Callable[..., tuple[int, str, str]]
 REPLY = "550 5.1.1 <bob@fault.example>: Recipient address rejected: User unknown"
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def ran(*arguments: str | Path) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main([str(one) for one in arguments])
-        told = capsys.readouterr()
-        return int(ended.value.code or 0), told.out, told.err
-
-    return ran
 
 
 # -- what is written ---------------------------------------------------------------------------------

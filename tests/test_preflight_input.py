@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from probe.cli import main
 from probe.fakes.dns import FakeDns
 from probe.run.domain import areas
+from tests.command import ran
 from tests.fleet_world import Account, MailHost, Threaded, ca_file
 
 PASSWORD = "zQ7-Xk9!hunter2-LEAKME"
@@ -42,15 +42,12 @@ def run(
     monkeypatch.setenv("SSL_CERT_FILE", ca_file())
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
-    def ran(*arguments: str) -> Ran:
-        with pytest.raises(SystemExit) as ended:
-            main([*arguments])
+    def command(*arguments: str) -> Ran:
+        code = ran(*arguments)
         out, err = capfd.readouterr()
-        code = ended.value.code
-        assert isinstance(code, int)
         return Ran(code, out, err)
 
-    return ran
+    return command
 
 
 ROWS = Path(__file__).parents[2] / "shared" / "data" / "hostile" / "input_faults.jsonl"

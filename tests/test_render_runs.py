@@ -3,33 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from probe import render
-from probe.cli import main
 from probe.render import Style
 from probe.render._changes import Changes
 from probe.rules import Finding, Report, State, Verdict
 
+from .command import Run
 from .render_world import domain, fleet, found, inbox
 
 FLEET = fleet(60)
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def ran(*arguments: str | Path) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main([str(one) for one in arguments])
-        told = capsys.readouterr()
-        return int(ended.value.code or 0), told.out, told.err
-
-    return ran
 
 
 def written(path: Path, reports: list[Report]) -> Path:
