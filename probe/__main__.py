@@ -11,7 +11,7 @@ __all__ = ["main"]
 
 
 def main() -> NoReturn:
-    """Run the program; who ends it while it is being imported sees a sentence and no traceback."""
+    """Run the program; who ends it, even while it is being imported, sees a sentence and no traceback."""
     signal.signal(signal.SIGTERM, _terminated)
     try:
         from probe.cli import main as run  # noqa: PLC0415  # the first import, and the longest

@@ -128,7 +128,8 @@ class Fleet:
             if key not in self.counts and len(self.counts) >= 2 * MAX_KEYS:
                 key = (0, OTHERS, "", cause)
         self.counts[key] += 1
-        if rule and hour and sender and (cause in _OWN or "tenant" in rule) and len(self.own) < MAX_KEYS:
+        own = cause in _OWN or (cause is Cause.SENDER_QUOTA and "tenant" in rule)
+        if own and rule and hour and sender and len(self.own) < MAX_KEYS:
             self.own[rule, hour, sender.lower()] = cause
 
     def accept(self, domain: str) -> None:

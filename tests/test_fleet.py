@@ -112,6 +112,7 @@ BLOCKED = Cause.SENDER_SUSPENDED, "microsoft_codes/tenant-blocked"
         (BLOCKED, ("a@t.example", "b@t.example", "c@t.example"), (7, 7, 9), ""),  # not together
         (BLOCKED, ("a@t.example", "b@t.example", "c@t.example"), (0, 0, 0), ""),  # nobody knows
         (BLOCKED, ("a@gmail.com", "b@gmail.com", "c@gmail.com"), (7, 7, 7), ""),  # nobody's tenant
+        ((Cause.RATE_LIMIT, "microsoft/tenant-queue"), ("a@t.example", "b@t.example", "c@t.example"), (7, 7, 7), ""),  # the recipient's
         (BLOCKED, ("", "", ""), (7, 7, 7), ""),
     ],
 )  # fmt: skip

@@ -189,10 +189,11 @@ def fitting(name: str, seen: Records, text: str = "", **changes: str) -> str:
 
 def takes_no_mail(name: str, seen: Records) -> bool:
     """Whether no mail can be sent to a domain: it says so, should say so (it sends none), or has no host."""
-    if null(name, seen) or nonexistent(seen, name):
+    if seen.of(name, "MX"):
+        return null(name, seen)
+    if nonexistent(seen, name):
         return True
-    exchange = Question(name, "MX")
-    if failures(seen, [exchange]) or seen.of(name, "MX"):
+    if failures(seen, [Question(name, "MX")]):
         return False
     unreached = not failures(seen, address_questions(name)) and not addresses(seen, name)
     return unreached or sends_nothing(seen.of(name, "TXT"))

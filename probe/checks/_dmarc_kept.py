@@ -40,7 +40,7 @@ def own_name(name: str, found: Discovery, seen: Records) -> Iterator[Finding]:
             RULE["unrelated-text"], evidence(asked, answer, others[0]), f"other TXT values: {len(others)}"
         )
     if answer.aliases and answer.known:
-        target = answer.aliases[-1]
+        target = printable(answer.aliases[-1])
         problem = "delegated" if answer.status is Status.OK else "dangling-alias"
         if problem == "delegated" or found.record_at != name:
             own = zone_line(asked.name, "TXT", fitting(name, seen))

@@ -197,7 +197,7 @@ def routable(address: str) -> bool:
 def zone_line(name: str, kind: str, value: str) -> str:
     """A record as a line of a zone file, ready to paste and safe to print (RFC 1035 section 5.1)."""
     if kind == "TXT":
-        return f"{name}. IN TXT {_strings(value)}"
+        return f"{printable(name)}. IN TXT {_strings(value)}"
     return printable(f"{name}. IN {kind} {value}")
 
 

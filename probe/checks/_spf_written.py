@@ -8,7 +8,7 @@ from probe.checks import _spf_fixes as fixes
 from probe.checks._evidence import routable
 from probe.checks._spf_audit import MOST_ALIKE, Audit, again
 from probe.checks._spf_reach import addresses
-from probe.checks._spf_result import sends_nothing
+from probe.checks._spf_result import refuses_all
 from probe.facts import Answer
 from probe.grammar import spf
 from probe.grammar.spf import Record, Term
@@ -73,7 +73,7 @@ def terms(audit: Audit) -> Iterator[Finding]:
         yield audit.found(_OPEN_ENDS[end.qualifier], end.text, audit.ending("~all"))
     if end is None and redirect is None:
         yield audit.found("no-all", "" if record.terms else "the record is empty", audit.ending("~all"))
-    if sends_nothing(audit.answer.values):
+    if refuses_all(record):
         yield audit.found("sends-nothing")
     if end is not None and len(record.mechanisms) + len(modifiers) < len(record.terms):
         dead = [term for term in record.terms if term.qualifier and term.at > end.at]

@@ -23,7 +23,7 @@ from probe.checks._dmarc_discovery import (
 from probe.checks._dmarc_fix import line, meant_tag, repaired, takes_no_mail
 from probe.checks._dmarc_kept import absent, own_name
 from probe.checks._dmarc_rules import RULE, RULES
-from probe.checks._evidence import evidence, nonexistent, printable, seen_answer, state, unknown
+from probe.checks._evidence import evidence, nonexistent, printable, seen_answer, state, unknown, zone_line
 from probe.checks._once import asked_once, once
 from probe.checks.mx import null
 from probe.facts import Question, Records, Status
@@ -250,10 +250,8 @@ def _destination(where: str, facts: _Published) -> Iterator[Finding]:
     if not answer.known:
         yield Finding(RULE["report-unknown"], evidence(asked, answer), f"{asked}: {answer.status}")
     elif not any(dmarc.is_record(value) for value in answer.values):
-        fix = (
-            f"Name an address of your own domain, or have the owner of {where} publish:"
-            f' {asked.name}. IN TXT "v=DMARC1"'
-        )
+        published = zone_line(asked.name, "TXT", "v=DMARC1")
+        fix = f"Name an address of your own domain, or have the owner of {where} publish: {published}"
         yield Finding(RULE["report-not-authorised"], evidence(asked, answer), where, fix)
 
 

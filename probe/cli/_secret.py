@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -65,7 +66,7 @@ def _store(asked: Asked) -> tuple[str, Callable[[], str]]:
     if asked.env:
         return f"the variable {asked.env}", lambda: stores.variable(asked.env)
     if asked.file:
-        warn_of_readers(Path(asked.file))
+        warn_of_readers(Path(os.path.expanduser(asked.file)))  # noqa: PTH111  # a Path raises for no home
         return asked.file, lambda: stores.file(asked.file)
     return "the password command", lambda: stores.command(asked.command, quiet=False)
 

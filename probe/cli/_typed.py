@@ -35,7 +35,8 @@ def typed(world: World) -> str:
 
 def _creds(world: World) -> str:
     ask = world.scenario.probe
-    elsewhere = ask.host and (ask.host, ask.port) not in world.hosts  # a name that resolves to nothing, say
+    played = (ask.host, ask.port or world.scenario.port)
+    elsewhere = ask.host and played not in world.hosts  # a name that resolves to nothing, say
     host, port = (ask.host, ask.port) if elsewhere else ("127.0.0.1", world.port)
     options: _Options = {
         "--host": host,
