@@ -21,7 +21,7 @@ from probe.wire.tls import Sessions, tls_facts
 
 __all__ = ["Stream"]
 
-_CHUNK = 64 * 1024
+_CHUNK = 16 * 1024  # a TLS record; more is read by asking again
 _MOST_WAITING = 80  # replies that may lie unread; more were asked for by nobody
 _SMTP_TALK = re.compile(rb"[2-5][0-9]{2}[ -]")
 
