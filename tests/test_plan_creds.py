@@ -168,6 +168,35 @@ def test_a_server_that_never_stops_asking_is_cancelled() -> None:
     assert hold(script, login()) == "unexpected-challenge"
 
 
+def test_login_says_the_password_once() -> None:
+    words = [f"C: {base64.b64encode(text).decode()}" for text in (b"ada@example.com", b"correct horse")]
+    script = [
+        *START,
+        "C: AUTH LOGIN",
+        "S: 334 VXNlcm5hbWU6",
+        words[0],
+        "S: 334 UGFzc3dvcmQ6",
+        words[1],
+        "S: 334 UGFzc3dvcmQ6",
+        "C: *",
+        "S: 501 cancelled",
+        *BYE,
+    ]
+    assert hold(script, login(ada(mechanism="login"))) == "unexpected-challenge"
+
+
+@pytest.mark.parametrize("mechanism", ["login", "cram-md5"])
+def test_nothing_rests_on_a_yes_to_a_secret_that_was_not_said(mechanism: str) -> None:
+    script = [*START[:-1], f"S: 250-mx|250 AUTH {mechanism}", f"C: AUTH {mechanism.upper()}", "S: 235 ok"]
+    assert hold([*script, *BYE], login(ada(mechanism=mechanism))) == "accepted-unheard"
+
+
+def test_nothing_rests_on_a_yes_to_a_long_token_that_still_waits() -> None:
+    token = Inbox("ada@example.com", Secret("y" * 600), mechanism="xoauth2")
+    script = [*START[:-1], "S: 250-mx|250 AUTH XOAUTH2", "C: AUTH XOAUTH2", "S: 235 ok", *BYE]
+    assert hold(script, login(token)) == "accepted-unheard"
+
+
 def test_a_long_token_does_not_ride_on_the_command_line() -> None:
     token = Inbox("ada@example.com", Secret("y" * 600), mechanism="xoauth2")
     said = base64.b64encode(b"user=ada@example.com\x01auth=Bearer " + b"y" * 600 + b"\x01\x01").decode()

@@ -27,6 +27,7 @@ __all__ = [
     "Abort",
     "Exchange",
     "challenge",
+    "concluded",
     "exchange",
     "oauth_error",
     "prepared",
@@ -35,6 +36,7 @@ __all__ = [
 Exchange = Generator[bytes | None, bytes, None]
 Mechanism = Callable[[str, Secret, str], Exchange]
 
+_ACKNOWLEDGEMENTS = (b"", b"\x01")  # that a challenge was heard
 MAX_ITERATIONS = 1_000_000  # SCRAM: what a hostile server may make us compute (about half a second)
 
 
@@ -54,7 +56,6 @@ def _login(user: str, secret: Secret, _nonce: str) -> Exchange:
     while answers:
         asked = _wanted(prompt, answers)
         prompt = yield answers.pop(asked)
-    raise Abort("unexpected-challenge")
 
 
 def _wanted(prompt: bytes, answers: Mapping[str, bytes]) -> str:
@@ -106,9 +107,11 @@ def _scram_sha_256(user: str, secret: Secret, nonce: str) -> Exchange:
     verifier = yield final + b",p=" + base64.b64encode(proof)
     expected = hmac.digest(hmac.digest(salted, b"Server Key", "sha256"), spoken, "sha256")
     said = verifier.partition(b",")[0]  # RFC 5802 section 7: extensions may follow
-    if not said.startswith(b"e=") and said != b"v=" + base64.b64encode(expected):
+    if said.startswith(b"e="):
+        said = (yield b"").partition(b",")[0]  # then the server refuses in its own words
+    if said != b"v=" + base64.b64encode(expected):
         raise Abort("server-not-genuine")
-    yield b""  # to an error too: then the server refuses in its own words
+    yield b""
 
 
 def _xoauth2(user: str, secret: Secret, _nonce: str) -> Exchange:
@@ -139,12 +142,27 @@ PASSWORD: tuple[str, ...] = ("PLAIN", "LOGIN", "CRAM-MD5")
 # Without TLS: what hides it first.
 PASSWORD_IN_CLEAR: tuple[str, ...] = ("SCRAM-SHA-256", "CRAM-MD5", "PLAIN", "LOGIN")
 TOKEN = ("XOAUTH2", "OAUTHBEARER")
-WITH_NONCE = ("SCRAM-SHA-256",)
+WITH_NONCE = ("SCRAM-SHA-256",)  # in which the server proves itself as well
 
 
 def exchange(mechanism: str, user: str, secret: Secret, nonce: str) -> Exchange:
     """The exchange of one mechanism (a name of `MECHANISMS`); `nonce` is for SCRAM, printable ASCII."""
     return MECHANISMS[mechanism](user, secret, nonce)
+
+
+def concluded(speaks: Exchange, text: str) -> bool:
+    """Whether an exchange is at its end where the server accepts with these words.
+
+    It is not while more than an acknowledgement is left to say: then the secret was not asked for, or the
+    server has not proved itself. A proof belongs in a challenge (RFC 4954 section 4); beside the acceptance
+    it is as good.
+    """
+    try:
+        return speaks.send(challenge(text)) in _ACKNOWLEDGEMENTS
+    except StopIteration:
+        return True
+    except Abort:
+        return False
 
 
 def challenge(text: str) -> bytes:

@@ -30,6 +30,7 @@ __all__ = ["Conclusion", "judge_login"]
 
 _BEFORE_AUTH = frozenset({Stage.GREETING, Stage.EHLO, Stage.STARTTLS, Stage.TLS})  # where 535 answers nothing
 _AFTERWARDS = frozenset({Stage.RSET, Stage.QUIT})
+_YES_TO_NOTHING = frozenset({"accepted-unheard", "server-not-genuine"})  # accepted, and no login
 _CANCEL, _HIDDEN = "*", "***"  # how a transcript shows a cancelled exchange, and what is secret
 
 
@@ -113,6 +114,8 @@ def _outcome(session: Transcript, refused: Finding | None, decided: Turn | None)
         return Outcome.NOT_PROVEN  # a second answer to AUTH: which of the two was meant is not known
     if auth is not None and auth.said == _CANCEL:
         return Outcome.NOT_PROVEN  # whatever the server says to it, the exchange was not ended
+    if session.stopped in _YES_TO_NOTHING:
+        return Outcome.NOT_PROVEN
     if mail is not None and _taken_back(mail):
         return Outcome.NOT_PROVEN
     if auth is not None and isinstance(auth.heard, Reply) and auth.heard.code == 235:

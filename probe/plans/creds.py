@@ -118,6 +118,8 @@ def _exchange(inbox: Inbox, mechanism: str) -> Generator[Flight, tuple[Turn, ...
         (turn,) = yield (step,)
         reply = heard(turn)
         assert reply is not None
+        if reply.code == 235 and (held is not None or not sasl.concluded(speaks, reply.text)):
+            raise Stop("server-not-genuine" if nonce else "accepted-unheard")
         if reply.code != 334:
             return reply
         if held is not None:  # the initial response did not fit the command line
