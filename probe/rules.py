@@ -172,113 +172,54 @@ class Cause(enum.Enum):
 
 
 def _table() -> dict[Cause, _Answers]:
-    suppress, hold, retry, sender, message = (
-        Family.SUPPRESS,
-        Family.HOLD,
-        Family.RETRY,
-        Family.SENDER,
-        Family.MESSAGE,
-    )
+    """The causes with their answers, a row each.
+
+    Three of the answers are letters: P, permanent for this message; R, the recipient is bad; S, the sender
+    must act.
+    """
+    suppress, hold, again = Family.SUPPRESS, Family.HOLD, Family.RETRY
+    sender, message = Family.SENDER, Family.MESSAGE
+    lists, ours = "list quality", "sender infrastructure"
+    no, yes, slower, fix = Retry.NO, Retry.YES, Retry.SLOWER, Retry.AFTER_FIX
     monitor, soon, critical = Priority.MONITOR, Priority.FIX_SOON, Priority.CRITICAL
-    no, yes, fix = Retry.NO, Retry.YES, Retry.AFTER_FIX
-    # family, who acts, permanent, recipient bad, sender must act, retry, after how long, priority
+    # family, who acts, answers, retry, after how long, priority
     rows = {
-        Cause.RECIPIENT_UNKNOWN: (suppress, "list quality", True, True, True, no, "", soon),
-        Cause.RECIPIENT_INACTIVE: (
-            suppress,
-            "list quality",
-            True,
-            True,
-            True,
-            no,
-            "check again after 90 days",
-            soon,
-        ),
-        Cause.RECIPIENT_DOMAIN: (suppress, "list quality", True, True, True, no, "", soon),
-        Cause.MAILBOX_FULL: (
-            hold,
-            "recipient",
-            False,
-            False,
-            False,
-            yes,
-            "up to 72 h, then pause 30 to 90 days",
-            monitor,
-        ),
-        Cause.RECIPIENT_POLICY: (hold, "recipient or its admin", True, False, False, no, "", monitor),
-        Cause.RATE_LIMIT: (
-            retry,
-            "sender infrastructure",
-            False,
-            False,
-            True,
-            Retry.SLOWER,
-            "back off, then slower",
-            monitor,
-        ),
-        Cause.GREYLIST: (
-            retry,
-            "nobody",
-            False,
-            False,
-            False,
-            yes,
-            "5 to 15 min, same address and envelope",
-            monitor,
-        ),
-        Cause.SENDER_QUOTA: (
-            sender,
-            "sender infrastructure",
-            False,
-            False,
-            True,
-            Retry.AFTER_RESET,
-            "when the quota resets",
-            soon,
-        ),
-        Cause.CREDENTIALS: (sender, "credentials", True, False, True, no, "", critical),
-        Cause.SENDER_SUSPENDED: (sender, "sender infrastructure", True, False, True, no, "", critical),
-        Cause.EMAIL_AUTH: (sender, "sender infrastructure", True, False, True, fix, "", critical),
-        Cause.SENDER_DNS: (sender, "sender infrastructure", True, False, True, fix, "", critical),
-        Cause.BLOCKLIST: (
-            sender,
-            "sender infrastructure",
-            True,
-            False,
-            True,
-            fix,
-            "after delisting",
-            critical,
-        ),
-        Cause.REPUTATION: (
-            sender,
-            "sender infrastructure",
-            False,
-            False,
-            True,
-            Retry.SLOWER,
-            "after cutting volume",
-            critical,
-        ),
-        Cause.CONTENT: (message, "content", True, False, True, fix, "never the same content", soon),
-        Cause.MESSAGE_FORMAT: (message, "sender software", True, False, True, fix, "", soon),
-        Cause.RELAY: (sender, "sender infrastructure", True, False, True, fix, "", soon),
-        Cause.PROTOCOL: (sender, "sender software", True, False, True, fix, "", soon),
-        Cause.RECEIVER_UNAVAILABLE: (
-            retry,
-            "receiver or network",
-            False,
-            False,
-            False,
-            yes,
-            "30 min, up to 5 days",
-            monitor,
-        ),
-        Cause.POLICY: (Family.INVESTIGATE, "unknown", True, False, True, no, "", critical),
-        Cause.SUCCESS: (Family.NONE, "nobody", False, False, False, no, "", Priority.INFO),
-        Cause.UNKNOWN: (Family.INVESTIGATE, "unknown", False, False, False, no, "", monitor),
+        Cause.RECIPIENT_UNKNOWN: (suppress, lists, "PRS", no, "", soon),
+        Cause.RECIPIENT_INACTIVE: (suppress, lists, "PRS", no, "check again after 90 days", soon),
+        Cause.RECIPIENT_DOMAIN: (suppress, lists, "PRS", no, "", soon),
+        Cause.MAILBOX_FULL: (hold, "recipient", "", yes, "up to 72 h, then pause 30 to 90 days", monitor),
+        Cause.RECIPIENT_POLICY: (hold, "recipient or its admin", "P", no, "", monitor),
+        Cause.RATE_LIMIT: (again, ours, "S", slower, "back off, then slower", monitor),
+        Cause.GREYLIST: (again, "nobody", "", yes, "5 to 15 min, same address and envelope", monitor),
+        Cause.SENDER_QUOTA: (sender, ours, "S", Retry.AFTER_RESET, "when the quota resets", soon),
+        Cause.CREDENTIALS: (sender, "credentials", "PS", no, "", critical),
+        Cause.SENDER_SUSPENDED: (sender, ours, "PS", no, "", critical),
+        Cause.EMAIL_AUTH: (sender, ours, "PS", fix, "", critical),
+        Cause.SENDER_DNS: (sender, ours, "PS", fix, "", critical),
+        Cause.BLOCKLIST: (sender, ours, "PS", fix, "after delisting", critical),
+        Cause.REPUTATION: (sender, ours, "S", slower, "after cutting volume", critical),
+        Cause.CONTENT: (message, "content", "PS", fix, "never the same content", soon),
+        Cause.MESSAGE_FORMAT: (message, "sender software", "PS", fix, "", soon),
+        Cause.RELAY: (sender, ours, "PS", fix, "", soon),
+        Cause.PROTOCOL: (sender, "sender software", "PS", fix, "", soon),
+        Cause.RECEIVER_UNAVAILABLE: (again, "receiver or network", "", yes, "30 min, up to 5 days", monitor),
+        Cause.POLICY: (Family.INVESTIGATE, "unknown", "PS", no, "", critical),
+        Cause.SUCCESS: (Family.NONE, "nobody", "", no, "", Priority.INFO),
+        Cause.UNKNOWN: (Family.INVESTIGATE, "unknown", "", no, "", monitor),
     }
-    return {cause: _Answers(*row) for cause, row in rows.items()}
+    return {
+        cause: _Answers(
+            family,
+            acts,
+            permanent="P" in told,
+            recipient_bad="R" in told,
+            sender_must_act="S" in told,
+            retry=retry,
+            retry_after=after,
+            priority=priority,
+        )
+        for cause, (family, acts, told, retry, after, priority) in rows.items()
+    }
 
 
 _CAUSES = _table()
