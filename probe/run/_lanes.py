@@ -78,15 +78,15 @@ class Lane:
                 self._admit()
             raise
 
-    def leave(self, sign: str = Sign.FINE) -> None:
+    def leave(self, sign: Sign = Sign.FINE) -> None:
         """Give the place back, with what the session told."""
         self._active -= 1
         now = self._clock()
-        if sign == Sign.REFUSED:
+        if sign is Sign.REFUSED:
             self._refused.append(now)
             self._limit = 1
             self.slowed = "a login was refused"
-        elif sign == Sign.SLOWER:
+        elif sign is Sign.SLOWER:
             self._complaints += 1
             self._limit = max(1, self._limit // 2)
             wait = min(self.pace.longest, self.pace.pause * 2 ** (self._complaints - 1))

@@ -136,7 +136,7 @@ class Logins:
                     report = await self._session(inbox, session)
                 sign = sign_of(report)
                 asleep = session.began <= self.slept
-                again = not session.left and (sign == Sign.SLOWER or asleep) and attempt + 1 < _TRIES
+                again = not session.left and (sign is Sign.SLOWER or asleep) and attempt + 1 < _TRIES
             finally:
                 lane.leave(sign)
             if session.unrecorded:
@@ -166,14 +166,14 @@ class Logins:
         return await check_creds(inbox, self.network, before_auth=leaves)
 
     def _record(
-        self, inbox: Inbox, server: Server, lane: Lane, session: Session, report: Report, sign: str
+        self, inbox: Inbox, server: Server, lane: Lane, session: Session, report: Report, sign: Sign
     ) -> None:
         """Writes down what was found, and stops the run where that, or our network, fails."""
         try:
             if report.outcome is Outcome.BAD_CREDS and report.decisive is not None:
                 user, host, secret = _login(inbox, server)
                 self.refused.add(user, host, secret, report.decisive.rule.id, lane=lane.name)
-            elif sign == Sign.REFUSED:
+            elif sign is Sign.REFUSED:
                 self.refused.count(lane.name)
             settled = report.verdict is Verdict.FAIL or report.verdict.rank < Verdict.WAIT.rank
             if self.journal is not None and (session.left or settled):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import enum
+
 from probe import catalogue
 from probe.facts import Reply, Stage
 from probe.rules import Outcome, Report
@@ -13,7 +15,7 @@ _LOOKED_UP = ("session/submission-lookup-failed", "doctor/no-network")
 _MUTE = ("timeout", "unreachable", "refused")
 
 
-class Sign:
+class Sign(enum.StrEnum):
     """What a session told of its host."""
 
     FINE = "fine"
@@ -21,7 +23,7 @@ class Sign:
     SLOWER = "slower"  # it asked for less: 421, 454, 4.7.x
 
 
-def sign_of(report: Report) -> str:
+def sign_of(report: Report) -> Sign:
     """What the session tells of its host's patience."""
     if report.transcript is None:
         return Sign.FINE

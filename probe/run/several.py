@@ -40,5 +40,5 @@ class Several:
             left = Finding(catalogue.rule("preflight/host-braked"), {"host": name}, detail, _FIX)
             return Report("creds", inbox.address, (left,), Outcome.NOT_PROVEN)
         report = await check_creds(inbox, self.network)
-        self._refused[name] += sign_of(report) == Sign.REFUSED
+        self._refused[name] += sign_of(report) is Sign.REFUSED
         return report
