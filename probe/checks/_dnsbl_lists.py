@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from probe.checks._evidence import READ, rfc
 from probe.rules import Source
 
-__all__ = ["BY_ZONE", "DEAD", "LISTS", "List", "Meaning", "meanings", "unlisted"]
+__all__ = ["BY_ZONE", "LISTS", "List", "Meaning", "dead", "meanings", "unlisted"]
 
 
 class Meaning(enum.StrEnum):
@@ -159,7 +159,7 @@ BY_ZONE = {each.zone: each for each in LISTS}
 
 # Zones that stopped, that answer for everything, or that list whole networks. They are never asked: their
 # answers are false alarms. A suffix stands for every zone below it.
-DEAD = {
+_DEAD = {
     "sorbs.net": "shut down on 2024-06-05",
     "spamcannibal.org": "its domain lapsed in 2019 and then listed everybody",
     "db.wpbl.info": "no longer run",
@@ -177,6 +177,11 @@ DEAD = {
 
 _LOOPBACK = ipaddress.ip_network("127.0.0.0/8")
 _ERRORS = ipaddress.ip_network("127.255.255.0/24")
+
+
+def dead(zone: str) -> str:
+    """Why a zone is never asked; empty where it may be."""
+    return next((why for end, why in _DEAD.items() if zone == end or zone.endswith(f".{end}")), "")
 
 
 def unlisted(zone: str) -> List:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from probe.checks import Domain, Judgement
-from probe.checks._dnsbl_lists import BY_ZONE, DEAD, LISTS, List, Meaning, meanings, unlisted
+from probe.checks._dnsbl_lists import BY_ZONE, LISTS, List, Meaning, dead, meanings, unlisted
 from probe.checks._evidence import (
     evidence,
     printable,
@@ -110,14 +110,10 @@ def _named(domain: Domain) -> list[str]:
     return sorted({zone.strip().strip(".").lower() for zone in zones})[:_OWN_LISTS]
 
 
-def _dead(zone: str) -> str:
-    return next((why for end, why in DEAD.items() if zone == end or zone.endswith(f".{end}")), "")
-
-
 def _lists(domain: Domain) -> list[List]:
     """The lists to ask: those that were named, else with the option ``dnsbl`` those of the table."""
     if named := _named(domain):
-        return [BY_ZONE.get(zone) or unlisted(zone) for zone in named if zone and not _dead(zone)]
+        return [BY_ZONE.get(zone) or unlisted(zone) for zone in named if zone and not dead(zone)]
     return [each for each in LISTS if each.default and "dnsbl" in domain.options]
 
 
@@ -175,7 +171,7 @@ def judge(domain: Domain, seen: Records) -> Judgement:
     findings += (
         Finding(DEAD_LIST, {"question": zone, "record": why}, f"{printable(zone)}: {why}")
         for zone in _named(domain)
-        if (why := _dead(zone))
+        if (why := dead(zone))
     )
     for asked in _lists(domain):
         subjects = _subjects(domain, asked)

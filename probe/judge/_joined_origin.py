@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from probe.checks import Domain, dnsbl, mx, ptr
-from probe.checks._dnsbl_lists import BY_ZONE, DEAD
+from probe.checks._dnsbl_lists import BY_ZONE, dead
 from probe.checks._evidence import address_questions, failures, nonexistent
 from probe.facts import Question, Records
 from probe.grammar.pasted import extracts
@@ -160,13 +160,9 @@ _BY_WORD = {
 def _zone(case: Case) -> str:
     """The list that the reply names; empty where it names none that can be asked."""
     named = [name.strip(".").lower() for name in extracts(case.reply).get("list", [])]
-    zones = [name for name in named if name in BY_ZONE or _dead(name) or _ZONE.search(f"{name}.")][:1]
+    zones = [name for name in named if name in BY_ZONE or dead(name) or _ZONE.search(f"{name}.")][:1]
     words = [_BY_WORD[name] for name in named if name in _BY_WORD]
     return next(iter((*zones, *words)), "")
-
-
-def _dead(zone: str) -> str:
-    return next((why for end, why in DEAD.items() if zone == end or zone.endswith(f".{end}")), "")
 
 
 def _listing(case: Case) -> Domain | None:
@@ -188,7 +184,7 @@ def _listed(case: Case, seen: Records) -> Conclusion:
     zone = _zone(case)
     subject = " and ".join(case.addresses) or case.sender or "our address"
     claim = f"{subject} is listed at {zone}"
-    if why := _dead(zone):
+    if why := dead(zone):
         because = f"{zone} is dead ({why}): the receiver should stop asking it"
         return concluded(Status.UNCONFIRMED, claim, because)
     asked = _listing(case)
