@@ -8,7 +8,7 @@ from typing import NamedTuple
 from probe.checks import Domain, Judgement, dkim, dmarc, ptr, spf
 from probe.checks._dkim_search import domainkey
 from probe.checks._dmarc_alignment import envelope_domain
-from probe.checks._dmarc_discovery import exists
+from probe.checks._dmarc_discovery import exists, question
 from probe.checks._evidence import address_questions, nonexistent, question_of, seen_answer
 from probe.checks.mx import null
 from probe.facts import Question, Records, Status
@@ -116,7 +116,7 @@ def _either(one: Seen, other: Seen) -> Seen:
 
 
 def _dmarc(domain: Domain, told: Judgement) -> Seen:
-    asked = Question(f"_dmarc.{domain.name}", "TXT")
+    asked = question(domain.name)
     applies = isinstance(told.evaluation, Mapping) and told.evaluation["policy"] is not None
     if applies:
         return Seen("pass", asked)
@@ -128,7 +128,7 @@ def _dmarc(domain: Domain, told: Judgement) -> Seen:
 
 def _alignment(domain: Domain, told: Judgement) -> Seen:
     """DNS can show that nothing aligns; that something does, only a message shows."""
-    asked = Question(f"_dmarc.{domain.name}", "TXT")
+    asked = question(domain.name)
     nothing = any(finding.rule.id == "dmarc/nothing-aligns" for finding in told.findings)
     return Seen("fail", asked, "neither SPF nor DKIM") if nothing else Seen("unseen", asked)
 

@@ -26,7 +26,7 @@ from probe.facts import Answer, Question, Records
 from probe.grammar import tlsa
 from probe.rules import Finding, State, Verdict
 
-__all__ = ["RULES", "ask", "judge"]
+__all__ = ["RULES", "ask", "judge", "tlsa_question"]
 
 _UNSIGNED = 2  # hosts looked at where DNSSEC does not protect the MX records
 _RECORDS = 50
@@ -97,7 +97,8 @@ def _hosts(domain: Domain, seen: Records) -> list[str]:
 
 
 @functools.lru_cache(maxsize=4096)
-def _question(host: str) -> Question:
+def tlsa_question(host: str) -> Question:
+    """Where the TLSA records of an MX host stand (RFC 6698 section 3, RFC 7672 section 2.2.3)."""
     return Question(f"_25._tcp.{host}", "TLSA")
 
 
@@ -111,7 +112,7 @@ def ask(domain: Domain, seen: Records) -> Iterator[Question]:
     """The MX records, TLSA for their hosts, and where nobody vouches for those, what their zones rest on."""
     yield Question(domain.name, "MX")
     for host in _hosts(domain, seen):
-        yield (question := _question(host))
+        yield (question := tlsa_question(host))
         answer = seen.answers.get(question)
         if answer is not None and answer.values and not answer.authenticated:
             yield _delegation(host)
@@ -134,7 +135,7 @@ def judge(domain: Domain, seen: Records) -> Judgement:
     followed = _hosts(domain, seen)
     if null(domain.name, seen) or not followed:
         return Judgement(State.NOT_APPLICABLE)
-    questions = [_question(host) for host in followed]
+    questions = [tlsa_question(host) for host in followed]
     findings = [unknown(UNKNOWN, seen, question) for question in failures(seen, questions)]
     with_records = [question for question in questions if seen.of(question.name, question.type)]
     told = {

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from probe.checks import Domain, Judgement, dkim, dmarc, spf
+from probe.checks._dmarc_discovery import question
 from probe.facts import Question, Records
+from probe.grammar.dkim import key_name
 from probe.judge.joined import (
     NO_ADDRESS,
     NO_NAME,
@@ -99,7 +101,7 @@ def _dkim(case: Case, seen: Records) -> Conclusion:
         return concluded(Status.UNCONFIRMED, claim, because, facts)
     keys = dkim.judge(_told(case), seen).evaluation
     names = list(keys)[:3] if isinstance(keys, Mapping) else []
-    asked = [Question(f"{name}._domainkey.{case.sender}", "TXT") for name in names]
+    asked = [Question(key_name(name, case.sender), "TXT") for name in names]
     because = "a key is published; whether this message was signed with it, only the message tells"
     if case.selectors:
         return concluded(Status.LIKELY, claim, because, dns(seen, *asked))
@@ -154,7 +156,7 @@ def _spf_aligned(alignment: Mapping[str, object]) -> bool | None:
 def _dmarc_facts(case: Case, judged: Judgement, seen: Records) -> tuple[Mapping[str, str], ...]:
     told = judged.evaluation if isinstance(judged.evaluation, Mapping) else {}
     at = str(told.get("record_at") or case.author)
-    return dns(seen, Question(f"_dmarc.{at}", "TXT"))
+    return dns(seen, question(at))
 
 
 def _dmarc_record(case: Case, seen: Records) -> Conclusion:

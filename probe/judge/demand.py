@@ -64,7 +64,7 @@ def ask(domain: str, seen: Records) -> Iterator[Question]:
 
 def demanded(domain: str, host: str, seen: Records) -> Demand | None:
     """What the domain demands of one of its hosts; None where nothing is demanded, or nothing is known."""
-    question = Question(f"_25._tcp.{host}", "TLSA")
+    question = dane.tlsa_question(host)
     answer = seen_answer(seen, question)
     signed = answer.authenticated and seen_answer(seen, Question(domain, "MX")).authenticated
     records = _usable(answer.values[:50]) if signed else ()
