@@ -97,12 +97,16 @@ def _one(key: Key) -> Assessment:
     found = _strictly(key)
     # A note in quotation marks harms nobody: marks of pasting explain a failure, they are none.
     if found.problem not in {"", "revoked"} and (damage := dkim.damage(key.text)):
-        meant = dkim.repaired(key.text)
-        mended = _strictly(dkim.parse(meant)) if meant else found
-        return replace(
-            mended, text=key.text, problem="pasted", detail=damage, meant=meant if mended.usable else ""
-        )
+        return _as_meant(key, found, "pasted", damage)
     return found
+
+
+def _as_meant(key: Key, found: Assessment, problem: str, detail: str) -> Assessment:
+    """The key of the record that was probably meant, with what keeps verifiers from reading this one."""
+    meant = dkim.repaired(key.text)
+    mended = _strictly(dkim.parse(meant)) if meant else found
+    better = meant if mended.usable else ""
+    return replace(mended, text=key.text, problem=problem, detail=detail, meant=better)
 
 
 def _strictly(key: Key) -> Assessment:
@@ -112,11 +116,7 @@ def _strictly(key: Key) -> Assessment:
         return replace(found, problem="duplicate-tag", detail=", ".join(key.tags.duplicates[:5]))
     if not key.version_valid:
         detail = "v= is not first" if key.tags["v"] == "DKIM1" else f"v={key.tags['v'][:40]}"
-        meant = dkim.repaired(key.text)
-        mended = _strictly(dkim.parse(meant)) if meant else found
-        return replace(
-            mended, text=key.text, problem="version", detail=detail, meant=meant if mended.usable else ""
-        )
+        return _as_meant(key, found, "version", detail)
     if key.revoked:
         return replace(found, problem="revoked", type=key.type if key.type in {"rsa", "ed25519"} else "")
     if key.data is None:
