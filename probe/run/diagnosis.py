@@ -36,9 +36,11 @@ async def joined(report: Report, around: Around, network: Network, *, always: bo
 
     With `always` an answer that could not be had is a finding too.
     """
-    case = case_of(report, around)
-    claim = claim_of(case) if case is not None else None
-    if case is None or claim is None:
+    finding = next((one for one in report.findings if one.evidence.get("reply")), None)
+    if finding is None:
+        return report
+    told, case = finding.evidence, _case(finding, report, around)
+    if (claim := claim_of(case)) is None:
         return report
     seen = report.records or Records()
     if not claim.local:
@@ -46,7 +48,7 @@ async def joined(report: Report, around: Around, network: Network, *, always: bo
             lambda seen: claim.ask(case, seen), network, seen, most=_MOST_QUESTIONS + len(seen)
         )
     found = claim.judge(case, seen)
-    reply = {key: value for key, value in _evidence(report).items() if key in {"stage", "reply"}}
+    reply = {key: value for key, value in told.items() if key in {"stage", "reply"}}
     evaluations = {**report.evaluations, "diagnosis": {"about": claim.name, **found.told(reply)}}
     findings = report.findings
     if always or not (claim.local or found.status is Status.UNCONFIRMED):
@@ -55,11 +57,8 @@ async def joined(report: Report, around: Around, network: Network, *, always: bo
     return replace(report, findings=findings, evaluations=evaluations, records=records)
 
 
-def case_of(report: Report, around: Around) -> Case | None:
-    """The reply that decided a report and all that is known around it; None where no reply did."""
-    finding = next((one for one in report.findings if one.evidence.get("reply")), None)
-    if finding is None:
-        return None
+def _case(finding: Finding, report: Report, around: Around) -> Case:
+    """The reply that a finding of a report stands on, and all that is known around it."""
     told = finding.evidence
     heard = read(told["reply"])
     session = report.transcript
@@ -84,10 +83,6 @@ def _remote(told: Mapping[str, str]) -> str:
     """The server that said it, as a mail or a log names it: ``mx.example.org[192.0.2.1]:25``."""
     named = told.get("mx") or told.get("remote_mta", "")
     return named.partition("[")[0].strip() or named
-
-
-def _evidence(report: Report) -> Mapping[str, str]:
-    return next((one.evidence for one in report.findings if one.evidence.get("reply")), {})
 
 
 def _finding(found: Conclusion, reply: Mapping[str, str]) -> Finding:
