@@ -53,9 +53,12 @@ _EXTENDED = {
     23: "Network Error",
     24: "Invalid Data",
 }
+_NS, _CNAME, _SOA, _OPT = 2, 5, 6, 41  # numbers of record types
+_EXPLANATION = 15  # the EDNS option of RFC 8914
+_BADVERS = 16  # the RCODE of RFC 6891 section 9
 _RESPONSE, _AUTHORITATIVE, _TRUNCATED, _RECURSIVE, _AUTHENTIC = 0x8000, 0x0400, 0x0200, 0x0080, 0x0020
 _ASK_RECURSION, _ASK_AUTHENTIC = 0x0100, 0x0020
-_OPT = b"\x00" + struct.pack("!HHIH", 41, LIMIT, 0, 0)
+_EDNS = b"\x00" + struct.pack("!HHIH", _OPT, LIMIT, 0, 0)
 _HEADER = struct.Struct("!HHHHH")  # without the id: flags, then how many records each section has
 _DIRECT = _HEADER.pack(_ASK_AUTHENTIC, 1, 0, 0, 1)
 _RECURSING = _HEADER.pack(_ASK_RECURSION | _ASK_AUTHENTIC, 1, 0, 0, 1)
@@ -87,12 +90,12 @@ def query(name: str, kind: str, *, recurse: bool = True) -> bytes:
 @lru_cache(maxsize=64)
 def _ending(kind: str) -> bytes:
     """What follows the name in a query: type, class and OPT."""
-    return struct.pack("!HH", names.number(kind), 1) + _OPT
+    return struct.pack("!HH", names.number(kind), 1) + _EDNS
 
 
 def plain(body: bytes) -> bytes:
     """The same query without EDNS, for a server that drops or refuses it."""
-    return body[:8] + b"\0\0" + body[10 : -len(_OPT)]
+    return body[:8] + b"\0\0" + body[10 : -len(_EDNS)]
 
 
 # -- answers --------------------------------------------------------------------------------------
@@ -164,8 +167,8 @@ def _read(data: bytes, body: bytes, name: str, kind: str, server: str) -> Answer
     rcode |= extended << 4
     status = _RCODES.get(rcode, Status.SERVFAIL)
     detail = said or (f"RCODE {rcode}" if rcode > 5 else "")
-    if rcode == 16:
-        status = Status.FORMERR  # BADVERS: this server wants no EDNS of ours
+    if rcode == _BADVERS:
+        status = Status.FORMERR  # this server wants no EDNS of ours
     if negative is None and status is Status.NODATA:
         if referral and not flags & (_AUTHORITATIVE | _RECURSIVE):
             return Answer(Status.REFUSED, server=server, detail="a referral: this server does not resolve")
@@ -216,7 +219,7 @@ def _answers(data: bytes, at: int, count: int, name: str, wanted: int) -> tuple[
         if end > len(data):
             raise Malformed("a record is longer than the message")
         found.about = found.about or owner == name
-        if family == 1 and kind in (wanted, 5):
+        if family == 1 and kind in (wanted, _CNAME):
             life = 0 if life > 0x7FFFFFFF else life  # RFC 2181 section 8
             found.lives[owner] = min(life, found.lives.get(owner, life))
             if kind == wanted:
@@ -235,9 +238,9 @@ def _authority(data: bytes, at: int, count: int) -> tuple[int | None, bool, int]
         at = names.skip(data, at)
         kind, _, life, length = _FIXED.unpack_from(data, at)
         at += 10
-        if kind == 6 and length >= 4:
+        if kind == _SOA and length >= 4:
             negative = min(life, *struct.unpack_from("!I", data, at + length - 4))
-        servers |= kind == 2
+        servers |= kind == _NS
         at += length
     return negative, servers, at
 
@@ -249,7 +252,7 @@ def _edns(data: bytes, at: int, count: int) -> tuple[int, str, int]:
         at = names.skip(data, at)
         kind, _, flags, length = _FIXED.unpack_from(data, at)
         at += 10
-        if kind == 41:
+        if kind == _OPT:
             upper = flags >> 24
             said = _extended(data[at : at + length]) if length else ""
         at += length
@@ -260,7 +263,7 @@ def _extended(options: bytes) -> str:
     at = 0
     while at + 4 <= len(options):
         code, length = struct.unpack_from("!HH", options, at)
-        if code == 15 and length >= 2:
+        if code == _EXPLANATION and length >= 2:
             return _EXTENDED.get(struct.unpack_from("!H", options, at + 4)[0], "")
         at += 4 + length
     return ""
