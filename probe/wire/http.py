@@ -102,16 +102,18 @@ class Web:
             return Answer(Status.TIMEOUT, detail=f"no whole answer in {self._timeout:g} s")
 
     async def _followed(self, client: httpx2.AsyncClient, url: str, kind: _Kind) -> Answer:
-        answer = Answer(Status.GARBLED, detail="redirected too often")
+        """The answer at the end of the redirections that this kind of question may follow."""
+        server = ""
         for _ in range(kind.redirections + 1):
             answer, location = await self._get(client, url, kind)
             if not location or not kind.redirections:
                 return answer
+            server = answer.server
             try:
                 url = urljoin(url, location)
             except ValueError:
-                return Answer(Status.GARBLED, server=answer.server, detail="redirected to no URL")
-        return Answer(Status.GARBLED, server=answer.server, detail="redirected too often")
+                return Answer(Status.GARBLED, server=server, detail="redirected to no URL")
+        return Answer(Status.GARBLED, server=server, detail="redirected too often")
 
     async def _get(self, client: httpx2.AsyncClient, url: str, kind: _Kind) -> tuple[Answer, str]:
         """One GET: the answer, and where it redirects to."""
