@@ -33,7 +33,7 @@ class Kept(dict[Question, Answer]):
     def keep(self, question: Question, answer: Answer) -> None:
         """Keeps an answer."""
         if len(self) >= MOST:
-            # Many at once: the first of a dictionary is found behind the gaps of all that went before it.
+            # Many at once: to find its first key, a dictionary steps over the gap that each deleted key left.
             for oldest in tuple(islice(self, MOST // 8)):
                 del self[oldest]
                 self.failed.pop(oldest, None)
