@@ -10,7 +10,7 @@ from probe.checks._evidence import seen_answer
 from probe.facts import Question, Records, Reply, Stage, Transcript, Turn
 from probe.grammar import sasl
 from probe.judge._joined_origin import receives, receives_questions
-from probe.judge.joined import Case, Claim, Conclusion, Status, dns, domain_of, says
+from probe.judge.joined import Case, Claim, Conclusion, Status, concluded, dns, domain_of, says
 from probe.judge.session import evidence_of, mechanism_of, offered, on_the_way, took_on
 from probe.rules import Cause
 
@@ -38,12 +38,12 @@ def _domain(case: Case, seen: Records) -> Conclusion:
     name = _there(case)
     claim = f"no mail can be delivered to {name or 'the domain of the recipient'}"
     if not name:
-        return Conclusion(Status.UNCONFIRMED, claim, "the recipient is not known (--rcpt-to)")
+        return concluded(Status.UNCONFIRMED, claim, "the recipient is not known (--rcpt-to)")
     takes, because = receives(name, seen)
     if takes:
         because += ": the reply came from a host with an older view, or by the wrong route"
     status = {None: Status.UNCONFIRMED, False: Status.CONFIRMED, True: Status.REFUTED}[takes]
-    return Conclusion(status, claim, because, dns(seen, *receives_questions(name, seen))[:6])
+    return concluded(status, claim, because, dns(seen, *receives_questions(name, seen)))
 
 
 # -- relay ----------------------------------------------------------------------------------------
@@ -58,23 +58,23 @@ def _relay(case: Case, seen: Records) -> Conclusion:
     name = _there(case)
     claim = f"{case.server or 'the server'} is not responsible for {name or 'the domain of the recipient'}"
     if not name or not case.server:
-        return Conclusion(Status.UNCONFIRMED, claim, "the recipient or the server that answered is not known")
+        return concluded(Status.UNCONFIRMED, claim, "the recipient or the server that answered is not known")
     question = Question(name, "MX")
     answer = seen_answer(seen, question)
     facts = dns(seen, question)
     if not answer.known:
-        return Conclusion(Status.UNCONFIRMED, claim, "the MX records could not be looked up", facts)
+        return concluded(Status.UNCONFIRMED, claim, "the MX records could not be looked up", facts)
     hosts = [each.host for each in mx.exchanges(name, seen) if each.host]
     takes, because = (True, "") if hosts else receives(name, seen)
     if not takes:  # then no server is
-        return Conclusion(Status.UNCONFIRMED if takes is None else Status.CONFIRMED, claim, because, facts)
+        return concluded(Status.UNCONFIRMED if takes is None else Status.CONFIRMED, claim, because, facts)
     hosts = hosts or [name]
     addresses = {value for host in hosts for kind in ("A", "AAAA") for value in seen.of(host, kind)}
     if case.server.lower().rstrip(".") in hosts or {case.server.strip("[]"), case.peer} & addresses:
         because = "DNS names it as a mail server of the domain: the fault is in its configuration"
-        return Conclusion(Status.REFUTED, claim, because, facts)
+        return concluded(Status.REFUTED, claim, because, facts)
     because = f"mail for {name} goes to {', '.join(hosts[:3])}: the route is wrong or old"
-    return Conclusion(Status.CONFIRMED, claim, because, facts)
+    return concluded(Status.CONFIRMED, claim, because, facts)
 
 
 # -- the order of commands ------------------------------------------------------------------------
@@ -84,13 +84,13 @@ def _sequence(case: Case, _seen: Records) -> Conclusion:
     session = case.session
     claim = "a command before this one failed, and this reply only follows from it"
     if session is None:
-        return Conclusion(Status.UNCONFIRMED, claim, _NO_SESSION)
+        return concluded(Status.UNCONFIRMED, claim, _NO_SESSION)
     first = _first_failing(session)
     if first is None or str(getattr(first.heard, "code", "")) == str(case.code):
         because = "no command before it failed"
-        return Conclusion(Status.REFUTED, claim, because, tuple(map(_turn, session.turns[-3:])))
+        return concluded(Status.REFUTED, claim, because, map(_turn, session.turns[-3:]))
     because = f"{first.stage} was answered {_short(first)} before"
-    return Conclusion(Status.CONFIRMED, claim, because, (_turn(first),))
+    return concluded(Status.CONFIRMED, claim, because, [_turn(first)])
 
 
 def _first_failing(session: Transcript) -> Turn | None:
@@ -111,23 +111,23 @@ def _before(case: Case, _seen: Records) -> Conclusion:
     claim = "TLS has to come first" if starttls else "a login has to come first"
     session = case.session
     if session is None:
-        return Conclusion(Status.UNCONFIRMED, claim, _NO_SESSION)
+        return concluded(Status.UNCONFIRMED, claim, _NO_SESSION)
     said = next((turn for turn in session if str(getattr(turn.heard, "code", "")) == str(case.code)), None)
     before, after = offered(session)
-    facts = tuple(map(_turn, session.of(Stage.EHLO)[-1:]))
+    facts = [*map(_turn, session.of(Stage.EHLO)[-1:])]
     if starttls:
         if said is not None and said.secure:
-            return Conclusion(Status.REFUTED, claim, "the session was under TLS already", facts)
+            return concluded(Status.REFUTED, claim, "the session was under TLS already", facts)
         because = "the session was not under TLS; STARTTLS is " + (
             "offered" if "STARTTLS" in before else "not offered"
         )
-        return Conclusion(Status.CONFIRMED, claim, because, facts)
+        return concluded(Status.CONFIRMED, claim, because, facts)
     proven = [turn for turn in session.of(Stage.AUTH) if took_on(turn)]
     if proven:
-        return Conclusion(Status.REFUTED, claim, "AUTH had succeeded before", tuple(map(_turn, proven[-1:])))
+        return concluded(Status.REFUTED, claim, "AUTH had succeeded before", map(_turn, proven[-1:]))
     offers = " ".join(after.mechanisms or before.mechanisms)
     because = f"no AUTH came before; the server offers {offers}" if offers else "no AUTH came before"
-    return Conclusion(Status.CONFIRMED, claim, because, facts)
+    return concluded(Status.CONFIRMED, claim, because, facts)
 
 
 # -- the login ------------------------------------------------------------------------------------
@@ -143,22 +143,22 @@ def _login(case: Case, _seen: Records) -> Conclusion:
     claim = "this way to log in is not accepted" if method else "user name or password are wrong"
     session = case.session
     if session is None:
-        return Conclusion(Status.UNCONFIRMED, claim, _NO_SESSION)
+        return concluded(Status.UNCONFIRMED, claim, _NO_SESSION)
     before, after = offered(session)
     secure = any(turn.secure for turn in session.of(Stage.AUTH))
     names = (after if secure else before).mechanisms
     used = mechanism_of(session).upper()
     ehlo = next((turn for turn in reversed(session.of(Stage.EHLO)) if isinstance(turn.heard, Reply)), None)
-    facts = (_turn(ehlo),) if ehlo is not None else ()
+    facts = [_turn(ehlo)] if ehlo is not None else []
     offers = f"the server offers {' '.join(names) or 'no mechanism'}, {used or 'none'} was used"
     if method and names and set(names) <= set(sasl.TOKEN):
-        return Conclusion(Status.CONFIRMED, claim, f"{offers}: tokens only", facts)
+        return concluded(Status.CONFIRMED, claim, f"{offers}: tokens only", facts)
     if used and names and used not in names:
         status = Status.CONFIRMED if method else Status.REFUTED
-        return Conclusion(status, claim, f"{offers}, which is not offered", facts)
+        return concluded(status, claim, f"{offers}, which is not offered", facts)
     if method:
-        return Conclusion(Status.LIKELY, claim, offers, facts)
-    return Conclusion(Status.UNCONFIRMED, claim, f"{offers}; only the provider knows the password", facts)
+        return concluded(Status.LIKELY, claim, offers, facts)
+    return concluded(Status.UNCONFIRMED, claim, f"{offers}; only the provider knows the password", facts)
 
 
 # -- the table ------------------------------------------------------------------------------------
