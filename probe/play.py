@@ -153,7 +153,7 @@ async def _rcpt(scenario: Scenario, world: World) -> Report:
     asked = Asked(
         recipient=ask.rcpt_to or ask.address,
         mail_from=ask.mail_from,
-        mx=(smtp.host, scenario.port) if smtp is not None and not ask.discover else None,
+        mx=(ask.host or smtp.host, scenario.port) if smtp is not None and not ask.discover else None,
         control=ask.control,
         private=ask.allow_private,
         nonce="control",

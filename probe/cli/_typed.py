@@ -35,9 +35,7 @@ def typed(world: World) -> str:
 
 def _creds(world: World) -> str:
     ask = world.scenario.probe
-    played = (ask.host, ask.port or world.scenario.port)
-    elsewhere = ask.host and played not in world.hosts  # a name that resolves to nothing, say
-    host, port = (ask.host, ask.port) if elsewhere else ("127.0.0.1", world.port)
+    host, port = _server(world)
     options: _Options = {
         "--host": host,
         "--port": str(port or ""),
@@ -56,8 +54,9 @@ def _creds(world: World) -> str:
 
 def _rcpt(world: World) -> str:
     ask = world.scenario.probe
+    host, port = _server(world)
     options: _Options = {
-        "--mx": f"127.0.0.1:{world.port}",
+        "--mx": f"{host}:{port}" if port else host,
         "--mail-from": ask.mail_from,
         "--no-control": not ask.control,
         "--wait": bool(ask.wait),
@@ -106,6 +105,14 @@ _COMMANDS: Mapping[str, Callable[[World], str]] = {
     "dns": _dns,
     "explain": _explain,
 }
+
+
+def _server(world: World) -> tuple[str, int]:
+    """Where the server is that is asked; port 0 where the scenario names none."""
+    ask = world.scenario.probe
+    played = (ask.host, ask.port or world.scenario.port)
+    elsewhere = ask.host and played not in world.hosts  # a name that resolves to nothing, say
+    return (ask.host, ask.port) if elsewhere else ("127.0.0.1", world.port)
 
 
 def _connecting(world: World) -> _Options:

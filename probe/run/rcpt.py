@@ -272,7 +272,7 @@ def _report(asked: Asked, way: Route, visits: Sequence[Visit], before: Sequence[
     if not chosen.elsewhere:
         findings += (_passed_over(visit) for visit in visits if visit is not chosen)
     if all(visit.session.last(Stage.RESOLVE) for visit in visits):
-        findings = [_nowhere([visit.session for visit in visits])]
+        findings = [_nowhere([visit.session for visit in visits], told=asked.mx is not None)]
     return Report(
         "rcpt",
         asked.recipient,
@@ -317,12 +317,14 @@ def _passed_over(visit: Visit) -> Finding:
     return Finding(catalogue.rule("rcpt/mx-not-answering"), judge.evidence_of(failed), visit.session.server)
 
 
-def _nowhere(sessions: list[Transcript]) -> Finding:
+def _nowhere(sessions: list[Transcript], *, told: bool) -> Finding:
+    """Why no server has an address. One that was `told` says nothing of the domain and its recipients."""
     turns = [turn for session in sessions for turn in session]
     for test, rule in _NOWHERE:
         for turn in turns:
             if isinstance(turn.heard, Fault) and test(turn.heard):
-                return Finding(catalogue.rule(rule), judge.evidence_of(turn), turn.heard.detail)
+                known = catalogue.rule(_OF_ONE_TOLD.get(rule, rule) if told else rule)
+                return Finding(known, judge.evidence_of(turn), turn.heard.detail)
     raise AssertionError("a server without an address has a reason")
 
 
@@ -332,6 +334,7 @@ _NOWHERE: tuple[tuple[Callable[[Fault], bool], str], ...] = (
     (lambda fault: fault.ending is Ending.PRIVATE, "rcpt/private-address"),
     (lambda _: True, "rcpt/no-address"),
 )
+_OF_ONE_TOLD = {"rcpt/no-address": "rcpt/no-such-server"}
 
 
 def _computed(
