@@ -48,6 +48,8 @@ def probe(*words: str) -> Result:
         (("a@one.test", "--mx", "host:" + "9" * 5000), "is no port"),
         (("a@one.test", "--mx", "host:0"), "is no port"),
         (("a@one.test", "--mx", ":25"), "there is no host name"),
+        (("a@one.test", "--mx", "smtp://mx.one.test:25"), "is no host name: give the name"),
+        (("a@one.test", "--mx", "https://mx.one.test/"), "is no host name: give the name"),
         (("a@one.test", "--sending-ip", "here"), "is no IP address"),
         (("a@one.test", "--source-address", "here"), "is no IP address"),
         (("a@one.test", "--dkim-selector", "two words"), "is no selector"),

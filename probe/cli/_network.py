@@ -58,6 +58,7 @@ Resume = Annotated[
     bool, typer.Option("--resume-tls", help="Prove a server's certificate once, then resume TLS.")
 ]
 
+_NEVER_IN_A_HOST = frozenset("<>/\\@,;?#")
 _STEPS = ("connect", "greeting", "ehlo", "starttls", "tls", "auth", "mail", "rcpt", "rset")
 
 
@@ -152,10 +153,23 @@ def address_of(name: str, text: str) -> str:
 
 
 def host_of(name: str, text: str) -> str:
-    """A host name, or empty."""
-    if any(char.isspace() or char in "<>\0" or not char.isprintable() for char in text):
-        refuse(f"{name} {text!r} is no host name")
+    """A host name or an IP address, or empty; what holds more is refused: DNS would deny that it exists."""
+    foreign = any(char.isspace() or char in _NEVER_IN_A_HOST or not char.isprintable() for char in text)
+    if foreign or (":" in text and not _is_ipv6(text)):
+        told = f"{name} {text!r}".strip()
+        refuse(f"{told} is no host name: give the name or the address alone, without scheme, port or path")
     return text
+
+
+def _is_ipv6(text: str) -> bool:
+    """Whether it is an IPv6 address: bare, in brackets, or as EHLO has it (RFC 5321 section 4.1.3)."""
+    import ipaddress
+
+    try:
+        ipaddress.IPv6Address(text.strip("[]").removeprefix("IPv6:"))
+    except ValueError:
+        return False
+    return True
 
 
 def port_of(name: str, port: int) -> int:
@@ -169,6 +183,8 @@ def place_of(name: str, text: str, usual: int) -> tuple[str, int]:
     """HOST, HOST:PORT, an IPv6 address or [IPv6]:PORT; the `usual` port where none is told."""
     from probe.grammar.hostname import port_number
 
+    if "/" in text:  # of a URL, not the colon before its port
+        host_of(name, text)
     host, colon, port = text.rpartition(":")
     told = colon and not text.endswith("]") and (text.count(":") == 1 or host.endswith("]"))
     host = (host if told else text).strip("[]")
