@@ -90,7 +90,27 @@ REFUSED = [
     (["creds", "ada@example.test"], "no password"),
     (["creds", "ada@example.test", "--password-env", "NOWHERE_SET"], "the variable NOWHERE_SET is not set"),
     (["creds", "ada@example.test", "--password-env", "LATIN"], "the variable LATIN is not UTF-8"),
+    (
+        ["creds", "ada@example.test", "--password-env", SECRET],
+        "the variable whose name --password-env takes is not set",
+    ),
     (["creds", "ada@example.test", "--password-file", "/nonexistent/pw"], "No such file"),
+    (["creds", "ada@example.test", "--password-file", SECRET], "takes cannot be read: No such file"),
+    (["creds", "ada@example.test", SECRET], "argument 2 is not an address. It is not shown"),
+    (["creds", f"ada@example.test:{SECRET}"], "argument 1 is not an address. It is not shown"),
+    (["creds", "ada@example.test", f"--password={SECRET}"], "No such option: --password"),
+    *(
+        (
+            ["creds", "ada@example.test", "--password-env", "PW", "--host", host],
+            "give the name or the address alone",
+        )
+        for host in (
+            "https://smtp.example.test/",
+            "smtp.example.test:587",
+            "ada@smtp.example.test",
+            "[::1]:587",
+        )
+    ),
     (["creds", "ada@example.test", "--password-env", "PW", "--password-stdin"], "in one way only"),
     (["creds", "ada@example.test", "--password-command", "false"], "ended with code 1"),
     (["creds", "ada@example.test", "--password-command", " "], "the password command is empty"),

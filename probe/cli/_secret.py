@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -59,15 +60,20 @@ def _lines(asked: Asked) -> list[str]:
     return [_got(f"{where}, line {n},", partial(stores.checked, line)) for n, line in enumerate(lines, 1)]
 
 
+# What variables are called. Anything else may be the password itself, or what a shell made of $NAME.
+_NAME = re.compile("[A-Z_][A-Z0-9_]{0,60}")
+
+
 def _store(asked: Asked) -> tuple[str, Callable[[], str]]:
-    """What to call the store that was chosen, and how to look into it."""
+    """What to call the store that was chosen, and how to look into it; what may be a secret is not named."""
     if asked.stdin:
         return "stdin", lambda: stores.text(piped(stores.LONGEST, "password"))
     if asked.env:
-        return f"the variable {asked.env}", lambda: stores.variable(asked.env)
+        named = asked.env if _NAME.fullmatch(asked.env) else "whose name --password-env takes"
+        return f"the variable {named}", lambda: stores.variable(asked.env)
     if asked.file:
         warn_of_readers(Path(os.path.expanduser(asked.file)))  # noqa: PTH111  # a Path raises for no home
-        return asked.file, lambda: stores.file(asked.file)
+        return "the file whose name --password-file takes", lambda: stores.file(asked.file)
     return "the password command", lambda: stores.command(asked.command, quiet=False)
 
 

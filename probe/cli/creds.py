@@ -150,8 +150,11 @@ def command(  # typer reads options from parameters
         _listed(csv, addresses, [name for name, told in of_an_inbox.items() if told], network, out)
     if not addresses:
         refuse("give the address of an inbox, or a list of them with --csv FILE")
-    for name, text in (*(("", one) for one in addresses), ("--mail-from", mail_from), ("--rcpt-to", rcpt_to)):
-        if text or not name:
+    for number, text in enumerate(addresses, 1):
+        _not_a_secret(number, text)
+        address_of("", text)
+    for name, text in (("--mail-from", mail_from), ("--rcpt-to", rcpt_to)):
+        if text:
             address_of(name, text)
     named = _as_first_named(addresses)
     if user and len(set(named)) > 1:
@@ -177,6 +180,16 @@ def command(  # typer reads options from parameters
     if len(inboxes) == 1:
         out.finish(one_by_one(network, [partial(check_creds, inboxes[0], network)]))
     _several(inboxes, network, out)
+
+
+def _not_a_secret(number: int, text: str) -> None:
+    """Refuses, without repeating it, a word that may be a password: on its own, or behind an address."""
+    _, at, domain = text.rpartition("@")
+    if not at or ":" in domain.removeprefix("[IPv6:"):
+        refuse(
+            f"argument {number} is not an address. It is not shown, for it may hold a password: that never "
+            "stands on the command line (`probe help secrets`)"
+        )
 
 
 def _as_first_named(addresses: list[str]) -> list[str]:
