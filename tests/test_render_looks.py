@@ -12,7 +12,6 @@ from probe import checks, render
 from probe.render import Style
 from probe.render._read import reports as read_back
 from probe.rules import Report, State
-from probe.run.creds import _timings
 
 from .render_world import domain, fleet, found, inbox, transcript, whole
 
@@ -36,7 +35,7 @@ SESSIONS = ["creds-usable", "creds-mechanism-login", "creds-auth-535", "creds-us
 def test_a_session_read_back_has_the_times_it_had(session: str) -> None:
     held = timed(replace(inbox(1), transcript=transcript(session)), each=0.0014951)
     assert held.transcript is not None
-    held = replace(held, timings=_timings(held.transcript))
+    held = replace(held, timings=held.transcript.timings())
     (again,) = read_back([told("jsonl", held)])
     assert told("text", again) == told("text", held)
     assert told("text", again).count(" ms") > 4

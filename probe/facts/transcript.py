@@ -22,7 +22,8 @@ class Transcript:
 
     `server` is the name that was asked for, `peer` the address and port that answered (or were tried
     last), `local` our own address. `stopped` is the reason our plan ended the session early: the
-    problem part of a rule in ``catalogue/session.toml``, empty when the plan ran to its end.
+    problem part of a rule in ``catalogue/session.toml`` (in ``credentials.toml`` where a secret was
+    withheld), empty when the plan ran to its end.
     """
 
     turns: tuple[Turn, ...] = ()
@@ -52,6 +53,13 @@ class Transcript:
         for turn in self.turns:
             yield "ehlo-tls" if encrypted and turn.stage is Stage.EHLO else str(turn.stage), turn
             encrypted = encrypted or turn.stage is Stage.TLS
+
+    def timings(self) -> dict[str, float]:
+        """Seconds by the name of the step, in order: what all turns of a step took together."""
+        spent: dict[str, float] = {}
+        for name, turn in self.steps():
+            spent[name] = spent.get(name, 0.0) + turn.took
+        return spent
 
     def __str__(self) -> str:
         return "\n".join(_written(self))

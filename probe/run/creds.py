@@ -82,7 +82,9 @@ async def _session(
 ) -> Transcript:
     known = catalogue.provider(server.provider) if server.provider else None
     helo = network.helo(peer.addresses[0][0])
-    login = Login(inbox, server.tls, helo, known.mechanisms if known else (), network.allow_plaintext)
+    withheld, _ = judge.withheld(inbox) or ("", "")
+    prefer = known.mechanisms if known else ()
+    login = Login(inbox, server.tls, helo, prefer, network.allow_plaintext, withheld)
     redaction = Redaction(inbox.secret)
     async with network.admission:
         session = await converse(
@@ -151,7 +153,7 @@ def _report(
         facts={key: value for key, value in facts.items() if value},
         evaluations=_evaluations(session, concluded.decided),
         transcript=session,
-        timings={**(timings or {}), **_timings(session)},
+        timings={**(timings or {}), **session.timings()},
     )
 
 
@@ -164,11 +166,3 @@ def _evaluations(session: Transcript, decided: Turn | None) -> dict[str, object]
         "tls": judge.tls_as_told(session.tls, dt.datetime.now(dt.UTC)),
         "stopped": session.stopped,
     }
-
-
-def _timings(session: Transcript) -> dict[str, float]:
-    """Seconds by stage; the second EHLO, under TLS, on its own."""
-    spent: dict[str, float] = {}
-    for name, turn in session.steps():
-        spent[name] = spent.get(name, 0.0) + turn.took
-    return spent
