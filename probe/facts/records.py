@@ -59,8 +59,8 @@ class Answer:
     null MX), ``192.0.2.1``, names in lower case. A TXT value is its strings joined, one character a
     byte (latin-1), and `chunks` holds the length of each string; texts are sorted, as a set has no
     order. `aliases` is the CNAME chain that was followed, the question's own name not included.
-    `authenticated` is the AD flag. `ttl` is in
-    seconds, the smallest of the answer; for a negative answer the time it may be kept (RFC 2308).
+    `authenticated` is the AD flag. `ttl` is in seconds, the smallest of the answer; for a negative answer
+    the time it may be kept (RFC 2308).
     """
 
     status: Status

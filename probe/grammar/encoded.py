@@ -1,6 +1,7 @@
-"""How a secret may be written down: in which codings, and what is left of it when its signs are left out.
+"""How a secret may be written down: its codings, and its bare letters and digits, without punctuation.
 
-Both are lower case, as the text is that they are looked for in: a server may fold what it echoes.
+Both are given in lower case, because a server may change the case of what it echoes: the text they are
+looked for in is lowered as well.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from enum import Enum
 __all__ = ["SHORTEST", "TELLING", "Reading", "forms", "places", "readings", "skeletons"]
 
 SHORTEST = 4  # a shorter secret cannot be told from ordinary text
-TELLING = 8  # letters and digits that are nobody's by accident, unless they are a word or a number
-_NUMBERS = 12  # digits in a row that are
+TELLING = 8  # so many letters and digits match by no accident, unless they are a word or a number
+_NUMBERS = 12  # so many digits in a row match by no accident
 
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
@@ -61,10 +62,10 @@ def _cores(data: bytes) -> Iterator[bytes]:
         yield base64.b64encode(b"\0" * offset + data)[first:last]
 
 
-# -- without signs --------------------------------------------------------------------------------
+# -- without punctuation --------------------------------------------------------------------------
 
-# A character in the coding of HTML, a link, quoted-printable, JSON or a programming language, which may have
-# been coded once more; and what stands between letters without being seen, or as a sign outside ASCII.
+# One character in the coding of HTML, a link, quoted-printable, JSON or a programming language, perhaps coded
+# twice; and what may stand between two letters: invisible characters, and punctuation outside ASCII.
 _CODE = re.compile(
     rb"""[&=%\\0\xc2\xe2\xe3\xef](?:
     (?<=&)(?:amp;){0,4}(?:\#(?P<decimal>[0-9]{1,7});?|\#x(?P<hexadecimal>[0-9a-f]{1,6});?|(?P<entity>[a-z]{2,8});)
@@ -77,7 +78,7 @@ _CODE = re.compile(
     re.VERBOSE,
 )
 _OCTAL = tuple(map("".join, itertools.product("0123", "01234567", "01234567")))  # of each byte
-_SIGNS = bytes(byte for byte in range(128) if not chr(byte).isalnum())
+_PUNCTUATION = bytes(byte for byte in range(128) if not chr(byte).isalnum())
 
 
 def _meant(code: re.Match[bytes]) -> bytes:
@@ -97,7 +98,7 @@ def _meant(code: re.Match[bytes]) -> bytes:
 
 
 class Reading(Enum):
-    """What is read of a text whose signs are left out."""
+    """What is read of a text without its punctuation."""
 
     PLAIN = "its letters and digits as they stand"
     DECODED = "the same, every code read as what it stands for"
@@ -106,7 +107,7 @@ class Reading(Enum):
 
 def readings(text: bytes) -> Iterator[tuple[Reading, bytes]]:
     """The readings of a lower-case text; of one without codes, the first."""
-    yield Reading.PLAIN, text.translate(None, _SIGNS)
+    yield Reading.PLAIN, text.translate(None, _PUNCTUATION)
     whole: list[bytes] = []
     codes: list[bytes] = []
     at = 0
@@ -115,8 +116,8 @@ def readings(text: bytes) -> Iterator[tuple[Reading, bytes]]:
         whole += text[at : code.start()], codes[-1]
         at = code.end()
     if codes:
-        yield Reading.DECODED, b"".join((*whole, text[at:])).translate(None, _SIGNS)
-        yield Reading.CODES, b"".join(codes).translate(None, _SIGNS)
+        yield Reading.DECODED, b"".join((*whole, text[at:])).translate(None, _PUNCTUATION)
+        yield Reading.CODES, b"".join(codes).translate(None, _PUNCTUATION)
 
 
 def places(text: bytes, how: Reading) -> list[tuple[int, int]]:
@@ -126,26 +127,27 @@ def places(text: bytes, how: Reading) -> list[tuple[int, int]]:
     for code in () if how is Reading.PLAIN else _CODE.finditer(text):
         if how is Reading.DECODED:
             found += _letters(text, at, code.start())
-        found += [code.span() for byte in _meant(code) if byte not in _SIGNS]
+        found += [code.span() for byte in _meant(code) if byte not in _PUNCTUATION]
         at = code.end()
     return found if how is Reading.CODES else [*found, *_letters(text, at, len(text))]
 
 
 def _letters(text: bytes, start: int, end: int) -> list[tuple[int, int]]:
-    return [(at, at + 1) for at in range(start, end) if text[at] not in _SIGNS]
+    return [(at, at + 1) for at in range(start, end) if text[at] not in _PUNCTUATION]
 
 
 def skeletons(plain: str) -> Mapping[Reading, list[bytes]]:
     """The letters and digits of a secret, of its base64 and of the numbers of its bytes, for each reading.
 
-    None that may be mere words or numbers, but among codes: nobody writes words in them.
+    Those that may be mere words or numbers are left out, except in `Reading.CODES`: nobody writes ordinary
+    words letter by letter in codes.
     """
     data = plain.encode()
     bare = dict(readings(data.lower()))
     letters = {
         bare[Reading.PLAIN],
         bare.get(Reading.DECODED, b""),
-        base64.b64encode(data).lower().translate(None, _SIGNS),
+        base64.b64encode(data).lower().translate(None, _PUNCTUATION),
     }
     telling = [one for one in letters if len(one) >= TELLING and not (one.isalpha() or one.isdigit())]
     numbers = {data.hex(), "".join(map(str, data)), "".join(map(_OCTAL.__getitem__, data))}

@@ -54,7 +54,7 @@ class Redaction:
         self._said.append(line)
 
     def _prepare(self) -> None:
-        """What to look for; worked out when the first answer is more than what everybody hears."""
+        """Works out what to look for: not before an answer comes that is more than an everyday reply."""
         written: set[bytes] = set()
         if not self._forms:
             written = forms(self._plain)

@@ -1,7 +1,7 @@
-"""Tag lists, ``name=value; name=value``: the shape of DKIM keys and DMARC records.
+"""Tag lists, ``name=value; name=value``: the shape of DKIM keys, DMARC, BIMI, MTA-STS and TLS-RPT records.
 
-RFC 6376 section 3.2 and RFC 9989 section 4.8 share the shape and differ in what they forgive, so this
-reader reports everything and forgives nothing: whose record it is decides.
+Their standards (RFC 6376 section 3.2, RFC 9989 section 4.8 and others) share the shape and differ in what
+they forgive. So this reader reports everything and forgives nothing; the grammar of each record decides.
 """
 
 from __future__ import annotations
