@@ -8,6 +8,15 @@ from __future__ import annotations
 
 from probe.judge.login import Conclusion, judge_login
 from probe.judge.session import evidence_of, mechanism_of, offered, tls_as_told
-from probe.judge.typed import typed
+from probe.judge.typed import typed, withheld
 
-__all__ = ["Conclusion", "evidence_of", "judge_login", "mechanism_of", "offered", "tls_as_told", "typed"]
+__all__ = [
+    "Conclusion",
+    "evidence_of",
+    "judge_login",
+    "mechanism_of",
+    "offered",
+    "tls_as_told",
+    "typed",
+    "withheld",
+]

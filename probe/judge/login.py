@@ -53,7 +53,7 @@ def judge_login(
     """
     provider = provider or recognised(session)
     decided = _deciding(session)
-    findings = list(typed(inbox))
+    findings = list(typed(inbox, now))
     if shifted(session):
         findings.append(about_the_session("replies-shifted", session.last(Stage.QUIT)))
         findings += tls_findings(session.tls, now)
@@ -61,7 +61,8 @@ def judge_login(
     refused = _reading(decided, session, provider) if decided is not None else None
     if refused is not None:
         findings.append(refused)
-    if session.stopped:
+    # A secret that was withheld has been spoken of, as it was typed.
+    if session.stopped and not any(one.rule.id == f"credentials/{session.stopped}" for one in findings):
         findings.append(_stopped(session))
     findings += _remarks(session, provider, now)
     outcome = _outcome(session, refused, decided)

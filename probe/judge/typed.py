@@ -2,25 +2,87 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 
 from probe import catalogue
-from probe.facts import Inbox
-from probe.grammar import sasl
+from probe.facts import Inbox, escape
+from probe.grammar import sasl, token
 from probe.rules import Finding
 
-__all__ = ["typed"]
+__all__ = ["typed", "withheld"]
 
+_MICROSOFT = ("https://sts.windows.net/", "https://login.microsoftonline.com/")  # that make its tokens
+_EXCHANGE = "00000002-0000-0ff1-ce00-000000000000"  # Exchange Online, where a token names it by its id
+_MAY_SEND = {"smtp.send", "smtp.sendasapp"}
+_LENIENT = 300  # seconds that servers overlook, as clocks differ (RFC 7519 section 4.1.4)
+_MOST_SHOWN = 6  # words of a claim
 _QUOTES = ('""', "''", "“”", "„“", "«»", "\u2018\u2019")
 
 
-def typed(inbox: Inbox) -> Iterator[Finding]:
-    """The findings about a secret and a user name as they were typed: said, never silently mended."""
+def typed(inbox: Inbox, now: dt.datetime | None = None) -> Iterator[Finding]:
+    """The findings about a secret and a user name as they were typed: said, never silently mended.
+
+    `now` (aware; the default is the present) is when a token had to be valid.
+    """
     secret = inbox.secret.reveal()
-    if inbox.mechanism.upper() in sasl.TOKEN:
-        if len(secret) < 32 or " " in secret.strip():
-            yield _lint("token-expected", f"{len(secret)} characters")
+    if inbox.mechanism.upper() not in sasl.TOKEN:
+        yield from _password(secret)
+    elif (problem := withheld(inbox, now)) is not None:
+        yield _lint(*problem)
+    else:
+        yield from _token(secret)
+
+
+def withheld(inbox: Inbox, now: dt.datetime | None = None) -> tuple[str, str] | None:
+    """Why a token stays here, as no server could take it; None where it may be sent.
+
+    The problem part of a rule of ``credentials.toml``, and what shows it. What a token says of itself is
+    believed: nobody gains by such a lie.
+    """
+    if inbox.mechanism.upper() not in sasl.TOKEN:
+        return None
+    secret = inbox.secret.reveal()
+    if (given := token.kind(secret)) not in {"", "access token"}:
+        return "token-of-another-kind", f"Google's {given}"
+    told = token.claims(secret)
+    if told is None:
+        return None
+    now = now or dt.datetime.now(dt.UTC)
+    if told.expires is not None and told.expires + _LENIENT <= now.timestamp():
+        ended = dt.datetime.fromtimestamp(told.expires, dt.UTC)
+        return "token-expired", f"an access token that ended {ended:%Y-%m-%d %H:%M} UTC"
+    if told.issuer.startswith(_MICROSOFT) and told.audiences and not _for_exchange(told):
+        return "token-for-another-service", f"an access token for {_shown(told.audiences)}"
+    return None
+
+
+def _for_exchange(told: token.Claims) -> bool:
+    return any("outlook" in audience or audience == _EXCHANGE for audience in told.audiences)
+
+
+def _token(secret: str) -> Iterator[Finding]:
+    if len(secret) < 32 or " " in secret.strip():
+        yield _lint("token-expected", f"{len(secret)} characters")
+    told = token.claims(secret)
+    if told is None or not told.issuer.startswith(_MICROSOFT) or not _for_exchange(told):
         return
+    allowed = (*told.scopes, *told.roles)
+    if _MAY_SEND.isdisjoint(map(str.lower, allowed)):
+        yield _lint("token-without-smtp", f"an access token that allows {_shown(allowed) or 'nothing'}")
+
+
+def _shown(words: tuple[str, ...]) -> str:
+    more = f" and {len(words) - _MOST_SHOWN} more" if len(words) > _MOST_SHOWN else ""
+    return (
+        " ".join(escape(word.encode("utf-8", "backslashreplace")[:100]) for word in words[:_MOST_SHOWN])
+        + more
+    )
+
+
+def _password(secret: str) -> Iterator[Finding]:
+    if (given := token.kind(secret)) or token.claims(secret) is not None:
+        yield _lint("token-as-password", f"Google's {given}" if given else "a JSON Web Token")
     if secret != secret.strip(" "):
         end = "begins" if secret[:1] == " " else "ends"
         yield _lint("space-around", f"it {end} with a space")

@@ -15,7 +15,8 @@ __all__ = ["Plan", "Stop", "heard", "introduce", "must", "polite"]
 class Stop(Exception):  # noqa: N818  # an ending, not an error
     """The plan ends: a step was refused or failed (no reason), or we decided so (a reason).
 
-    A reason is the problem part of a rule in ``catalogue/session.toml``. `deaf` where nobody listens.
+    A reason is the problem part of a rule in ``catalogue/session.toml``, or in ``credentials.toml`` where a
+    secret is withheld. `deaf` where nobody listens.
     """
 
     def __init__(self, reason: str = "", *, deaf: bool = False) -> None:

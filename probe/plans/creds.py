@@ -28,7 +28,7 @@ class Login:
     """What the login probe must know besides the inbox.
 
     `prefer` are mechanisms this provider is known to want first; `allow_plaintext` lets AUTH happen
-    without TLS.
+    without TLS. `withheld` is why the secret must not be sent (empty: it may be).
     """
 
     inbox: Inbox
@@ -36,6 +36,7 @@ class Login:
     helo: str
     prefer: tuple[str, ...] = ()
     allow_plaintext: bool = False
+    withheld: str = ""
 
 
 def creds(login: Login) -> Plan:
@@ -88,6 +89,8 @@ def _choices(login: Login, offered: Extensions) -> Iterator[str]:
 
 def _authenticate(login: Login, offered: Extensions) -> Generator[Flight, tuple[Turn, ...], None]:
     tries = _choices(login, offered)
+    if login.withheld:
+        raise Stop(login.withheld)
     reply = yield from _exchange(login.inbox, next(tries))
     if reply.code == 235:
         return
