@@ -19,11 +19,8 @@ from probe.rules import Cause, Confidence, Family, Rule, Source, Verdict
 
 __all__ = ["Heard", "Library"]
 
-STRANGER = 20
-"""Letters that must match before a provider's words count for a provider that was not recognised."""
-
-GAP = 12
-"""Letters of a gap or of a longer alternative that count, beyond the fewest a pattern matches."""
+STRANGER = 20  # letters that must match before words of a provider count where it was not recognised
+GAP = 12  # letters of a gap or of a longer alternative that count, beyond the fewest a pattern matches
 
 # Words that speak of the sender: beside them nothing but a provider's own words condemns a recipient.
 _OF_SENDER = re.compile(
@@ -303,10 +300,7 @@ def _code(wanted: tuple[str, ...], given: int, *, worded: bool) -> int | None:
     if not given:
         return 0 if worded else None
     digits = str(given)
-    fits = [
-        3 - one.count("x") for one in wanted if all(a in ("x", b) for a, b in zip(one, digits, strict=True))
-    ]
-    return max(fits, default=None)
+    return max((3 - one.count("x") for one in wanted if _fits(one, digits)), default=None)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -16,9 +16,7 @@ from typing import Any
 
 __all__ = ["LIMIT", "expanded", "fold", "fold_pattern", "grams", "plain", "required", "unsafe", "width"]
 
-LIMIT = 4096
-"""Characters of a reply that are matched; what follows is never looked at."""
-
+LIMIT = 4096  # characters of a reply that are matched; what follows is never looked at
 GRAM = 3
 MOST = 160  # the widest bounded gap a pattern may have
 

@@ -175,8 +175,7 @@ def _provider(stem: str, each: Mapping[str, Any], source: Any) -> dict[str, Any]
 
 # -- the index ------------------------------------------------------------------------------------
 
-Needs = tuple[tuple[str, ...], ...]
-"""Sets of literals: a pattern matches only where one of each set stands."""
+Needs = tuple[tuple[str, ...], ...]  # sets of literals: a pattern matches only where one of each stands
 
 
 def _index(entries: list[dict[str, Any]], providers: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -18,8 +18,7 @@ from probe.grammar.expression import Expression
 
 __all__ = ["Pasted", "extracts", "of", "read"]
 
-LIMIT = 8192
-"""Characters of a pasted reply that are looked at."""
+LIMIT = 8192  # characters of a pasted reply that are looked at
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,7 @@ from collections.abc import Awaitable, Callable
 
 __all__ = ["Pace", "Pause", "silently"]
 
-Pause = Callable[[float, str], Awaitable[None]]
-"""Waits some seconds; the words say for what."""
+Pause = Callable[[float, str], Awaitable[None]]  # waits some seconds; the words say for what
 
 
 async def silently(seconds: float, _why: str) -> None:
