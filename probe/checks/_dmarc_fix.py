@@ -167,9 +167,10 @@ def repaired(name: str, seen: Records, record: Record) -> str:
 def within(
     today: Requests, name: str, seen: Records, text: str, words: str, *, more: bool = False, **changes: str
 ) -> str:
-    """As `line`, for a record that may ask for no more than receivers do `today`, or mail is lost by it.
+    """As `line`, for a record that asks for no more than receivers act on `today`: more could lose mail.
 
-    What it meant to ask for, or `more`, is the next stage. A domain that sends nothing has no mail to lose.
+    What the text meant to ask for, or `more`, is told as the next step. A domain that sends nothing has no
+    mail to lose.
     """
     meant = _requests(dmarc.parse(fitting(name, seen, text, **changes)))
     first = _mildest((meant, today))

@@ -127,8 +127,8 @@ def problem(
 ) -> Rule:
     """A rule about what is published, no more urgent than its verdict.
 
-    What works today refuses no mail and is fixed soon. Of a note nobody need do anything, and of a lookup
-    that failed nothing follows, so `cause` is what it says only of what is wrong.
+    What works today (*warn*) refuses no mail and is to be fixed soon. A note asks nothing of anybody, and
+    nothing follows from a lookup that failed: so `cause` holds for *warn* and *fail* only.
     """
     warning = verdict is Verdict.WARN
     return Rule(

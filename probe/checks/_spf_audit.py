@@ -96,9 +96,9 @@ class Audit:
         return fixes.publish(self.domain.name, self.seen, text)
 
     def offer(self, text: str) -> str:
-        """As `publish`, for a record that looks up more than this one: it may not cost what this one lets in.
+        """As `publish`, for a record with more lookups than this one, which could break it.
 
-        A record that works is never replaced by one that does not, or of which that is not known.
+        A record that works is never replaced by one that does not work, or that may not.
         """
         tree = survey(self.domain.name, spf.parse(text), self.seen)
         breaks = self.sound and tree.count <= MOST_LOOKUPS and not _stands(tree)

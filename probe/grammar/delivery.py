@@ -31,8 +31,8 @@ class Delivery:
 
     `action` is a word of RFC 3464 section 2.3.3 (failed, delayed, delivered, relayed, expanded) or one of
     complaint, vacation; empty where the report does not say. `reply` is the remote server's text, or the
-    reporter's own where no server answered. `at` is seconds since the epoch, 0 where
-    unknown. `unread` tells that a mail came with it that may say more, and was one too many to be read.
+    reporter's own where no server answered. `at` is seconds since the epoch, 0 where unknown. `unread` tells
+    that a mail came with it, which may say more, and was one too many to be read.
     """
 
     recipient: str = ""

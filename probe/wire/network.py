@@ -32,9 +32,9 @@ class Network:
     `hosts` maps (name or address, port) to the (address, port) that is dialled in its stead, while TLS still
     has to prove the name: how scenarios stand in for the real world; `sites` does so for web servers.
     `ca_file` names the only roots to trust (empty: the system's). `resolver` is used as it is, else one is
-    made for `servers` when first needed. `allow_plaintext` lets AUTH happen without TLS.
-    `resume` takes up the TLS session of the run's first probe of a server, whose certificate
-    was verified in full; a report tells where that was done.
+    made for `servers` (DNS) when first needed. `allow_plaintext` lets AUTH happen without TLS. With `resume`
+    a server's certificate is verified in full by the run's first probe of it, and later probes resume that
+    TLS session; their reports say so.
     """
 
     def __init__(
