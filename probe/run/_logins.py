@@ -26,8 +26,8 @@ __all__ = ["Logins", "Options", "Session", "key_of", "machine_of", "report_of", 
 
 _TRIES = 3  # of a session that ended before the login left
 _IN_A_ROW = 12  # inboxes that are not reached before it is the network here
-_UNLIMITED = 1_000_000  # sessions, where no limit is known
 _HOSTS = 3  # that they must belong to, where the list has so many
+_UNLIMITED = 1_000_000  # sessions, where no limit is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +230,7 @@ def _login(inbox: Inbox, server: Server) -> tuple[str, str, Secret]:
 
 
 def report_of(row: Row, findings: tuple[Finding, ...]) -> Report:
+    """The report on a row whose login proved nothing: its findings, under its address or its line."""
     subject = row.inbox.address if row.inbox is not None else f"line {row.record.line}"
     return Report("creds", subject, findings, Outcome.NOT_PROVEN)
 
