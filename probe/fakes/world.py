@@ -59,28 +59,24 @@ class World:
 
     async def _start(self, opening: contextlib.AsyncExitStack) -> None:
         smtp, dns = self.scenario.smtp, self.scenario.dns
-        if smtp is not None and smtp.server in {"closed", "silent"}:
-            self.port = opening.enter_context(_unserved(smtp.server, self.port))
-        elif smtp is not None:
-            part = part_of(self.scenario)
-            server = (RawServer if smtp.raw else SmtpServer)(part, self.port)
-            await opening.enter_async_context(server)
-            self.port, self.tally = server.port, server.tally
+        if smtp is not None:
+            self.port, self.tally = await self._start_smtp(opening, smtp, self.port)
         for other in self.scenario.more.values():
-            await self._start_other(opening, other)
+            port, _ = await self._start_smtp(opening, other, 0)
+            self.others[other.address or other.host, self.scenario.port] = ("127.0.0.1", port)
         if dns is not None:
             await self._start_dns(opening, dns)
         await asyncio.sleep(0)
 
-    async def _start_other(self, opening: contextlib.AsyncExitStack, other: Server) -> None:
-        if other.server in {"closed", "silent"}:
-            port = opening.enter_context(_unserved(other.server, 0))
-        else:
-            part = part_of(self.scenario, other)
-            server: RawServer | SmtpServer = RawServer(part) if other.raw else SmtpServer(part)
-            await opening.enter_async_context(server)
-            port = server.port
-        self.others[other.address or other.host, self.scenario.port] = ("127.0.0.1", port)
+    async def _start_smtp(
+        self, opening: contextlib.AsyncExitStack, smtp: Server, port: int
+    ) -> tuple[int, Tally]:
+        """Starts one SMTP server: where it listens, and what it writes down."""
+        if smtp.server in {"closed", "silent"}:
+            return opening.enter_context(_unserved(smtp.server, port)), Tally()
+        server = (RawServer if smtp.raw else SmtpServer)(part_of(self.scenario, smtp), port)
+        await opening.enter_async_context(server)
+        return server.port, server.tally
 
     async def _start_dns(self, opening: contextlib.AsyncExitStack, dns: Zone) -> None:
         from .dns import FakeDns, ZoneError  # noqa: PLC0415 - most scenarios need no DNS
