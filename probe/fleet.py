@@ -26,6 +26,7 @@ MAX_KEYS = 60_000  # (hour, receiver, sender, cause) that are kept apart; inboxe
 MAX_BAD = 250_000  # addresses to suppress that are kept
 MAX_SAID = 48 << 20  # bytes of what was said of them, each in its own words
 MAX_DOMAINS = 50_000
+_Z = 1.96  # standard deviations that hold 95 % of a normal distribution
 
 _LARGE = frozenset({"google", "microsoft", "yahoo", "apple"})
 _SENDER = frozenset(
@@ -71,14 +72,14 @@ PRESETS: Mapping[str, Thresholds] = {
 }
 
 
-def wilson(hits: int, of: int, z: float = 1.96) -> float:
+def wilson(hits: int, of: int) -> float:
     """The lower bound of the Wilson interval: the least share that `hits` of `of` make believable (95 %)."""
     if of <= 0:
         return 0.0
     share = hits / of
-    centre = share + z * z / (2 * of)
-    spread = z * math.sqrt(share * (1 - share) / of + z * z / (4 * of * of))
-    return max(0.0, (centre - spread) / (1 + z * z / of))
+    centre = share + _Z * _Z / (2 * of)
+    spread = _Z * math.sqrt(share * (1 - share) / of + _Z * _Z / (4 * of * of))
+    return max(0.0, (centre - spread) / (1 + _Z * _Z / of))
 
 
 @dataclass(slots=True)

@@ -47,7 +47,7 @@ def transcript(name: str) -> Transcript:
 def found(rule: str, **evidence: str) -> Finding:
     if evidence:
         return Finding(catalogue.rule(rule), evidence)
-    sample = "" if rule.startswith("session/") else catalogue.entry(rule).sample
+    sample = "" if rule.startswith("session/") else catalogue.entry(rule).samples[0]
     said = {"stage": "auth", "reply": sample} if sample else {"stage": "connect", "ending": "timeout"}
     return Finding(catalogue.rule(rule), said)
 

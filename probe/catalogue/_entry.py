@@ -52,11 +52,6 @@ class Entry:
         return self.rule.id
 
     @property
-    def sample(self) -> str:
-        """The first sample; empty where there is none."""
-        return self.samples[0] if self.samples else ""
-
-    @property
     def text(self) -> re.Pattern[str] | None:
         """The words as one expression over folded text."""
         return re.compile("|".join(f"(?:{one})" for one in self.words)) if self.words else None

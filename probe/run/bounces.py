@@ -13,7 +13,7 @@ from probe.grammar import maillog, pasted
 from probe.grammar.delivery import Delivery
 from probe.grammar.maillog import Logged
 from probe.grammar.template import masked, template
-from probe.rules import Cause, Confidence, Family, Finding, Report, Verdict
+from probe.rules import Cause, Confidence, Family, Finding, Report
 from probe.run.explain import explain_reply
 
 __all__ = ["Pile", "Reading", "explain_delivery"]
@@ -346,8 +346,3 @@ class Pile:
         for address, bad in sorted(self.fleet.bad.items()):
             reply = bad.reply if isinstance(bad.reply, str) else maillog.logged_reply(bad.reply)
             yield address, bad.cause.value, bad.rule, bad.count, reply[:_MOST_SAID]
-
-    @property
-    def verdict(self) -> Verdict:
-        """The verdict of the whole."""
-        return self.report().verdict

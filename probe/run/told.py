@@ -13,9 +13,9 @@ from probe.grammar import dkim
 from probe.grammar.address import address
 from probe.grammar.hostname import Hostname, hostname
 
-__all__ = ["MOST_ADDRESSES", "MOST_SELECTORS", "Hostname", "domain", "sender"]
+__all__ = ["domain", "sender"]
 
-MOST_ADDRESSES, MOST_SELECTORS = 10, 20  # what the checks look at
+_MOST_ADDRESSES, _MOST_SELECTORS = 10, 20  # what the checks look at
 
 
 def domain(text: str) -> Hostname:
@@ -39,10 +39,10 @@ def sender(
     """A `Domain` still without a name; ValueError with a sentence that names the option at fault."""
     return Domain(
         name="",
-        sending_ips=_few("--sending-ip", map(_address, addresses), MOST_ADDRESSES),
+        sending_ips=_few("--sending-ip", map(_address, addresses), _MOST_ADDRESSES),
         helo=_helo(helo),
         mail_from=_mail_from(mail_from),
-        selectors=_few("--dkim-selector", map(_selector, selectors), MOST_SELECTORS),
+        selectors=_few("--dkim-selector", map(_selector, selectors), _MOST_SELECTORS),
         provider=_provider(provider),
         options=frozenset(options),
     )
