@@ -268,6 +268,9 @@ def test_a_label_that_is_too_long_stays_so() -> None:
 
 CURED: list[tuple[str, Zone, str]] = [
     ("syntax", {NAME: {"TXT": ["v=spf1 -a:192.0.2.1 ip4:192.0.2.7:25 -all"]}}, "v=spf1 -ip4:192.0.2.1 ip4:192.0.2.7 -all"),
+    ("syntax", {NAME: {"TXT": ["v=spf1 ip4: 192.0.2.1 include: x.test - all"]}, "x.test": GOOD}, "v=spf1 ip4:192.0.2.1 include:x.test -all"),
+    ("syntax", {NAME: {"TXT": ["v=spf1 ip4:192.0.2.0/255.255.255.0 ip6:192.0.2.9 ~all"]}}, "v=spf1 ip4:192.0.2.0/24 ip4:192.0.2.9 ~all"),
+    ("syntax", {NAME: {"TXT": ["v=spf1 mx,ip4:192.0.2.1,192.0.2.2,-all"]}}, "v=spf1 mx ip4:192.0.2.1 ip4:192.0.2.2 -all"),
     ("non-ascii", {NAME: {"TXT": ["v=spf1 ip4:192.0.2.0/24 \xe2\x80\x93all"]}}, "v=spf1 ip4:192.0.2.0/24 -all"),
     ("misspelt", {NAME: {"TXT": ['"v=spf1 mx -all"']}}, "v=spf1 mx -all"),
     ("misspelt", {NAME: {"TXT": ["v=spf1;mx -all"]}}, "v=spf1 mx -all"),
@@ -275,17 +278,21 @@ CURED: list[tuple[str, Zone, str]] = [
     ("misspelt", {NAME: {"TXT": ["v=spf1include:a.test -all"]}}, "v=spf1 include:a.test -all"),
     ("misspelt", {NAME: {"TXT": ["spf1 mx -all"]}}, "v=spf1 mx -all"),
     ("obsolete-type", {NAME: {"SPF": ["v=spf1 mx -all"]}}, "v=spf1 mx -all"),
-    ("several", {NAME: {"TXT": ["v=spf1 a mx -all", "v=spf1 mx include:x.test ~all"]}}, "v=spf1 a mx include:x.test ~all"),
-    ("several", {NAME: {"TXT": ["v=spf1 a -all", "v=spf1 redirect=x.test"]}}, "v=spf1 a include:x.test -all"),
+    ("several", {NAME: {"TXT": ["v=spf1 a mx -all", "v=spf1 mx include:x.test ~all"]}, "x.test": GOOD}, "v=spf1 a mx include:x.test ~all"),
+    ("several", {NAME: {"TXT": ["v=spf1 a -all", "v=spf1 redirect=x.test"]}, "x.test": GOOD}, "v=spf1 a include:x.test -all"),
     ("several", {NAME: {"TXT": ["v=spf1 a +all", "v=spf1 a ?all"]}}, "v=spf1 a ~all"),
-    ("several", {NAME: {"TXT": ["v=spf1 +mx ip4:192.0.2.1 ~all", "v=spf1 mx include;x.test -all"]}}, "v=spf1 mx ip4:192.0.2.1 include:x.test ~all"),
+    ("several", {NAME: {"TXT": ["v=spf1 +mx ip4:192.0.2.1 ~all", "v=spf1 mx include;x.test -all"]}, "x.test": GOOD}, "v=spf1 mx ip4:192.0.2.1 include:x.test ~all"),
+    ("several", {NAME: {"TXT": ["v=spf1 mx include:bad.test -all", "v=spf1 ip4:192.0.2.1 include:gone.test ~all"]}, "bad.test": {"TXT": ["v=spf1 moo"]}}, "v=spf1 mx ip4:192.0.2.1 ~all"),
     ("after-all", {NAME: {"TXT": ["v=spf1 a ?all a:x.test"]}, "x.test": {"A": ["192.0.2.8"]}}, "v=spf1 a a:x.test ?all"),
     ("include-without-record", {NAME: {"TXT": ["v=spf1 a include:x.test -all"]}}, "v=spf1 a -all"),
+    ("include-without-record", {NAME: {"TXT": ["v=spf1 a include:x.test include:y.test -all"]}}, "v=spf1 a -all"),
     ("void-lookup", {NAME: {"TXT": ["v=spf1 ip4:192.0.2.1 a:x.test -all"]}}, "v=spf1 ip4:192.0.2.1 -all"),
+    ("void-lookup", {NAME: {"TXT": ["v=spf1 ip4:192.0.2.1 a:x.test mx:y.test -all"]}}, "v=spf1 ip4:192.0.2.1 -all"),
     ("allows-all", {NAME: {"TXT": ["v=spf1 ip4:192.0.2.1 +all"]}}, "v=spf1 ip4:192.0.2.1 ~all"),
     ("effectively-all", {NAME: {"TXT": ["v=spf1 ip4:192.0.2.1 ip4:0.0.0.0/0 -all"]}}, "v=spf1 ip4:192.0.2.1 -all"),
     ("neutral-all", {NAME: {"TXT": ["v=spf1 ip4:192.0.2.1 ?all"]}}, "v=spf1 ip4:192.0.2.1 ~all"),
     ("no-all", {NAME: {"TXT": ["v=spf1 ip4:192.0.2.1"]}}, "v=spf1 ip4:192.0.2.1 ~all"),
+    ("no-all", {NAME: {"TXT": ["v=spf1 ip4:192.0.2.1 mx", "site-verification=x", "include:x.test ~all"]}, "x.test": GOOD}, "v=spf1 ip4:192.0.2.1 mx include:x.test ~all"),
     ("ptr", {NAME: {"TXT": ["v=spf1 ip4:192.0.2.1 ptr -all"]}}, "v=spf1 ip4:192.0.2.1 -all"),
     ("after-all", {NAME: {"TXT": ["v=spf1 -all ip4:192.0.2.1"]}}, "v=spf1 ip4:192.0.2.1 -all"),
     ("redirect-ignored", {NAME: {"TXT": ["v=spf1 ip4:192.0.2.1 -all redirect=x.test"]}}, "v=spf1 ip4:192.0.2.1 -all"),
@@ -405,7 +412,13 @@ def test_where_nobody_passes_one_record_is_told_to_paste(text: str, told: str, o
 
 def test_a_record_that_works_is_not_replaced_by_one_that_does_not() -> None:
     judged = of("v=spf1 ip4:192.0.2.1 include=nowhere.test -all")
-    assert [(f.rule.id, f.fix) for f in judged.findings] == [("spf/ignored-term", "")]
+    assert [(f.rule.id, published(f)) for f in judged.findings] == [
+        ("spf/ignored-term", "v=spf1 ip4:192.0.2.1 -all")
+    ]
+    judged = of(
+        "v=spf1 ip4:192.0.2.1 a=nowhere.test mx=nowhere.test ptr=x.test a:nowhere.test exists=nowhere.test -all"
+    )
+    assert "spf/ignored-term" in {f.rule.id for f in judged.findings if not f.fix}
 
 
 pieces = st.sampled_from(

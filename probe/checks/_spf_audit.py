@@ -100,20 +100,14 @@ class Audit:
 
         A record that works is never replaced by one that does not work, or that may not.
         """
-        tree = survey(self.domain.name, spf.parse(text), self.seen)
-        breaks = self.sound and tree.count <= MOST_LOOKUPS and not _stands(tree)
-        return "" if breaks else offered(self.domain.name, text, self.seen)
+        return offered(self.domain.name, text, self.seen, works=self.sound)
 
     def without(self, *dropped: Term) -> str:
-        """The fix that is this record without some terms; where a redirect was its end it gets another.
+        """The fix that is this record without some terms.
 
         Empty where nobody would be let in any more: that would turn one broken term into no mail at all.
         """
-        places = {term.at for term in dropped}
-        endless = self.record.all is None and any(term.name == "redirect" for term in dropped)
-        kept = fixes.edited(
-            self.record, lambda t: None if t.at in places else t.text, "~all" if endless else ""
-        )
+        kept = fixes.without(self.record, dropped)
         return self.publish(kept) if fixes.authorises(kept) else ""
 
     def ending(self, end: str) -> str:
@@ -142,19 +136,27 @@ def _stands(tree: Tree) -> bool:
     return not tree.odd or (len(tree.voids) <= MOST_VOIDS and not tree.having(*BROKEN))
 
 
-def offered(name: str, text: str, seen: Records, words: str = "Publish: ") -> str:
+def offered(name: str, text: str, seen: Records, words: str = "Publish", *, works: bool = False) -> str:
     """The fix that is this record, where receivers read it to its end; empty where there is none.
 
-    Beyond ten lookups it is other advice, and empty where the lookups are not all known.
+    What would be a permerror in it is left out. Beyond ten lookups it is other advice. Empty where the
+    lookups are not all known, and where the record in its place `works` and this one would not.
     """
     tree = survey(name, spf.parse(text), seen)
+    broken = {root.term.at: root.term for root in map(tree.root, tree.having(*BROKEN))}
+    if broken and fixes.authorises(sound := fixes.without(spf.parse(text), broken.values())):
+        named = ", ".join(term.text for term in broken.values())
+        words = printable(f"{words}, without {named}, which would be a permerror")
+        text, tree = sound, survey(name, spf.parse(sound), seen)
     if tree.count > MOST_LOOKUPS:
         least = "at least " if tree.cut else ""
         return (
             f"The corrected record would cost {least}{tree.count} lookups of {MOST_LOOKUPS}: first remove"
             " what no longer sends, or give some of that mail a subdomain with a record of its own."
         )
-    return fixes.publish(name, seen, text, words) if text and not tree.cut else ""
+    if not text or tree.cut or (works and not _stands(tree)):
+        return ""
+    return fixes.publish(name, seen, text, f"{words}: ")
 
 
 def unseen(name: str, text: str, seen: Records) -> Iterator[Question]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,6 +17,7 @@ from probe.grammar.spf import Record, Term
 __all__ = [
     "MISTAKEN",
     "authorises",
+    "continued",
     "corrected",
     "decoded",
     "edited",
@@ -31,6 +33,7 @@ __all__ = [
     "unglued",
     "why_passed_over",
     "with_terms",
+    "without",
 ]
 
 _SOFT = "~all"
@@ -44,7 +47,13 @@ _BEGINS_TERM = re.compile(
     re.IGNORECASE,
 )
 _DOTTED_QUAD = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?:/[0-9]{1,2})?\Z")
+_MASKED = re.compile(r"([0-9.]+)/([0-9]{1,3}(?:\.[0-9]{1,3}){3})\Z")
 _WITH_PORT = re.compile(r"([0-9.]+):[0-9]+\Z")
+# A term that a space has cut in two: no term ends here.
+_PARTED = re.compile(
+    r"( [+~?-]?(?:include|exists|ptr|ip4|ip6|a|mx):| (?:redirect|exp)=| [+~?-](?= +all\b)) +", re.IGNORECASE
+)
+_BETWEEN = re.compile(r"[,;]+")
 _NEARLY = re.compile(
     r"(?:v ?[=:-]? ?)?spf ?[0-9]?"
     r"(?=[ ;,:]|\Z|[+~?-]?(?:include[:;=]|ip[46]:|all\b|a[ :/]|mx(?:[ :/]|\Z)))[ ;,:]*",
@@ -86,6 +95,14 @@ def _everybody(term: Term) -> bool:
     return term.network is not None and term.network.prefixlen == 0
 
 
+def without(record: Record, dropped: Iterable[Term]) -> str:
+    """The record without some terms; where a redirect was its end it gets another."""
+    places = {term.at for term in dropped}
+    last = record.first("redirect") if record.all is None else None
+    end = _SOFT if last is not None and last.at in places else ""
+    return edited(record, lambda term: None if term.at in places else term.text, end)
+
+
 def authorises(text: str) -> bool:
     """Whether a record lets anybody in: with nothing but refusals it would stop all mail."""
     record = spf.parse(text)
@@ -121,7 +138,8 @@ def merged(records: Sequence[Record]) -> str:
 
 def corrected(record: Record) -> str:
     """The record as it was probably meant; empty where one of its mistakes is none that can be told."""
-    text = record.text
+    text = _PARTED.sub(r"\1", record.text)
+    record = spf.parse(text)
     for problem in sorted(record.problems, key=lambda problem: -problem.at):
         end = problem.at + problem.length
         term = meant(text[problem.at : end])
@@ -129,6 +147,16 @@ def corrected(record: Record) -> str:
             return ""
         text = text[: problem.at] + term + text[end:]
     return "" if spf.parse(text).problems else text
+
+
+def continued(record: Record, values: Iterable[str]) -> str:
+    """A record that just stops, with its end, which is a TXT value of its own; empty where there is none."""
+    for value in values:
+        rest = spf.parse(spf.joined((value,)))
+        if rest.all is not None and rest.all.qualifier in {"~", "-"} and not spf.is_record(value):
+            whole = f"{record.text} {value}"
+            return "" if rest.problems or spf.parse(whole).problems else whole
+    return ""
 
 
 def unassigned(record: Record) -> str:
@@ -249,7 +277,7 @@ def meant(text: str) -> str:
 
 
 def _guesses(name: str, value: str, bare: str) -> Iterator[str]:
-    if _DOTTED_QUAD.match(value) and name in {"a", "mx", "include", "ip", "ipv4"}:
+    if _DOTTED_QUAD.match(value) and name in {"a", "mx", "include", "ip", "ipv4", "ip6", "ipv6"}:
         yield f"ip4:{value}"
     if _DOTTED_QUAD.match(bare):
         yield f"ip4:{bare}"
@@ -257,13 +285,33 @@ def _guesses(name: str, value: str, bare: str) -> Iterator[str]:
         yield f"ip6:{value}"
     if name in {"ip4", "ipv4"} and (port := _WITH_PORT.match(value)):
         yield f"ip4:{port[1]}"
+    if name in {"ip4", "ipv4"} and (masked := _MASKED.match(value)) and (length := _prefix(masked[2])):
+        yield f"ip4:{masked[1]}/{length}"
     if name in {"redirect", "exp"}:
         yield f"{name}={value}"
     if value.lower().startswith(("http://", "https://")):
         yield f"{name}:{value.split('/')[2]}"
     if bare[-1:] in {",", ";", "."}:
         yield bare.rstrip(",;.")
+    yield " ".join(_listed(bare))
     yield from _renamed(bare)
+
+
+def _listed(bare: str) -> Iterator[str]:
+    """The terms of a list with commas; what names no mechanism is for the one before it."""
+    name = ""
+    for part in filter(None, _BETWEEN.split(bare)):
+        term = part if _parses(part) else f"{name}:{part}"
+        name = term.partition(":")[0]
+        yield term
+
+
+def _prefix(mask: str) -> int:
+    """The prefix length that a netmask stands for; 0 where it is none."""
+    try:
+        return ipaddress.IPv4Network((0, mask)).prefixlen
+    except ValueError:
+        return 0
 
 
 def _renamed(bare: str) -> Iterator[str]:

@@ -49,21 +49,15 @@ def _at(audit: Audit, tree: Tree, lookup: Lookup, problem: str, words: str) -> F
 
 
 def _cure(audit: Audit, tree: Tree, lookup: Lookup) -> str:
-    """The record without the term; somebody else's is theirs to correct, and left in while it works."""
+    """The record without all such terms; somebody else's is theirs to correct, and left in while it works."""
+    if lookup.fate in BROKEN:
+        kept = audit.without(*(tree.root(each).term for each in tree.having(*BROKEN)))
+    else:
+        kept = audit.without(*(each.term for each in tree.having(lookup.fate) if each.parent < 0))
     if lookup.parent < 0:
-        return audit.without(lookup.term)
+        return kept
     theirs = f"The record of {lookup.domain} is for its owner to correct."
-    if lookup.fate is Fate.VOID:
-        return theirs
-    kept = audit.without(_own(tree, lookup).term)
-    return f"{theirs} Until then: {kept}" if kept else theirs
-
-
-def _own(tree: Tree, lookup: Lookup) -> Lookup:
-    """The lookup of the domain's own record that led to this one."""
-    while lookup.parent >= 0:
-        lookup = tree.lookups[lookup.parent]
-    return lookup
+    return f"{theirs} Until then: {kept}" if kept and lookup.fate in BROKEN else theirs
 
 
 def limits(audit: Audit, tree: Tree) -> Iterator[Finding]:
@@ -78,7 +72,7 @@ def limits(audit: Audit, tree: Tree) -> Iterator[Finding]:
         named = ", ".join(str(lookup.question) for lookup in tree.voids[:10])
         own = [lookup.term for lookup in tree.voids if lookup.parent < 0]
         enough = len(tree.voids) - len(own) <= MOST_VOIDS
-        dropped = own if enough else [_own(tree, lookup).term for lookup in tree.voids]
+        dropped = own if enough else [tree.root(lookup).term for lookup in tree.voids]
         detail = f"{len(tree.voids)} of {MOST_VOIDS}: {named}"
         yield audit.found("too-many-voids", detail, audit.without(*dropped))
     else:

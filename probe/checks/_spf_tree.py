@@ -134,6 +134,12 @@ class Tree:
         """The lookups that found nothing and count towards the limit of two."""
         return self.having(Fate.VOID)
 
+    def root(self, lookup: Lookup) -> Lookup:
+        """The lookup of the domain's own record that led to this one."""
+        while lookup.parent >= 0:
+            lookup = self.lookups[lookup.parent]
+        return lookup
+
     def having(self, *fates: Fate) -> tuple[Lookup, ...]:
         """The lookups with one of these fates, none of which is `Fate.FOUND`."""
         return tuple([lookup for lookup in self.odd if lookup.fate in fates])

@@ -56,6 +56,8 @@ def drafts(answer: Answer, record: Record) -> Iterator[str]:
         at = answer.values.index(record.text)
         apart, seams = fixes.unglued(record.text, answer.chunks[at] if at < len(answer.chunks) else ())
         yield from filter(None, (apart if seams else "", fixes.plain(record.text), fixes.corrected(record)))
+    elif record.all is None and len(answer.values) > 1:
+        yield from filter(None, [fixes.continued(record, answer.values)])
     elif len(record.mechanisms) < len(record.terms):
         if any(not term.qualifier and term.name in fixes.MISTAKEN for term in record.terms):
             yield fixes.unassigned(record)
@@ -72,7 +74,7 @@ def terms(audit: Audit) -> Iterator[Finding]:
     if end is not None and end.qualifier in _OPEN_ENDS:
         yield audit.found(_OPEN_ENDS[end.qualifier], end.text, audit.ending("~all"))
     if end is None and redirect is None:
-        yield audit.found("no-all", "" if record.terms else "the record is empty", audit.ending("~all"))
+        yield _endless(audit)
     if refuses_all(record):
         yield audit.found("sends-nothing")
     if end is not None and len(record.mechanisms) + len(modifiers) < len(record.terms):
@@ -100,6 +102,14 @@ def terms(audit: Audit) -> Iterator[Finding]:
     if varying := [term for term in lettered if term.varying - _VALIDATED]:
         yield audit.found("macros", ", ".join(term.text for term in varying[:10]))
     yield from _private(audit)
+
+
+def _endless(audit: Audit) -> Finding:
+    """A record that just stops, because it has no end or because the rest of it is a record of its own."""
+    if whole := fixes.continued(audit.record, audit.answer.values):
+        rest = whole.removeprefix(audit.text).strip()
+        return audit.found("no-all", f"its end is a TXT record of its own: {rest}", audit.offer(whole))
+    return audit.found("no-all", "" if audit.record.terms else "the record is empty", audit.ending("~all"))
 
 
 def _private(audit: Audit) -> Iterator[Finding]:

@@ -185,7 +185,7 @@ def _facts(checked: list[tuple[Sender, Evaluation]]) -> dict[str, object]:
 def _several(domain: Domain, seen: Records, records: tuple[str, ...]) -> Finding:
     answer = seen_answer(seen, Question(domain.name, "TXT"))
     one = _merged(records)
-    fixed = offered(domain.name, one, seen, "Delete them and publish: ")
+    fixed = offered(domain.name, one, seen, "Delete them and publish")
     shown = " | ".join(printable(record) for record in records[:5])
     return Finding(
         rule("several"),
