@@ -52,6 +52,28 @@ def test_help_fits_a_terminal(words: list[str], monkeypatch: pytest.MonkeyPatch)
     assert [line for line in told.splitlines() if len(line) > WIDE] == []
 
 
+@pytest.mark.parametrize("group", ["", "catalogue", "scenarios"])
+def test_what_a_command_does_is_told_whole_on_a_narrow_terminal(group: str) -> None:
+    told = CliRunner().invoke(app, [*group.split(), "--help"], prog_name="probe", terminal_width=60).stdout
+    _usage, *lines = told.splitlines()
+    assert [line for line in lines if line.endswith("...") or len(line) > 60] == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("cred", "creds"), ("prefligt", "preflight"), ("catalog", "catalogue")]
+)
+def test_a_command_that_is_mistyped_is_guessed(typed: str, meant: str) -> None:
+    told = CliRunner().invoke(app, [typed, "x"])
+    assert told.exit_code == 2
+    assert f"No such command '{typed}'. Did you mean '{meant}'?" in told.stderr
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_usage_line_brackets_a_word_once(name: str) -> None:
+    usage = CliRunner().invoke(app, [*name.split(), "--help"], prog_name="probe").stdout.splitlines()[0]
+    assert not any(doubled in usage for doubled in ("[[", "...]", "...}"))
+
+
 @pytest.mark.parametrize("columns", [60, 80, 100])
 @pytest.mark.parametrize("who", [[], ["google", "microsoft"]], ids=["all", "some"])
 def test_providers_fit_the_width_there_is(

@@ -15,7 +15,7 @@ import os
 import pkgutil
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
@@ -36,20 +36,27 @@ def _names() -> tuple[str, ...]:
     return tuple(sorted(found.name for found in pkgutil.iter_modules(__path__) if found.name[0] != "_"))
 
 
+class _Files(Mapping[str, TyperCommand | TyperGroup]):
+    """The files of this folder as commands, each imported when it is asked for."""
+
+    def __getitem__(self, name: str) -> TyperCommand | TyperGroup:
+        if name not in _names():
+            raise KeyError(name)
+        return _command(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_names())
+
+    def __len__(self) -> int:
+        return len(_names())
+
+
 class Commands(TyperGroup):
-    """The files of this folder as commands."""
+    """The commands, in alphabetical order."""
 
-    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # noqa: ARG002
-        """The names, in alphabetical order."""
-        return list(_names())
-
-    def get_command(  # type: ignore[override]
-        self,
-        ctx: typer.Context,  # noqa: ARG002
-        cmd_name: str,
-    ) -> TyperCommand | TyperGroup | None:
-        """The command of one name, imported now."""
-        return _command(cmd_name) if cmd_name in _names() else None
+    def __init__(self, **told: Any) -> None:
+        super().__init__(**told)
+        self.commands = _Files()  # type: ignore[assignment]  # nobody adds a command but by a file
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         """Runs a command; what typer would end in silence, or with the code of a failure, ends here."""
@@ -106,9 +113,10 @@ def _root(
     """Ask mail servers and DNS what a sender needs to know before a launch.
 
     \b
-    probe creds ada@example.com     can this inbox log in and send?
-    probe dns example.com           SPF, DKIM, DMARC, MX, PTR: what receivers see
-    probe explain "550 5.7.26 ..."  what does this reply mean, and who must act?
+    probe preflight inboxes.csv     which inboxes are ready?
+    probe creds ada@example.com     can this one log in and send?
+    probe dns example.com           what receivers see of a domain
+    probe explain "550 5.7.26 ..."  what a reply means
     probe demo                      a tour without a network
     """  # noqa: D301  # the \b is typer's mark for lines that stay
 

@@ -22,13 +22,15 @@ app = typer.Typer(
     rich_markup_mode=None,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="What replies and records mean: every rule with its cause, its fix and its source.",
+    help="What each reply and record means.\n\nEvery rule with its cause, its fix and its source.",
 )
 
 
 @app.command("list")
 def list_(
-    pattern: Annotated[str, typer.Argument(help="A glob over ids, such as 'google/*' or '*full*'.")] = "*",
+    pattern: Annotated[
+        str, typer.Argument(metavar="GLOB", help="A glob over ids, such as 'google/*' or '*full*'.")
+    ] = "*",
     cause: Annotated[str, typer.Option(metavar="CAUSE", help="Only this root cause.")] = "",
     format: Annotated[str, typer.Option("-f", "--format", metavar="FORMAT", help="text or jsonl.")] = "text",
 ) -> None:
@@ -47,10 +49,13 @@ def list_(
 
 @app.command()
 def show(
-    ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Ids or globs, as `list` names them.")],
+    ids: Annotated[list[str], typer.Argument(metavar="ID", help="Ids or globs, as `list` names them.")],
     format: Annotated[str, typer.Option("-f", "--format", metavar="FORMAT", help="text or json.")] = "text",
 ) -> None:
-    """Print the page of a rule: what it means, who acts, what to do, samples and source."""
+    """Print the page of a rule.
+
+    What it means, who acts, what to do, samples and source.
+    """
     found = [rule for one in ids for rule in _matching(one)]
     if _format(format, "text", "json") == "json":
         pages = [_as_json(rule) for rule in found]
@@ -63,10 +68,13 @@ def show(
 @app.command()
 def export(
     folder: Annotated[
-        Path | None, typer.Argument(metavar="[FOLDER]", help="Write a Markdown page for each rule there.")
+        Path | None, typer.Argument(metavar="FOLDER", help="Write a Markdown page for each rule there.")
     ] = None,
 ) -> None:
-    """Print the whole catalogue as one JSON value, or write it as Markdown pages."""
+    """Print the whole catalogue as JSON.
+
+    With a folder: write it there as Markdown pages.
+    """
     rules = _matching("*")
     if folder is None:
         typer.echo(json.dumps({"schema_version": 1, "rules": [_as_json(rule) for rule in rules]}, indent=1))

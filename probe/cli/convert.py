@@ -21,7 +21,7 @@ The exit code is that of the run, by its verdicts; nothing is probed again."""
 def command(
     files: Annotated[
         list[str],
-        typer.Argument(metavar="FILE...", help="Reports as JSON or JSON Lines; - reads them from stdin."),
+        typer.Argument(metavar="FILE", help="Reports as JSON or JSON Lines; - reads them from stdin."),
     ],
     format: Annotated[
         str,
@@ -36,9 +36,10 @@ def command(
     fail_on: str = FAIL_ON,
     verbose: int = VERBOSE,
 ) -> None:
-    """Tell a run that is over again: as a page, a table, a line for monitoring.
+    """Tell a run that is over in another format.
 
-    Reads what `-f json`, `-f jsonl` and `-o run.jsonl` wrote. Several files are told as one run.
+    As a page, a table, a line for monitoring. Reads what `-f json`, `-f jsonl` and `-o run.jsonl` wrote.
+    Several files are told as one run.
     """
     from probe.cli._runs import load
 

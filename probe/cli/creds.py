@@ -65,21 +65,27 @@ class Mechanism(StrEnum):
 
 def command(  # typer reads options from parameters
     addresses: Annotated[
-        list[str] | None, typer.Argument(metavar="ADDRESS...", help="The inboxes to probe.")
+        list[str] | None, typer.Argument(metavar="ADDRESS", help="The inboxes to probe.")
     ] = None,
     csv: Annotated[
         str, typer.Option(metavar="FILE", help="Take inboxes and passwords from a list, as probe preflight.")
     ] = "",
     host: Annotated[
-        str, typer.Option(help="Submission server; default: found by domain, MX or SRV record.")
+        str,
+        typer.Option(metavar="HOST", help="Submission server; default: found by domain, MX or SRV record."),
     ] = "",
     port: Annotated[
-        int, typer.Option(show_default=False, help="Its port; default: 587, or 465 with --tls implicit.")
+        int,
+        typer.Option(
+            metavar="PORT", show_default=False, help="Its port; default: 587, or 465 with --tls implicit."
+        ),
     ] = 0,
     tls: Annotated[Tls | None, typer.Option(help="How TLS starts; default: by the port.")] = None,
-    user: Annotated[str, typer.Option(help="Login name, with one address; default: the address.")] = "",
+    user: Annotated[
+        str, typer.Option(metavar="NAME", help="Login name, with one address; default: the address.")
+    ] = "",
     provider: Annotated[
-        str, typer.Option(help="Provider id (see `probe providers`); default: recognised.")
+        str, typer.Option(metavar="ID", help="Provider id (see `probe providers`); default: recognised.")
     ] = "",
     auth_mech: Annotated[
         Mechanism, typer.Option(help="SASL mechanism; xoauth2 and oauthbearer take a token.")
@@ -99,8 +105,12 @@ def command(  # typer reads options from parameters
     password_keyring: Annotated[
         str, typer.Option(metavar="SERVICE", help="Read it from the system's keyring.")
     ] = "",
-    mail_from: Annotated[str, typer.Option(help="Envelope sender; default: the address.")] = "",
-    rcpt_to: Annotated[str, typer.Option(help="Envelope recipient; default: the address itself.")] = "",
+    mail_from: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Envelope sender; default: the address.")
+    ] = "",
+    rcpt_to: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Envelope recipient; default: the address itself.")
+    ] = "",
     ca_file: CaFile = "",
     helo: Helo = "",
     source_address: SourceAddress = "",
@@ -115,10 +125,10 @@ def command(  # typer reads options from parameters
     baseline: str = BASELINE,
     verbose: int = VERBOSE,
 ) -> None:
-    """Can these inboxes log in, and may they send as themselves?
+    """Can these inboxes log in and send?
 
-    Connects, reads every reply, proves the certificate, logs in once, offers the envelope and leaves:
-    MAIL, RCPT to itself, RSET, QUIT, and never DATA.
+    Connects, reads every reply, proves the certificate, logs in once, asks whether the inbox may send as
+    itself, and leaves: MAIL, RCPT to itself, RSET, QUIT, and never DATA.
     """
     from probe.cli._secret import Asked, secrets_for
     from probe.facts import Inbox, Secret, TlsMode

@@ -23,9 +23,10 @@ None of this needed a network: the servers were fakes on this machine, told what
 
 
 def command() -> None:
-    """A tour of `probe creds`: four inboxes on fake servers on this machine, no network.
+    """A tour of `probe creds` without a network.
 
-    A good inbox, a wrong password, an app password, a broken certificate.
+    Four inboxes on fake servers on this machine: a good one, a wrong password, an app password, a broken
+    certificate.
     """
     import asyncio
 

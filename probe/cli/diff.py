@@ -30,10 +30,10 @@ def command(
     fail_on: str = FAIL_ON,
     verbose: int = VERBOSE,
 ) -> None:
-    """Compare two runs: only what is new, changed or fixed.
+    """Tell what changed since an earlier run.
 
-    Subjects are matched by kind and name. Every format tells the difference as reports, each with its new
-    and changed findings; the counts go to stderr.
+    What is new, changed or fixed. Subjects are matched by kind and name. Every format tells the
+    difference as reports, each with its new and changed findings; the counts go to stderr.
     """
     from probe.cli._runs import load
     from probe.render._changes import Changes

@@ -71,10 +71,10 @@ def command(  # typer reads options from parameters
     baseline: str = BASELINE,
     verbose: int = VERBOSE,
 ) -> None:
-    """Audit what receivers see of these domains: SPF, DKIM, DMARC, MX, PTR and the rest.
+    """Audit what receivers see of these domains.
 
-    A lookup that failed is reported as unknown, never as missing. Every finding names the question, the
-    server and the record it stands on.
+    SPF, DKIM, DMARC, MX, PTR and the rest. A lookup that failed is reported as unknown, never as missing.
+    Every finding names the question, the server and the record it stands on.
     """
     out = Output(format, output, fail_on, verbose, baseline)
     from dataclasses import replace

@@ -36,7 +36,7 @@ _MOST_HOSTS = 8
 
 def command(
     hosts: Annotated[
-        list[str], typer.Argument(metavar="[HOST[:PORT]...]", help="Mail servers that may be connected to.")
+        list[str], typer.Argument(metavar="HOST[:PORT]", help="Mail servers that may be connected to.")
     ] = [],
     secrets: Annotated[
         list[str], typer.Option(metavar="FILE", help="A file of secrets: may others read it? Repeatable.")
@@ -56,9 +56,10 @@ def command(
     baseline: str = BASELINE,
     verbose: int = VERBOSE,
 ) -> None:
-    """Can this machine probe at all? Ports, resolver, addresses, reverse DNS, roots, clock, files.
+    """Can this machine probe at all?
 
-    Exit code 3 means that it could not be told, for want of a network: then it is us, not the others.
+    Ports, resolver, addresses, reverse DNS, roots, clock, files. Exit code 3 means that it could not be
+    told, for want of a network: then it is us, not the others.
     """
     import asyncio
 

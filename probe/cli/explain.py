@@ -38,7 +38,7 @@ _MANY = 20  # reports after which the pile is told as well
 
 def command(  # typer reads options from parameters
     what: Annotated[
-        list[str], typer.Argument(metavar="[TEXT...|FILE|-]", help="A reply, a file, a folder; - is stdin.")
+        list[str], typer.Argument(metavar="TEXT|FILE|-", help="A reply, a file, a folder; - is stdin.")
     ] = [],  # typer copies it
     stage: Annotated[
         str,
@@ -69,9 +69,10 @@ def command(  # typer reads options from parameters
     fail_on: str = FAIL_ON,
     verbose: int = VERBOSE,
 ) -> None:
-    """Say what replies mean: the cause, who must act, whether to retry, and what to do.
+    """Say what replies mean, and what to do.
 
-    An unknown reply is called unknown; no address is suppressed on a guess.
+    The cause, who must act, whether to retry. An unknown reply is called unknown; no address is
+    suppressed on a guess.
     """
     lists = [file for file in output if file.lower().endswith(".csv")]
     reports_to = [file for file in output if file not in lists]

@@ -139,8 +139,11 @@ record (RFC 6186, RFC 8314), from a table of providers in the catalogue; --host,
 }
 
 
-def command(topic: Annotated[str, typer.Argument(metavar="[TOPIC]", help="What to explain.")] = "") -> None:
-    """Explain what every command shares: verdicts, exit codes, secrets, lists, formats and the rest."""
+def command(topic: Annotated[str, typer.Argument(metavar="TOPIC", help="What to explain.")] = "") -> None:
+    """Explain what every command shares.
+
+    Verdicts, exit codes, secrets, lists, transcripts, formats, providers.
+    """
     if not topic:
         typer.echo("Topics: " + ", ".join(TOPICS))
         return

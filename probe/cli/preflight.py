@@ -86,9 +86,10 @@ def command(  # typer reads options from parameters
     verbose: int = VERBOSE,
     baseline: str = BASELINE,
 ) -> None:
-    """Probe every inbox of a list and audit every domain: which are ready, and what is in the way.
+    """Probe the inboxes and domains of a list.
 
-    Exit code 0: all are ready; 1: some are not; 3: some could not be judged; 4: stopped by a safety brake.
+    Which are ready, and what is in the way of the others. Exit code 0: all are ready; 1: some are not; 3:
+    some could not be judged; 4: stopped by a safety brake.
     """
     from probe.cli._list import Written, listed
     from probe.cli._preflight import Asked, planned, probed

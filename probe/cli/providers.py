@@ -21,13 +21,16 @@ def command(
     ids: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[WHO...]",
+            metavar="WHO",
             help="Show these in full: an id, a name, a domain or a mail exchanger. Default: list all.",
         ),
     ] = None,
     format: Annotated[str, typer.Option("-f", "--format", metavar="FORMAT", help="text or json.")] = "text",
 ) -> None:
-    """List the providers with their submission servers, or show what is known of some."""
+    """List known providers, or show some in full.
+
+    How they are recognised, and where and with what one logs in.
+    """
     from probe import catalogue
 
     chosen = [_found(who) for who in ids] if ids else list(catalogue.providers())

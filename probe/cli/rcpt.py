@@ -37,9 +37,7 @@ _LONGEST_WAIT = 900  # seconds, in all, for a server that greylists
 
 
 def command(
-    recipients: Annotated[
-        list[str], typer.Argument(metavar="ADDRESS...", help="The recipients to ask about.")
-    ],
+    recipients: Annotated[list[str], typer.Argument(metavar="ADDRESS", help="The recipients to ask about.")],
     mail_from: Annotated[
         str, typer.Option(metavar="ADDRESS", help="Envelope sender; default: the null sender <>.")
     ] = "",
@@ -76,7 +74,7 @@ def command(
     baseline: str = BASELINE,
     verbose: int = VERBOSE,
 ) -> None:
-    """Would these recipients' servers take them from this sender?
+    """Would a server take these recipients?
 
     Connects to the domain's mail server, offers the envelope and leaves: MAIL, RCPT, a made-up RCPT to
     compare with, RSET, QUIT. Never DATA, VRFY or EXPN.

@@ -18,13 +18,13 @@ app = typer.Typer(
     rich_markup_mode=None,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Situations of the mail world in files: what servers say, and what must be concluded.",
+    help="Situations of the mail world, as files.\n\nWhat servers say, and what must be concluded.",
 )
 
 
 @app.command("list")
 def list_(
-    pattern: Annotated[str, typer.Argument(help="A glob, such as 'creds-tls-*'.")] = "*",
+    pattern: Annotated[str, typer.Argument(metavar="GLOB", help="A glob, such as 'creds-tls-*'.")] = "*",
 ) -> None:
     """Name every scenario, with its sentence."""
     found = _matching([pattern])
@@ -35,7 +35,10 @@ def list_(
 
 @app.command()
 def show(name: Annotated[str, typer.Argument(metavar="SCENARIO")]) -> None:
-    """Print the file of a scenario: a good beginning for one of your own."""
+    """Print the file of a scenario.
+
+    A good beginning for one of your own.
+    """
     from probe.fakes.scenario import folder
 
     one = _matching([name])[0]
@@ -46,14 +49,17 @@ def show(name: Annotated[str, typer.Argument(metavar="SCENARIO")]) -> None:
 @app.command()
 def run(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[SCENARIO...]", help="Names, globs or files; default: all.")
+        list[str] | None, typer.Argument(metavar="SCENARIO", help="Names, globs or files; default: all.")
     ] = None,
     witness: Annotated[bool, typer.Option("--witness", help="Let aiosmtplib read the same codes.")] = False,
     verbose: Annotated[
         int, typer.Option("-v", "--verbose", count=True, show_default=False, help="Show the sessions.")
     ] = 0,
 ) -> None:
-    """Play scenarios against fakes on this machine; exit 1 where one comes out otherwise than it says."""
+    """Play scenarios against fakes on this machine.
+
+    Exit code 1 where one comes out otherwise than it says.
+    """
     import asyncio
     import textwrap
 
@@ -88,7 +94,7 @@ def record(
     ] = "",
     about: Annotated[str, typer.Option(help="The scenario's sentence.")] = "A recorded session.",
 ) -> None:
-    """Save the session of a report as a scenario that plays it back.
+    """Save a session as a scenario that plays it back.
 
     probe creds ada@example.com -f json | probe scenarios record - -o mine.toml
     """

@@ -6,7 +6,7 @@ import typer
 
 
 def command() -> None:
-    """Print the JSON Schema that every JSON report follows."""
+    """Print the JSON Schema of reports."""
     import json
 
     from probe.render.json import schema

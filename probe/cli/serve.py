@@ -26,7 +26,7 @@ _MOST_MECHANISMS = 8  # that are named; clients may make some up
 
 
 def command(
-    names: Annotated[list[str], typer.Argument(metavar="SCENARIO...", help="Names, or paths of files.")],
+    names: Annotated[list[str], typer.Argument(metavar="SCENARIO", help="Names, or paths of files.")],
     port: Annotated[
         int,
         typer.Option(
@@ -34,7 +34,10 @@ def command(
         ),
     ] = 0,
 ) -> None:
-    """Play scenarios on this machine: print where they listen and what to type, until Ctrl-C."""
+    """Play scenarios here, for other programs.
+
+    Prints where they listen and what to type, until Ctrl-C.
+    """
     import asyncio
 
     from probe.fakes.scenario import ScenarioError, load
