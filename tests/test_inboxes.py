@@ -7,7 +7,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from probe.facts import Inbox, TlsMode
-from probe.grammar.inboxes import Header, Row, header, login_of, reference, rows
+from probe.grammar.columns import Header, header, header_of
+from probe.grammar.inboxes import Row, login_of, reference, rows
 from probe.grammar.sheet import Form, Record, cells, form_of, records, rewritten
 
 # source, header, row; what the row says: address, user, password, host, port, TLS
@@ -108,7 +109,7 @@ EXPORTS = [
 def read(text: str | bytes, told: dict[str, str] | None = None) -> tuple[Header, list[Row]]:
     data = text.encode() if isinstance(text, str) else text
     form = form_of(data)
-    table = header(next(records(data, form)), form.delimiter, told)
+    table = header_of(data, form, told)
     return table, list(rows(data, form, table))
 
 
@@ -169,7 +170,7 @@ def test_a_damaged_place_is_found_behind_the_first_piece() -> None:
 
 
 PROBLEMS = {
-    "fewer": ("ada@a.example", "1 fields, fewer than the 5"),
+    "fewer": ("ada@a.example", "1 field, fewer than the 5"),
     "a comma in the password": ("ada@a.example,pa,ss,h.example,587,", "6 fields"),
     "no address": (",pw,h.example,587,", "no address"),
     "no password": ("ada@a.example,,h.example,587,", "no password"),
@@ -191,6 +192,34 @@ PROBLEMS = {
     "localhost for a password": ("ada@a.example,localhost,S3cr3tZebra99,587,", "the columns have shifted"),
     "a host for a password": ("ada@a.example,smtp.a.example,S3cr3tZebra99,,", "the columns have shifted"),
     "an address for a password": ("ada@a.example,ada@a.example,S3cr3tZebra99,,", "the columns have shifted"),
+    "another delimiter": (
+        "ada@a.example;pw;h.example;587;",
+        "1 field, fewer than the 5 of the header; this row has a semicolon",
+    ),
+    "a torn quote": ('ada@a.example,"pa\\"ss",h.example,587,', "a quote within quotes is written twice"),
+    "a space behind a quote": ('ada@a.example,"pass" ,h.example,587,', "goes on behind its closing quote"),
+    "an error of a spreadsheet": (
+        "ada@a.example,#REF!,h.example,587,",
+        "the password is what a spreadsheet shows instead",
+    ),
+    "a narrow column": (
+        "ada@a.example,##########,h.example,587,",
+        "the password is what a spreadsheet shows instead",
+    ),
+    "a rounded number": (
+        "ada@a.example,1.23457E+15,h.example,587,",
+        "a number that a spreadsheet has rounded",
+    ),
+    "a rounded number in German": (
+        'ada@a.example,"1,23457E+15",h.example,587,',
+        "a number that a spreadsheet",
+    ),
+    "a formula around it": (
+        'ada@a.example,"=""0123""",h.example,587,',
+        "a formula; the text between its quotes",
+    ),
+    "a mask": ("ada@a.example,••••••••,h.example,587,", "the password is masked"),
+    "an empty cell of a program": ("ada@a.example,NaN,h.example,587,", "a word for an empty cell"),
     "no address at all": ("hunter2,pw,h.example,587,", "the address is not an address"),
 }
 
@@ -245,6 +274,7 @@ KINDS = [
     ("none", 25, TlsMode.NONE),
     ("true", 587, None),
     ("0", 465, None),
+    ("auto", 587, None),
     ("", 0, None),
 ]
 
@@ -262,13 +292,22 @@ def test_a_column_can_be_named() -> None:
         read(text, {"smtp_user": "Login"})
 
 
+def test_a_column_can_be_named_by_its_number() -> None:
+    text = "email,password,Tag,Tag\nada@a.example,pw,one,two\n"
+    assert said(read(text, {"smtp_user": "#4"})[1][0])[1] == "two"
+    with pytest.raises(ValueError, match="2 columns 'Tag'; say the number of one: --map user=\"#3\""):
+        read(text, {"user": "Tag"})
+    with pytest.raises(ValueError, match="no column '#5'"):
+        read(text, {"user": "#5"})
+
+
 def test_two_columns_that_may_hold_the_password_are_asked_about() -> None:
     with pytest.raises(ValueError, match=r"two columns, 'Password' and 'App Password'.*--map password="):
         read("Email,Password,App Password\n")
 
 
 def test_a_file_without_a_header_quotes_no_password() -> None:
-    with pytest.raises(ValueError, match="no column for email") as problem:
+    with pytest.raises(ValueError, match="has no header: an address stands in its first line") as problem:
         read("ada@a.example,hunter2,smtp.a.example\n")
     assert "hunter2" not in str(problem.value)
 
@@ -306,6 +345,49 @@ def test_empty_lines_before_the_header_are_kept_and_not_read(empty: str, head: s
 def test_lines_that_are_all_empty_are_one_record(text: str) -> None:
     form = Form("utf-16-le", b"", ",")
     assert [record.raw for record in records(text.encode("utf-16-le"), form)] == [text]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("told", ["sep=;\r\n", '"SEP=;"\n'])
+def test_the_line_that_tells_excel_the_delimiter_is_kept_and_not_read(told: str, encoding: str) -> None:
+    data = f"{told}email;tag,note;password\nada@a.example;x,y;pw\nbroken\n".encode(encoding)
+    table, (row, broken) = read(data)
+    assert table.names == ("email", "tag,note", "password")
+    assert (said(row)[2], row.record.line, broken.record.line) == ("pw", 3, 4)
+    form = form_of(data)
+    assert form.mark + b"".join(rewritten(one, form) for one in records(data, form)) == data
+
+
+def test_a_space_behind_each_delimiter_is_no_part_of_a_password() -> None:
+    text = 'email, password, note, host\na@b.example, pw , "two\nlines", h.example\nc@b.example," x, y",,h\n'
+    table, (one, other) = read(text)
+    assert (said(one)[2:4], said(other)[2:4]) == (("pw ", "h.example"), (" x, y", "h"))
+    assert "the space behind each comma belongs to no cell" in str(table)
+    form = form_of(text.encode())
+    assert rewritten(other.record, form, ["why"]) == b'c@b.example," x, y",,h, why\n'
+
+
+def test_a_space_behind_some_delimiters_is_part_of_a_password() -> None:
+    _, (row,) = read("email,password, host\na@b.example, pw,h.example\n")
+    assert said(row)[2] == " pw"
+
+
+SHORT = {
+    "empty cells at the end": ("a@b.example,pw,h.example,587", ""),
+    "and no port": ("a@b.example,pw,h.example,,b", ""),
+    "a cell in the middle": ("a@b.example,h.example,587,b", "4 fields, fewer than the 6"),
+    "the password": ("a@b.example,h.example,587,,b", "5 fields, fewer"),
+    "what is read": ("a@b.example,pw,h.example", "3 fields, fewer"),
+}
+
+
+@pytest.mark.parametrize(("line", "problem"), SHORT.values(), ids=SHORT)
+def test_a_row_may_lack_empty_cells_at_its_end_where_nothing_can_have_shifted(
+    line: str, problem: str
+) -> None:
+    _, (row,) = read(f"email,password,host,port,tag,signature\n{line}\n")
+    assert row.problem.startswith(problem)
+    assert bool(row.inbox) is not bool(problem)
 
 
 def test_empty_rows_mean_nothing() -> None:

@@ -109,14 +109,34 @@ NOT_LISTS = {
     "spaces": ("  \n \n", "is empty"),
     "a spreadsheet": (b"PK\x03\x04rest", "a spreadsheet"),
     "an object": ('{"email": "a@b.example"}', "is JSON"),
-    "no header": (f"{USER};{PASSWORD}\n", "no column for email"),
+    "no header": (f"{USER};{PASSWORD}\n", "has no header: an address stands in its first line"),
+    "a title above the header": (
+        f"Our inboxes;\n;\nE-mail;Password\n{USER};{PASSWORD}\n",
+        "line 3 looks like the header",
+    ),
+    "a title in a line that is cut otherwise": (
+        f"Ours\nemail|password\n{USER}|{PASSWORD}\n",
+        "line 2 looks like the header",
+    ),
+    "two columns of one name": (
+        "email,email,password\n",
+        "'email' and 'email', that may be the email; say which: --map email=\"#1\"",
+    ),
+    "nothing but the delimiter": ("sep=;\r\n", "is empty"),
+    "a web page": ("<!DOCTYPE html>\n<html><body>Sign in</body></html>\n", "is a web page"),
+    "UTF-16 without its mark": ("email,password\n".encode("utf-16-le"), "say --encoding utf-16-le"),
+    "UTF-16 the other way round": ("email,password\n".encode("utf-16-be"), "say --encoding utf-16-be"),
+    "a header with a torn quote": (
+        'email,"pass"word\n',
+        "has a header that cannot be read: a cell goes on behind",
+    ),
     "two passwords": (
         "email,password,app password\na@b.example,x,y\n",
         "two columns, 'password' and 'app password'",
     ),
     "an endless line": (b"email,password\n" + b"x" * (1 << 21), "more than a mebibyte"),
     "an endless quote": (b'email,password\na@b.example,"' + b"x" * (1 << 21), "line 2 and not closed"),
-    "only wrong rows": ("email,password\na@b.example\n", "no row can be read as an inbox; line 2: 1 fields"),
+    "only wrong rows": ("email,password\na@b.example\n", "no row can be read as an inbox; line 2: 1 field,"),
     "a damaged UTF-16": ("email,password\n".encode("utf-16")[:-1], "is not UTF-16"),
     "many columns": (",".join(f"c{number}" for number in range(600)) + "\n", "more than 500 columns"),
 }
@@ -195,7 +215,7 @@ def test_a_dry_run_says_what_would_be_done_and_sends_nothing(
     assert "6 rows, 3 logins to try" in ended.out
     assert "1 login stands in several rows and is tried once; 1 of them with different passwords" in ended.out
     assert "smtp.gmail.com" in ended.out
-    assert "line 5: 1 fields" in ended.out
+    assert "line 5: 1 field," in ended.out
     assert not served.logins
 
 

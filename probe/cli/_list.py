@@ -16,7 +16,8 @@ from probe.cli._files import piped, warn_of_readers, write_whole
 from probe.cli._messages import refuse, say
 
 if TYPE_CHECKING:
-    from probe.grammar.inboxes import Header, Row
+    from probe.grammar.columns import Header
+    from probe.grammar.inboxes import Row
     from probe.grammar.sheet import Form
     from probe.rules import Report
     from probe.run.preflight import Survey
@@ -47,8 +48,9 @@ class Listed:
 
 def listed(file: str, *, encoding: str = "", told: Sequence[str] = (), most: int = 0) -> Listed:
     """The list in a file (``-``: stdin); what cannot be read as one ends the command with code 2."""
-    from probe.grammar.inboxes import header, rows
-    from probe.grammar.sheet import form_of, records
+    from probe.grammar.columns import header_of
+    from probe.grammar.inboxes import rows
+    from probe.grammar.sheet import form_of
     from probe.run.preflight import survey
 
     name = "stdin" if file == "-" else file
@@ -56,7 +58,7 @@ def listed(file: str, *, encoding: str = "", told: Sequence[str] = (), most: int
     mapped = _mapped(told)
     try:
         form = form_of(data, encoding)
-        table = header(next(records(data, form)), form.delimiter, mapped)
+        table = header_of(data, form, mapped)
         seen = survey(lambda: rows(data, form, table), most)
     except ValueError as problem:
         refuse(f"{name} {problem}")

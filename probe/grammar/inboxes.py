@@ -1,4 +1,4 @@
-"""How to read the files in which people keep their inboxes, unchanged: any sequencer's export, any delimiter.
+"""What the rows of a list say: an inbox each, as people keep them in any sequencer's export.
 
 A record keeps its text as it stands in the file, so that it can be written back byte for byte. Nothing is
 taken from a password; a cell that cannot be what its column says is a problem of its row, and the other
@@ -12,86 +12,14 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from probe.facts import Inbox, Secret, TlsMode
+from probe.facts import Inbox, Secret, TlsMode, counted
 from probe.grammar.address import address
+from probe.grammar.columns import SECRETS, SIGNS, Header, normal
 from probe.grammar.hostname import port_number
 from probe.grammar.sheet import Form, Record, cells, records
 
-__all__ = ["ALIASES", "Header", "Row", "header", "login_of", "reference", "row", "rows"]
+__all__ = ["Row", "login_of", "reference", "row", "rows"]
 
-MOST_FIELDS = 500
-
-# canonical name -> normalised aliases, best first; what is specific stands before what is general
-ALIASES: Mapping[str, tuple[str, ...]] = {
-    "email": (
-        "email",
-        "emailaddress",
-        "fromemail",
-        "senderemail",
-        "accountemail",
-        "mailbox",
-        "inbox",
-        "address",
-    ),
-    "smtp_host": (
-        "smtphost",
-        "smtpserver",
-        "smtphostname",
-        "smtpaddress",
-        "smtp",
-        "outgoingserver",
-        "host",
-        "server",
-    ),
-    "smtp_port": ("smtpport", "smtpserverport", "outgoingport", "port"),
-    "smtp_user": ("smtpusername", "smtpuser", "smtplogin", "smtpserverusername"),
-    "user": ("username", "user", "login"),
-    "smtp_password": ("smtppassword", "smtppass", "smtpserverpassword"),
-    "password": ("password", "pass", "apppassword", "emailpassword"),
-    "smtp_security": (
-        "smtpsecure",
-        "smtptls",
-        "smtpssl",
-        "smtpencryption",
-        "smtpsecurity",
-        "smtpserverstarttls",
-        "smtpusetls",
-        "tls",
-    ),
-    "access_token": ("accesstoken", "oauthtoken", "token"),
-    "provider": ("provider", "providercode", "inboxtype", "type", "esp", "accounttype"),
-    "from_name": ("fromname", "sendername", "displayname", "fullname", "name"),
-    "mail_from": ("mailfrom", "envelopefrom"),
-    "refresh_token": ("refreshtoken",),
-}
-_DECISIVE = {"smtp_user", "user", "smtp_password", "password"}  # a wrong one is a failed login
-_NAMES = {",": "comma", ";": "semicolon", "\t": "tab"}
-_TOLD = (
-    "email",
-    "smtp_host",
-    "smtp_port",
-    "smtp_user",
-    "smtp_password",
-    "smtp_security",
-    "access_token",
-    "provider",
-    "mail_from",
-)
-
-# a source is known by columns that only its export has, normalised or as they are written
-_SOURCES: tuple[tuple[str, frozenset[str]], ...] = (
-    ("Smartlead", frozenset({"fromemail", "maxemailperday"})),
-    ("Smartlead", frozenset({"fromname", "fromemail", "username", "password", "smtphost"})),
-    ("Instantly", frozenset({"email", "warmupenabled", "warmupincrement"})),
-    ("Instantly", frozenset({"First Name", "IMAP Username", "SMTP Username"})),
-    ("PlusVibe", frozenset({"enablecamprampup", "warmupdailylimit"})),
-    ("EmailBison", frozenset({"smtpsecure", "imapsecure", "emailsignature"})),
-    ("EmailBison", frozenset({"email", "password", "imapserver", "smtpserver"})),
-    ("Lemlist", frozenset({"senderemail", "smtplogin"})),
-    ("Lemlist", frozenset({"firstName", "imapUsername", "smtpUsername"})),
-    ("Reply.io or Woodpecker", frozenset({"email", "smtplogin", "imaplogin"})),
-    ("BrandJet", frozenset({"smtptls", "imaptls", "dailylimit"})),
-)
 _SECURITY = {
     "ssl": TlsMode.IMPLICIT,
     "tls": TlsMode.IMPLICIT,
@@ -101,25 +29,8 @@ _SECURITY = {
     "none": TlsMode.NONE,
     "plain": TlsMode.NONE,
 }
-_YES, _NO = {"true", "yes", "1", "on"}, {"false", "no", "0", "off", ""}
+_BY_PORT = {"true", "yes", "1", "on", "false", "no", "0", "off", "auto", ""}
 _PROVIDER_CODES = {"2": "google", "3": "microsoft", "4": "amazonses"}  # Instantly's provider_code
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """What the first record says: delimiter, which column holds what, and whose export it looks like."""
-
-    record: Record
-    delimiter: str
-    names: tuple[str, ...]
-    columns: Mapping[str, int]
-    source: str = ""
-
-    def __str__(self) -> str:
-        used = len(set(self.columns.values()))
-        what = f"{self.source} export" if self.source else "a table"
-        told = ", ".join(f"{name}={self.names[at]!r}" for name, at in self.columns.items())
-        return f"detected: {what} ({used} of {len(self.names)} columns used: {told})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,61 +46,6 @@ class Row:
     problem: str = ""
     notes: tuple[str, ...] = field(default=())
     provider: str = ""
-
-
-# -- header ---------------------------------------------------------------------------------------
-
-
-def _normal(name: str) -> str:
-    return "".join(char for char in name.lower() if char.isalnum())
-
-
-def header(record: Record, delimiter: str, told: Mapping[str, str] | None = None) -> Header:
-    """The header of a table; `told` maps canonical names to column names (``--map``).
-
-    ValueError names the column that is missing or doubtful, and what would do.
-    """
-    names = tuple(cells(record, delimiter))
-    if len(names) > MOST_FIELDS:
-        raise ValueError(f"has more than {MOST_FIELDS} columns")
-    normal = [_normal(name) for name in names]
-    columns: dict[str, int] = {}
-    for canonical, aliases in ALIASES.items():
-        if canonical in (told or {}):
-            continue
-        at = [place for alias in aliases for place, name in enumerate(normal) if name == alias]
-        if len(at) > 1 and (canonical in _DECISIVE or normal[at[0]] == normal[at[1]]):
-            raise ValueError(
-                f"has two columns, {names[at[0]]!r} and {names[at[1]]!r}, that may be the {canonical}; "
-                f'say which: --map {canonical}="{names[at[0]]}"'
-            )
-        if at:
-            columns[canonical] = at[0]
-    for canonical, name in (told or {}).items():
-        columns[canonical] = _column(canonical, name, names)
-    _complete(columns, names)
-    found = next((source for source, marks in _SOURCES if marks <= {*normal, *names}), "")
-    return Header(record, delimiter, names, columns, found)
-
-
-def _column(canonical: str, name: str, names: tuple[str, ...]) -> int:
-    if canonical not in ALIASES:
-        raise ValueError(f"--map {canonical}=...: there is no such field; fields are {', '.join(_TOLD)}")
-    if name not in names:
-        raise ValueError(f"--map {canonical}={name}: the file has no column {name!r}")
-    return names.index(name)
-
-
-def _complete(columns: dict[str, int], names: tuple[str, ...]) -> None:
-    needed = {"email": ("email",), "a password": ("smtp_password", "password", "access_token")}
-    for what, ways in needed.items():
-        if not any(way in columns for way in ways):
-            known = ", ".join(alias for way in ways for alias in ALIASES[way])
-            read = ", ".join(repr(names[at]) for at in columns.values()) or "none"
-            raise ValueError(
-                f"has no column for {what}: names such as {known} are understood; of its "
-                f'{len(names)} columns these were: {read}; say --map {ways[0]}="COLUMN"'
-            )  # other names are not quoted: without a header they are somebody's password
 
 
 # -- rows -----------------------------------------------------------------------------------------
@@ -208,7 +64,7 @@ def row(record: Record, table: Header) -> Row | None:
         return None
     notes: list[str] = []
     try:
-        told = _told(cells(record, table.delimiter), table)
+        told = _told(record, table)
         inbox = _inbox(told, notes)
     except ValueError as problem:
         return Row(record, problem=str(problem), notes=tuple(notes))
@@ -216,14 +72,38 @@ def row(record: Record, table: Header) -> Row | None:
     return Row(record, inbox, notes=tuple(notes), provider=_PROVIDER_CODES.get(label, label))
 
 
-def _told(fields: list[str], table: Header) -> Mapping[str, str]:
-    wanted = len(table.names)
+def _told(record: Record, table: Header) -> Mapping[str, str]:
+    fields, wanted = cells(record, table.delimiter), len(table.names)
+    if len(fields) < wanted and _whole(fields, table):
+        fields += [""] * (wanted - len(fields))
     if len(fields) != wanted:  # not even empty cells too many: behind a comma in a password all are shifted
-        more, hint = "fewer", ""
-        if len(fields) > wanted:
-            more, hint = "more", f"; a {_NAMES[table.delimiter]} inside a password must stand in quotes"
-        raise ValueError(f"{len(fields)} fields, {more} than the {wanted} of the header{hint}")
+        less = "fewer" if len(fields) < wanted else "more"
+        why = _parted_otherwise(record, len(fields), table)
+        raise ValueError(f"{counted(len(fields), 'field')}, {less} than the {wanted} of the header{why}")
     return {name: fields[at] for name, at in table.columns.items()}
+
+
+def _whole(fields: list[str], table: Header) -> bool:
+    """Whether a row lacks nothing but cells at its end, which Excel leaves out where they are empty.
+
+    No cell that is read may be among them, and a host with a dot or a port behind the password must show that
+    nothing has shifted.
+    """
+    secret = max(at for name, at in table.columns.items() if name in SECRETS)
+    host, port = (table.columns.get(name, -1) for name in ("smtp_host", "smtp_port"))
+    return max(table.columns.values()) < len(fields) and (
+        (host > secret and "." in fields[host] and bool(_NAMED_HOST.match(fields[host].strip())))
+        or (port > secret and bool(port_number(fields[port].strip())))
+    )
+
+
+def _parted_otherwise(record: Record, fields: int, table: Header) -> str:
+    """What may be the reason why a row has more or fewer fields than its header."""
+    own, wanted = table.delimiter[0], len(table.names)
+    if fields > wanted:
+        return f"; a {SIGNS[own]} inside a password must stand in quotes"
+    others = (name for char, name in SIGNS.items() if char != own and record.raw.count(char) == wanted - 1)
+    return next((f"; this row has a {name} where the header has a {SIGNS[own]}" for name in others), "")
 
 
 def _inbox(told: Mapping[str, str], notes: list[str]) -> Inbox:
@@ -267,6 +147,20 @@ def _first(told: Mapping[str, str], *names: str) -> str:
 
 
 _BREAK = re.compile(r"[\r\n\0]")
+# What stands in a cell instead of a password: sent, it would be one more refused login.
+_NO_SECRETS = tuple(
+    (re.compile(rf"(?:{pattern})\Z", re.IGNORECASE), what)
+    for pattern, what in (
+        (
+            r"#{4,}|#(?:REF!|NAME\?|VALUE!|N/A|DIV/0!|NUM!|NULL!|ERROR!)",
+            "what a spreadsheet shows instead of it",
+        ),
+        (r"[0-9](?:[.,][0-9]{1,15})?E\+[0-9]{1,3}", "a number that a spreadsheet has rounded"),
+        (r'="[^"]*"', "a formula; the text between its quotes may be it"),
+        (r"[*•●]{4,}", "masked"),
+        (r"null|none|nan|n/?a|undefined", "a word for an empty cell"),
+    )
+)
 
 
 def _secret(told: Mapping[str, str]) -> tuple[str, str]:
@@ -277,6 +171,9 @@ def _secret(told: Mapping[str, str]) -> tuple[str, str]:
             "; refreshing a token is not done here, give an access_token" if told.get("refresh_token") else ""
         )
         raise ValueError(f"no password{hint}")
+    for pattern, what in _NO_SECRETS:
+        if pattern.match(secret.strip()):
+            raise ValueError(f"the password is {what}; put the password there, or where it is (env:NAME)")
     if _BREAK.search(secret):
         raise ValueError("the password holds a line break or a NUL, which no login can carry")
     return secret, token
@@ -334,13 +231,13 @@ def _address(host: str) -> str:
 
 
 def _tls(told: Mapping[str, str], port: int) -> TlsMode | None:
-    """TLS as told, or by the port (465 implicit, else STARTTLS); a lone "yes" means: by the port."""
-    word = _normal(told.get("smtp_security", ""))
+    """TLS as told, or by the port (465 implicit, else STARTTLS): that is what a lone "yes" means too."""
+    word = normal(told.get("smtp_security", ""))
     if word == "tls" and port and port != 465:
         return TlsMode.STARTTLS  # "TLS" beside 587 is what many mean by STARTTLS
     if word in _SECURITY:
         return _SECURITY[word]
-    if word not in _YES | _NO:
+    if word not in _BY_PORT:
         raise ValueError("what stands for TLS is no kind of it; use starttls, ssl or none")
     return None
 

@@ -27,6 +27,9 @@ _MAGIC = (
 _MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 # Codecs that put a mark before every text; of a file without one: the same without.
 _MARKED = {"utf-8-sig": "utf-8", "utf-16": "utf-16-le"}
+_DELIMITERS = ",;\t|"
+_LINE_END = re.compile(r"\r\n|\n|\r")
+_SEP = re.compile(r'"?sep=([,;\t|])"?(?:\r\n|\n|\r)', re.IGNORECASE)
 _NAMED = re.compile(r"(?:utf-?(?:8|16)|cp|windows-|iso-?8859-|latin-?|mac|koi8)[a-z0-9_-]{0,12}\Z")
 
 
@@ -43,11 +46,16 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How a file is written: its encoding, the byte order mark it begins with, and the delimiter."""
+    """How a file is written: its encoding, what stands before the table, what stands between two cells.
+
+    `mark` is a byte order mark, and the line ``sep=;`` by which Excel is told the delimiter; the table begins
+    in the line `first`. `delimiter` is one character, and a space where one stands behind each.
+    """
 
     encoding: str
     mark: bytes
     delimiter: str
+    first: int = 1
 
 
 def form_of(data: bytes, encoding: str = "") -> Form:
@@ -62,13 +70,34 @@ def form_of(data: bytes, encoding: str = "") -> Form:
     if not data[len(mark) : len(mark) + _PIECE].strip() and not data[len(mark) :].strip():
         raise ValueError("is empty")
     form = Form(_known(encoding) if encoding and not mark else found, mark, ",")
-    first = "".join(_text(data[: len(mark) + _PIECE], form, whole=len(data) <= _PIECE))
-    if first.lstrip()[:1] in {"[", "{"} and '":' in first.replace(" ", ""):
+    begins = "".join(_text(data[: len(mark) + _PIECE], form, whole=len(data) <= _PIECE))
+    if begins.lstrip()[:1] in {"[", "{"} and '":' in begins.replace(" ", ""):
         raise ValueError("is JSON; give a CSV file")
-    line = re.split(r"[\r\n]", first.lstrip("\r\n"), maxsplit=1)[0]
+    if begins.lstrip()[:1] == "<":
+        raise ValueError("is a web page or XML; export the table as CSV")
+    told = _SEP.match(begins)
+    before = mark + told[0].encode(form.encoding) if told else mark
+    if told and not data[len(before) :].strip():
+        raise ValueError("is empty")
+    line = _LINE_END.split(begins[told.end() if told else 0 :].lstrip("\r\n"), maxsplit=1)[0]
     if "\0" in line:
-        raise ValueError("is not text")
-    return Form(form.encoding, mark, max(",;\t", key=lambda char: (line.count(char), char == ",")))
+        raise ValueError("is not text" if encoding else _wide(line))
+    return Form(form.encoding, before, _between(line, told[1] if told else ""), 2 if told else 1)
+
+
+def _between(line: str, told: str) -> str:
+    """What stands between the cells of a first line, of which `told` may be said to stand there."""
+    delimiter = told or max(_DELIMITERS, key=lambda char: (line.count(char), char == ","))
+    _, *others = line.split(delimiter)
+    return f"{delimiter} " if others and all(name.startswith(" ") for name in others) else delimiter
+
+
+def _wide(line: str) -> str:
+    """What a file is whose characters have a NUL on one side each."""
+    for name, high in (("utf-16-le", line[1::2]), ("utf-16-be", line[::2])):
+        if high and not high.strip("\0"):
+            return f"is UTF-16 without its mark; say --encoding {name}"
+    return "is not text"
 
 
 def _known(name: str) -> str:
@@ -110,7 +139,9 @@ def _not_text(data: bytes, at: int, form: Form) -> str:
 
 _WITHIN = re.compile(r"\"\"|\"|\r\n|\n|\r")
 _OUTSIDE = {
-    delimiter: re.compile(rf"\r\n|\n|\r|(?<={re.escape(delimiter)})\"") for delimiter in (",", ";", "\t")
+    f"{char}{pad}": re.compile(rf"\r\n|\n|\r|(?:(?<={re.escape(char)})|(?<={re.escape(char)}{pad}))\"")
+    for char in _DELIMITERS
+    for pad in ("", " ")
 }
 
 
@@ -133,12 +164,13 @@ def records(data: bytes, form: Form) -> Iterator[Record]:
         if len(empty) > LONGEST_RECORD:
             raise ValueError("begins with more than a million empty lines: that is no table")
     if empty:
-        yield Record(1, "".join(empty))
+        yield Record(form.first, "".join(empty))
 
 
 def _cut(data: bytes, form: Form) -> Iterator[Record]:
     outside = _OUTSIDE[form.delimiter]
-    buffer, at, line, begun, opened, quoted = "", 0, 1, 1, 1, False
+    line = begun = opened = form.first
+    buffer, at, quoted = "", 0, False
     for piece, last in _marked_last(_text(data, form)):
         buffer += piece
         start = 0
@@ -186,15 +218,19 @@ def _marked_last(pieces: Iterable[str]) -> Iterator[tuple[str, bool]]:
         yield held, True
 
 
+_TORN = "a cell goes on behind its closing quote; a quote within quotes is written twice"
+
+
 def cells(record: Record, delimiter: str) -> list[str]:
     """The cells of a record; ValueError where one is longer than any is."""
     text = record.raw.strip("\r\n")
     # As lines of a file, not by splitlines: that cuts at U+2028 and the like, which are characters of a cell.
     lines = [text] if "\n" not in text and "\r" not in text else io.StringIO(text, newline="")
+    reader = csv.reader(lines, delimiter=delimiter[0], skipinitialspace=len(delimiter) > 1, strict=True)
     try:
-        return next(csv.reader(lines, delimiter=delimiter), [])
+        return next(reader, [])
     except csv.Error as problem:
-        raise ValueError(f"cannot be read: {problem}") from None
+        raise ValueError(_TORN if "expected after" in str(problem) else str(problem)) from None
 
 
 # -- writing back ----------------------------------------------------------------------------------

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 
 from probe import catalogue
 from probe.facts import Inbox
-from probe.grammar.inboxes import Row, header, login_of
+from probe.grammar.columns import header_of
+from probe.grammar.inboxes import Row, login_of
 from probe.grammar.inboxes import rows as rows_of
-from probe.grammar.sheet import form_of, records
+from probe.grammar.sheet import form_of
 
 __all__ = ["Double", "Survey", "listed", "survey"]
 
@@ -60,7 +61,7 @@ class Survey:
 def listed(data: bytes) -> Callable[[], Iterator[Row]]:
     """The rows of a file of inboxes, anew each time; ValueError where it cannot be read as one."""
     form = form_of(data)
-    table = header(next(records(data, form)), form.delimiter)
+    table = header_of(data, form)
     return lambda: rows_of(data, form, table)
 
 
