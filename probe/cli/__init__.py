@@ -114,8 +114,8 @@ def _root(
 
     \b
     probe preflight inboxes.csv     which inboxes are ready?
-    probe creds ada@example.com     can this one log in and send?
-    probe dns example.com           what receivers see of a domain
+    probe creds ada@example.com     can it log in and send?
+    probe dns example.com           what receivers see of it
     probe explain "550 5.7.26 ..."  what a reply means
     probe demo                      a tour without a network
     """  # noqa: D301  # the \b is typer's mark for lines that stay
