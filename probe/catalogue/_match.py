@@ -205,7 +205,7 @@ class Library:
             sure = Confidence.LIKELY
         if sure is Confidence.LIKELY and _doubtful(best, heard):
             sure = Confidence.UNCERTAIN
-        if 400 <= heard.code < 500:
+        if (str(heard.code) if heard.code else heard.enhanced)[:1] == "4":
             entry = entry.softened()
         return Match(entry, best.matched, alternates, sure, heard.provider)
 
@@ -354,8 +354,9 @@ def _confidence(best: Reading, worded: list[Reading], bare: list[Reading]) -> Co
         return (
             Confidence.CERTAIN if best.score.length >= STRANGER or best.score.enhanced else Confidence.LIKELY
         )
-    if best.score.rank < 0:
-        return Confidence.UNCERTAIN
+    agreed = any(one.entry.rule.cause is cause and one.score.enhanced for one in bare)
+    if best.score.rank < 0:  # weak words are believed where the code says the same
+        return Confidence.LIKELY if agreed else Confidence.UNCERTAIN
     rivals = [
         other
         for other in worded[1:]
@@ -365,5 +366,4 @@ def _confidence(best: Reading, worded: list[Reading], bare: list[Reading]) -> Co
     ]
     if rivals:
         return Confidence.UNCERTAIN
-    agreed = any(one.entry.rule.cause is cause and one.score.enhanced for one in bare)
     return Confidence.CERTAIN if agreed else Confidence.LIKELY

@@ -38,9 +38,17 @@ def explain_delivery(
     plain = _plainly(told)
     if plain is None:
         report = explain_reply(
-            _whole(told), stage=stage, provider=provider, mx=mx, recipient=told.recipient, sender=told.sender
+            _whole(told),
+            stage=stage,
+            provider=provider,
+            mx=mx,
+            recipient=told.recipient,
+            sender=told.sender,
+            delayed=told.action == "delayed",
         )
         finding, extracts = report.findings[0], report.evaluations
+        if told.action == "delayed" and finding.rule.cause is Cause.UNKNOWN and told.code[:1] != "5":
+            finding = Finding(catalogue.rule("mail/delayed"), finding.evidence)
         told = dataclasses.replace(
             told,
             code=told.code or finding.evidence.get("code", ""),
@@ -61,30 +69,33 @@ def explain_delivery(
     )
 
 
+# What an action alone says, whatever words stand beside it.
+_PLAIN = {
+    "complaint": "complaint",
+    "authentication": "authentication-report",
+    "vacation": "vacation",
+    "challenge": "challenge",
+}
+
+
 def _plainly(told: Delivery) -> str | None:
     """The rule where the report itself says what happened and no server's words are to be read."""
-    if told.action == "complaint":
-        return "complaint"
-    if told.action == "authentication":
-        return "authentication-report"
-    if told.action == "vacation":
-        return "vacation"
+    if told.action in _PLAIN:
+        return _PLAIN[told.action]
     if told.action in {"delivered", "relayed", "expanded", "deliverable"} and told.code[:1] in {"", "2"}:
         return "delivered"
     if told.reply or told.code or told.enhanced:
         return None
-    return "not-read" if told.unread else "no-reason"
+    return "not-read" if told.unread else "delayed" if told.action == "delayed" else "no-reason"
 
 
 def _whole(told: Delivery) -> str:
     """The reply with the code and the status that the report tells beside it, where the words have none."""
     read = pasted.read(told.reply)
     code = told.code if not read.code else ""
-    enhanced = (
-        told.enhanced
-        if not read.enhanced and (not read.code or told.enhanced[:1] == str(read.code)[:1])
-        else ""
-    )
+    enhanced = "" if read.enhanced else told.enhanced
+    if read.code and (enhanced[:1] != str(read.code)[:1] or enhanced.endswith(".0.0")):
+        enhanced = ""  # another class than the code's, or nothing beside it
     if read.code and enhanced:
         return f"{read.code} {enhanced} {read.text}"
     return " ".join(part for part in (code, enhanced, told.reply) if part)

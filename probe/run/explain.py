@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from probe import catalogue
 from probe.catalogue import Entry, Match
 from probe.facts import Reply, Stage
@@ -20,15 +22,19 @@ def explain_reply(
     mx: str = "",
     recipient: str = "",
     sender: str = "",
+    delayed: bool = False,
 ) -> Report:
     """The report of one reply, from the wire or as somebody pasted it; it always answers.
 
     `stage` is the command it answered, `provider` an id of the catalogue, `mx` the server that said it;
     what is not told is recognised from the words. Below the confidence bar the cause is *unknown* and
-    the weak readings are alternates: an address is never suppressed on a guess.
+    the weak readings are alternates: an address is never suppressed on a guess. `delayed` tells that
+    whoever reports it tries again: then it is read as refused for now, unless its code says never.
     """
     heard = pasted.of(said) if isinstance(said, Reply) else pasted.read(said)
     match = reading(heard, stage=stage, provider=provider, mx=mx)
+    if delayed and heard.code < 500:
+        match = dataclasses.replace(match, entry=match.entry.softened())
     words = " ".join(heard.lines)
     evidence = {
         "reply": "\n".join(heard.lines)[: pasted.LIMIT],
