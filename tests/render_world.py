@@ -47,8 +47,8 @@ def transcript(name: str) -> Transcript:
 def found(rule: str, **evidence: str) -> Finding:
     if evidence:
         return Finding(catalogue.rule(rule), evidence)
-    sample = "" if rule.startswith("session/") else catalogue.entry(rule).samples[0]
-    said = {"stage": "auth", "reply": sample} if sample else {"stage": "connect", "ending": "timeout"}
+    samples = () if rule.startswith("session/") else catalogue.entry(rule).samples
+    said = {"stage": "auth", "reply": samples[0]} if samples else {"stage": "connect", "ending": "timeout"}
     return Finding(catalogue.rule(rule), said)
 
 
