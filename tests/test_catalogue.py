@@ -286,6 +286,27 @@ def test_every_row_of_the_seeds_is_covered() -> None:
         ("550 Benutzer unbekannt", Stage.RCPT, Cause.RECIPIENT_UNKNOWN),
         ("550 收件人不存在", Stage.RCPT, Cause.RECIPIENT_UNKNOWN),
         ("550", Stage.RCPT, Cause.UNKNOWN),
+        # what Postfix says before any reason blames nobody
+        ("554 5.7.1 <a@b.example>: Recipient address rejected: Not authorized", Stage.RCPT, Cause.POLICY),
+        (
+            "554 5.7.1 <a@b.example>: Recipient address rejected: internal use only",
+            None,
+            Cause.RECIPIENT_POLICY,
+        ),
+        (
+            "554 5.7.1 <END-OF-MESSAGE>: End-of-data rejected: Throttling quota exceeded",
+            None,
+            Cause.RATE_LIMIT,
+        ),
+        ("550 5.1.1 <a@b.example>: Recipient address rejected: b.example", None, Cause.RECIPIENT_UNKNOWN),
+        # whose name a login may send in
+        ("553 5.7.0 Unauthorized use of sender address", Stage.MAIL, Cause.RELAY),
+        ("550 Envelope domain 'a.example' doesn't match AUTH domain 'b.example'", Stage.MAIL, Cause.RELAY),
+        ("550 5.7.1 Sender address not allowed.", Stage.MAIL, Cause.POLICY),
+        ("501 5.1.7 sender a@b.example contains a domain with no valid MX records", None, Cause.SENDER_DNS),
+        # the dialogue, not the password
+        ("535 5.7.0 bad scram protocol message", Stage.AUTH, Cause.PROTOCOL),
+        ("503 5.5.1 AUTH not allowed.", Stage.AUTH, Cause.PROTOCOL),
     ],
 )
 def test_replies_are_read_by_meaning(reply: str, stage: Stage | None, cause: Cause) -> None:
