@@ -13,7 +13,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from probe.checks import Domain, Judgement, _suffixes, dmarc
+from probe.checks import Domain, Judgement, _suffixes, dmarc, mx
 from probe.checks._dmarc_fix import completed, meant_tag
 from probe.facts import Status
 from probe.grammar import dmarc as grammar
@@ -228,6 +228,14 @@ def test_a_tag_list_keeps_what_it_does_not_understand() -> None:
         (
             "v=DMARC1; p=reject; psd=y; rua=mailto:a@example.com",
             "v=DMARC1; p=reject; rua=mailto:a@example.com",
+        ),
+        (
+            "v=DMARC1; p=none; rua=mailto:a@example.com; mailto:b@example.com; ruf=mailto:c@example.com",
+            "v=DMARC1; p=none; rua=mailto:a@example.com,mailto:b@example.com; ruf=mailto:c@example.com",
+        ),
+        (
+            "v=DMARC1; p=none; rua=mailto:a@example.com; rua=mailto:b@example.com",
+            "v=DMARC1; p=none; rua=mailto:a@example.com,mailto:b@example.com",
         ),
     ],
 )
@@ -511,6 +519,47 @@ def test_reports_come_to_a_domain_that_exists_though_its_mx_is_denied(
     assert [one for one in problems(found) if one.startswith("report-")] == told
 
 
+@pytest.mark.parametrize(
+    ("today", "name", "told"),
+    [
+        ("p=none; t=y", "example.com", ["monitoring-only"]),
+        ("p=none; sp=quarantine; t=y", "example.com", ["monitoring-only", "testing"]),
+        ("p=none; sp=reject", "sub.example.com", ["inherited"]),
+        ("p=none; sp=none", "sub.example.com", ["inherited", "monitoring-only"]),
+        ("p=none; np=reject", "gone.example.com", ["inherited", "receivers-differ"]),
+    ],
+)
+def test_a_policy_is_weak_only_for_the_names_it_is_applied_to(today: str, name: str, told: list[str]) -> None:
+    zone: Zone = {"sub.example.com": {"A": ["192.0.2.1"]}, **record(f"v=DMARC1; {today}; {RUA}")}
+    assert problems(audit(zone, name)[0]) == told
+
+
+def test_reports_do_not_come_to_a_domain_without_any_host() -> None:
+    zone: Zone = {"example.com": {"TXT": ["v=spf1 a mx -all"]}, **record(f"v=DMARC1; p=reject; {RUA}")}
+    domain, world = Domain("example.com"), World(zone)
+    seen = world.settle(lambda known: [*dmarc.ask(domain, known), *mx.ask(domain, known)])
+    assert problems(dmarc.judge(domain, seen)) == ["report-undeliverable"]
+
+
+def test_no_mailbox_is_offered_at_a_parent_of_which_nothing_is_known() -> None:
+    zone: Zone = {"sub.example.com": {"MX": ["10 mx.example.com"]}, **record("v=DMARC1; p=reject")}
+    found, _ = audit({"example.com": {"MX": ["0 ."]}, **zone}, "sub.example.com")
+    assert [(one.rule.id, one.fix) for one in found.findings] == [
+        ("dmarc/inherited", ""),
+        ("dmarc/no-reports", ""),
+    ]
+
+
+def test_an_envelope_below_the_domain_aligns_once_aspf_is_not_strict() -> None:
+    text = f"v=DMARC1; p=reject; aspf=s; {RUA}"
+    found, _ = audit(record(text), mail_from="x@bounce.example.com")
+    told = next(one for one in found.findings if one.rule.id == "dmarc/spf-not-aligned")
+    assert told.detail == "bounce.example.com and example.com (aspf=s)"
+    assert pasted(told.fix) == f"v=DMARC1; p=reject; {RUA}"
+    elsewhere, _ = audit(record(text), mail_from="x@bounce.example.net")
+    assert [one.fix for one in elsewhere.findings if one.rule.id == "dmarc/spf-not-aligned"] == [""]
+
+
 def test_no_record_to_publish_asks_for_reports_where_no_mail_comes() -> None:
     zone: Zone = {"_dmarc.example.com": {"CNAME": ["d.svc.test"]}, "d.svc.test": {"A": ["192.0.2.1"]}}
     found, _ = audit({"example.com": {"MX": ["0 ."]}, **zone})
@@ -527,7 +576,8 @@ def test_no_record_to_publish_asks_for_reports_where_no_mail_comes() -> None:
         ("p=reject; t=y", "testing", "p=reject"),
         ("p=reject; t=y; pct=0", "testing", "p=reject"),
         ("p=reject; pct=5", "percentage", "p=reject"),
-        ("p=none; t=y", "monitoring-only", "p=quarantine; t=y"),
+        ("p=none; t=y", "monitoring-only", "p=quarantine"),
+        ("p=none; sp=reject; t=y", "monitoring-only", "p=quarantine; sp=reject; t=y"),
     ],
 )
 def test_more_is_asked_once_the_reports_allow_it(today: str, problem: str, then: str) -> None:

@@ -13,7 +13,7 @@ from probe.checks._dmarc_discovery import question
 from probe.checks._evidence import address_questions, addresses, failures, nonexistent, pasted, seen_answer
 from probe.checks._slips import meant_word
 from probe.checks._spf_result import sends_nothing
-from probe.checks.mx import null
+from probe.checks.mx import implicit, null
 from probe.facts import Question, Records
 from probe.grammar import dmarc
 from probe.grammar.dmarc import Policy, Record
@@ -29,6 +29,7 @@ __all__ = [
     "takes_no_mail",
     "united",
     "within",
+    "without_host",
 ]
 
 # A tag begins wherever a known name and an equals sign (or a colon, the usual slip) stand, so that a
@@ -40,6 +41,8 @@ _TAG = re.compile(r"\s*([A-Za-z]{1,12})\s*[=:]\s*([^;\"'\\]{0,2000})")
 _POLICIES = tuple(Policy)
 _CHOICES = {"t": ("n", "y"), "adkim": ("r", "s"), "aspf": ("r", "s"), "psd": ("u", "y", "n")}  # default first
 _ORDER = ("p", "sp", "np", "psd", "t", "pct", "adkim", "aspf", "fo", "rua", "ruf")
+_ADDRESS = re.compile(r"\s*mailto:", re.IGNORECASE)
+_LISTS = ("rua", "ruf")  # what stands twice is one list
 _MOST_ADDRESSES = 10
 _WAIT = "once the reports show that all mail aligns"
 _PERCENT = re.compile(r"[0-9]{1,3}\Z")
@@ -63,13 +66,7 @@ def completed(text: str, domain: str, *, mailbox: bool = True, **changes: str) -
     overrules tags, an empty value leaves one out. What holds a policy back stays: t=y, and pct for the
     older receivers; where that is 0, newer ones are told the same by t=y (RFC 9989 appendix A.6).
     """
-    values: dict[str, str] = {}
-    for piece in _SEPARATOR.split(text[:4096]):
-        for part in piece.split(";"):
-            if (found := _TAG.match(part)) is not None:
-                name = found[1].lower()
-                name = name if name in dmarc.KNOWN or name in dmarc.REMOVED else meant_tag(name)
-                values.setdefault(name, found[2].strip().rstrip(","))
+    values = _values(text[:4096])
     said = {"p": _policy(values.get("p", "")) or "none"}
     said |= {name: wanted for name in ("sp", "np") if name in values and (wanted := _policy(values[name]))}
     for name, allowed in _CHOICES.items():
@@ -91,6 +88,23 @@ def completed(text: str, domain: str, *, mailbox: bool = True, **changes: str) -
         said["ruf"] = ruf
     said |= changes
     return "; ".join(("v=DMARC1", *(f"{name}={said[name]}" for name in _ORDER if said.get(name))))
+
+
+def _values(text: str) -> dict[str, str]:
+    """What tags are meant to say; addresses that a semicolon has cut off, or a second tag, are one list."""
+    values: dict[str, str] = {}
+    for part in chain.from_iterable(piece.split(";") for piece in _SEPARATOR.split(text)):
+        if _ADDRESS.match(part):
+            last = next(filter(_LISTS.__contains__, reversed(values)), _LISTS[0])
+            values[last] = f"{values.get(last, '')},{part}"
+        elif found := _TAG.match(part):
+            name = found[1].lower()
+            name = name if name in dmarc.KNOWN or name in dmarc.REMOVED else meant_tag(name)
+            value = found[2].strip().rstrip(",")
+            if name in _LISTS and name in values:
+                values[name] += f",{value}"
+            values.setdefault(name, value)
+    return values
 
 
 def _policy(value: str) -> str:
@@ -183,9 +197,10 @@ def within(
 
 
 def fitting(name: str, seen: Records, text: str = "", **changes: str) -> str:
-    """`completed` for a name; without a report address of its own where no mail is taken."""
+    """`completed` for a name; with a report address of its own only where mail is known to be taken."""
     home = _suffixes.organizational(name)
-    return completed(text, name, mailbox=not takes_no_mail(home, seen), **changes)
+    taken = not failures(seen, [Question(home, "MX")]) and not takes_no_mail(home, seen)
+    return completed(text, name, mailbox=taken, **changes)
 
 
 def takes_no_mail(name: str, seen: Records) -> bool:
@@ -196,5 +211,10 @@ def takes_no_mail(name: str, seen: Records) -> bool:
         return True
     if failures(seen, [Question(name, "MX")]):
         return False
-    unreached = not failures(seen, address_questions(name)) and not addresses(seen, name)
-    return unreached or sends_nothing(seen.of(name, "TXT"))
+    return without_host(name, seen) or sends_nothing(seen.of(name, "TXT"))
+
+
+def without_host(name: str, seen: Records) -> bool:
+    """Whether a domain is known to have neither MX nor address records (RFC 5321 section 5.1)."""
+    asked = address_questions(name)
+    return implicit(name, seen) and not failures(seen, asked) and not addresses(seen, name)

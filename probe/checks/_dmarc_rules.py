@@ -234,7 +234,7 @@ RULES: tuple[Rule, ...] = (
         "report-undeliverable",
         _WARN,
         "The domain of a report address takes no mail",
-        "It does not exist, or says by a null MX that it accepts nothing.",
+        "It does not exist, has neither MX nor address records, or says by a null MX that it takes nothing.",
         "Write an address whose domain receives mail.",
         rfc(7505),
     ),

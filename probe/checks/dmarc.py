@@ -20,7 +20,7 @@ from probe.checks._dmarc_discovery import (
     question,
     walk,
 )
-from probe.checks._dmarc_fix import line, meant_tag, repaired, takes_no_mail
+from probe.checks._dmarc_fix import line, meant_tag, repaired, takes_no_mail, without_host
 from probe.checks._dmarc_kept import absent, own_name
 from probe.checks._dmarc_rules import RULE, RULES
 from probe.checks._evidence import evidence, nonexistent, printable, seen_answer, state, unknown, zone_line
@@ -103,7 +103,7 @@ def _findings(
     yield from _inheritance(domain.name, found, facts, seen)
     # A registry's record is its own affair: only what it asks for here is told.
     if found.record_at in {found.org, domain.name}:
-        yield from _policy(facts)
+        yield from _policy(found.policy, facts)
         yield from _tags(facts)
         yield from _reports(facts)
     yield from _generations(found, older, facts)
@@ -146,7 +146,8 @@ def _inheritance(name: str, found: Discovery, facts: _Published, seen: Records) 
     yield facts.finding("inherited", f"{facts.at} asks for {policy} here")
 
 
-def _policy(facts: _Published) -> Iterator[Finding]:
+def _policy(asked: Policy | None, facts: _Published) -> Iterator[Finding]:
+    """What the record asks for, and what of it is `asked` of the name itself, which may inherit it."""
     record = facts.record
     if record.broken:
         wrong = ", ".join(
@@ -157,8 +158,11 @@ def _policy(facts: _Published) -> Iterator[Finding]:
         problem = "policy-ignored" if record.applies else "no-policy"
         yield facts.mended(problem, wrong or "p is missing")
         return
-    if record.p is Policy.NONE:
-        yield facts.finding("monitoring-only", fix=facts.later(p="quarantine"))
+    acts = not {record.p, record.sp, record.np} <= {None, Policy.NONE}
+    if record.p is Policy.NONE and asked in {None, Policy.NONE}:
+        detail = "t=y has no effect on it" if record.testing and not acts else ""
+        later = facts.later(p="quarantine") if acts else facts.later(p="quarantine", t="")
+        yield facts.finding("monitoring-only", detail, later)
     weaker = {
         name: policy
         for name, policy in (("sp", record.sp), ("np", record.np))
@@ -168,7 +172,7 @@ def _policy(facts: _Published) -> Iterator[Finding]:
         named = ", ".join(f"{name}={policy}" for name, policy in weaker.items())
         fix = facts.later("all mail of the names below", **dict.fromkeys(weaker, ""))
         yield facts.finding("subdomains-open", f"p={record.p}, {named}", fix=fix)
-    if record.testing or _sampled(record):
+    if (record.testing and acts) or _sampled(record):
         yield from _held_back(facts)
 
 
@@ -240,7 +244,7 @@ def _destination(where: str, facts: _Published) -> Iterator[Finding]:
     mail = Question(where, "MX")
     answer = seen_answer(facts.seen, mail)
     gone = answer.status is Status.NXDOMAIN and (answer.aliases or nonexistent(facts.seen, where))
-    if gone or null(where, facts.seen):
+    if gone or null(where, facts.seen) or without_host(where, facts.seen):
         yield Finding(RULE["report-undeliverable"], evidence(mail, answer, *answer.values[:1]), where)
         return
     asked = _permission(facts.at, where)
@@ -316,9 +320,19 @@ def _said(at: str | None, policy: Policy | None, org: str) -> str:
     return f"{policy or 'no policy'} by {at or 'no record'}, organizational domain {org}"
 
 
+def _realigned(found: Discovery, alignment: Alignment, facts: _Published) -> str:
+    """The fix where the envelope would align but for aspf=s; empty where it is somebody else's."""
+    if facts.record.aspf != "s" or discover(alignment.spf_domain, facts.seen).org != found.org:
+        return ""
+    relaxed = line(facts.at, facts.seen, facts.record.text, aspf="")
+    return f"Send with an envelope sender at {found.author} itself, or leave aspf=s out: {relaxed}"
+
+
 def _prediction(found: Discovery, alignment: Alignment, facts: _Published) -> Iterator[Finding]:
     if alignment.spf is False:
-        yield facts.finding("spf-not-aligned", f"{alignment.spf_domain} and {found.author}")
+        strict = " (aspf=s)" if facts.record.aspf == "s" else ""
+        detail = f"{alignment.spf_domain} and {found.author}{strict}"
+        yield facts.finding("spf-not-aligned", detail, _realigned(found, alignment, facts))
     spf_useless = alignment.spf is False or alignment.spf_published is False
     if spf_useless and alignment.dkim is False and found.policy not in {None, Policy.NONE}:
         yield facts.finding("nothing-aligns", f"policy {found.policy}")
