@@ -102,6 +102,7 @@ def test_the_command_ends_with_the_code_of_its_verdict(name: str, code: int) -> 
     assert (ran.returncode, ran.stderr) == (code, "")
     report = json.loads(ran.stdout)
     assert report["kind"] == "rcpt"
+    assert {"ehlo", "ehlo-tls"} <= report["timings_ms"].keys()
     assert not [line for line in report["transcript"] if line.startswith(("C: DATA", "C: VRFY", "C: EXPN"))]
 
 

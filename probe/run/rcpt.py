@@ -288,7 +288,7 @@ def _report(asked: Asked, way: Route, visits: Sequence[Visit], before: Sequence[
         ),
         transcript=last,
         records=way.seen,
-        timings={str(turn.stage): turn.took for turn in last},
+        timings=last.timings(),
     )
 
 
