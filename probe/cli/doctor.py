@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from functools import partial
+from typing import Annotated
 
 import typer
 
@@ -14,12 +15,10 @@ from probe.cli._network import (
     SourceAddress,
     limits_of,
     network_of,
+    one_by_one,
     place_of,
 )
 from probe.cli._output import BASELINE, FAIL_ON, FORMAT, OUTPUT, VERBOSE, Output
-
-if TYPE_CHECKING:
-    from probe.rules import Report
 
 EPILOG = """\b
 Examples:
@@ -61,9 +60,7 @@ def command(
     Ports, resolver, addresses, reverse DNS, roots, clock, files. Exit code 3 means that it could not be
     told, for want of a network: then it is us, not the others.
     """
-    import asyncio
-
-    from probe.run.doctor import Examined
+    from probe.run.doctor import Examined, check_machine
     from probe.run.told import sender
 
     out = Output(format, output, fail_on, verbose, baseline, read=[*secrets, ca_file])
@@ -84,13 +81,4 @@ def command(
         page=clock,
         sending_ip=next(iter(told.sending_ips), ""),
     )
-
-    async def examine() -> None:
-        from probe.run.doctor import check_machine
-
-        async with network:
-            reports.append(await check_machine(examined, network))
-
-    reports: list[Report] = []
-    asyncio.run(examine())
-    out.finish(reports)
+    out.finish(one_by_one(network, [partial(check_machine, examined, network)]))
