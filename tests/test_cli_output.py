@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from probe.cli import _messages
 from probe.cli._files import check_apart, check_writable, write_whole
 from probe.cli._output import Output, Told, exit_code
 from probe.render import every, find
@@ -237,8 +238,26 @@ def test_what_could_not_be_told_hides_nothing_that_was_asked_for(
 def test_monitoring_is_given_its_own_codes_alone(words: tuple[str, ...], code: int, run: Run) -> None:
     asked = () if "nagios" in " ".join(words) else ("-f", "nagios")
     ended, out, _ = run(*words, *asked)
-    states = {0: "PROBE OK", 1: "PROBE WARNING", 2: "PROBE CRITICAL", 3: ""}
+    states = {0: "PROBE OK", 1: "PROBE WARNING", 2: "PROBE CRITICAL", 3: "PROBE UNKNOWN"}
     assert (ended, "--help" in words or out.startswith(states[code])) == (code, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("convert", "/nonexistent"), "/nonexistent cannot be read: No such file or directory"),
+        (("explain", "550 no", "--stage", "lunch|dinner"), "--stage takes one of "),
+        (("explain", "550 no", "--bogus"), "the command line is wrong; try it on a terminal"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_monitoring_is_told_on_stdout_why_it_was_told_nothing(
+    words: tuple[str, ...], line: str, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_messages, "_said", [""])
+    _, out, _ = run(*words, "-f", "nagios")
+    assert out.startswith(f"PROBE UNKNOWN - {line}")
+    assert (out.count("\n"), out.count("|")) == (1, 0)
 
 
 @pytest.mark.parametrize(("verdicts", "code"), [((), 3), ((OK,), 3), ((WARN,), 3), ((FAIL,), 2)])

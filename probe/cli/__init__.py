@@ -7,6 +7,7 @@ so that `--help` and `explain` start fast.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import functools
 import gc
@@ -143,7 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         _run(words)
     except SystemExit as ended:
         if ended.code and _monitored(words) and not _told(ended):
-            sys.exit(_PLUGIN_UNKNOWN)
+            _tell_monitoring()
         raise
 
 
@@ -178,6 +179,17 @@ def _told(ended: SystemExit) -> bool:
     return isinstance(ended, Told)
 
 
+def _tell_monitoring() -> NoReturn:
+    """Ends as a plugin whose check could not be made: with a line on stdout, for nothing else is read."""
+    from probe.cli._messages import last_said
+    from probe.render.nagios import unasked
+
+    with contextlib.suppress(OSError):  # what cannot be written has been told of
+        sys.stdout.write(unasked(last_said() or "probe: the command line is wrong; try it on a terminal"))
+        sys.stdout.flush()
+    sys.exit(_PLUGIN_UNKNOWN)
+
+
 def _nowhere() -> TextIO:
     """Stands for a stream that was closed before we began: nobody wants what is written to it."""
     return Path(os.devnull).open("w", encoding="utf-8")
@@ -197,5 +209,7 @@ def _as_typed(arguments: Sequence[str]) -> list[str]:
 
 
 def _end(message: str, code: int) -> NoReturn:
-    sys.stderr.write(f"probe: {message}\n")
+    from probe.cli._messages import say
+
+    say(f"probe: {message}")
     sys.exit(code)

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
+from probe.facts import counted
 from probe.render import Style
 from probe.render._gist import beyond, by_verdict, line, nothing, numbered, single
 from probe.rules import Report, Verdict, worst
@@ -36,9 +37,18 @@ def render(reports: Iterable[Report], style: Style) -> Iterator[str]:
     everything = list(reports)
     held = single(everything)
     _, state = _STATES[worst(report.verdict for report in everything)]
-    told = _UNWANTED.sub("", line("; ".join([*_whole(everything), _told(held, style)])))
-    told = told if len(told) <= _LONGEST else f"{told[: _LONGEST - 3]}..."
+    told = _short("; ".join([*_whole(everything), _told(held, style)]))
     yield f"PROBE {state} - {told} | {' '.join(_performance(held))}\n"
+
+
+def unasked(reason: str) -> str:
+    """The line of a check that could not be made."""
+    return f"PROBE UNKNOWN - {_short(reason.removeprefix('probe: '))}\n"
+
+
+def _short(words: str) -> str:
+    told = _UNWANTED.sub("", line(words))
+    return told if len(told) <= _LONGEST else f"{told[: _LONGEST - 3]}..."
 
 
 def exit_code(verdicts: Iterable[Verdict]) -> int:
@@ -67,7 +77,7 @@ def _told(reports: list[Report], style: Style) -> str:
     causes = Counter(finding.rule.id for finding in found)
     told = [f"{count} {rule}" for rule, count in causes.most_common(_MOST_CAUSES)]
     more = len(causes) - len(told)
-    tail = [f"{more} more causes"] if more else []
+    tail = [counted(more, "more cause")] if more else []
     return f"{numbered(by_verdict(reports))}{': ' if told else ''}{', '.join([*told, *tail])}"
 
 
