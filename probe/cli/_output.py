@@ -151,9 +151,10 @@ class Output:
 
 
 def exit_code(verdicts: Iterable[Verdict], fail_on: Verdict = Verdict.FAIL) -> int:
-    """0 nothing, 1 something at or above the threshold is not OK, 3 the worst is that we could not tell.
+    """1 where a verdict reaches `fail_on`, else 3 where something could not be told, else 0.
 
-    What could not be told stands above a warning on the scale, and hides none that was asked for.
+    ``wait`` and ``unknown`` rank above ``warn``, but are looked at after it: with ``--fail-on warn`` a run
+    that has both a warning and something untold ends with 1.
     """
     found = set(verdicts)
     told = found - _UNTOLD

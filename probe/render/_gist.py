@@ -163,7 +163,7 @@ class Group:
 
     `scope` and `name` are the smallest thing that covers the subjects (tenant ``contoso``, domain
     ``acme.example``), empty where nothing narrower than the run does. `count` is that of the reports;
-    `subjects` names the first of them, one that was told twice twice.
+    `subjects` names the first of them; a subject with two reports is named twice.
     """
 
     id: str

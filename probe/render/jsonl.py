@@ -21,8 +21,10 @@ EXTENSIONS = (".jsonl", ".ndjson")
 _encoded = json.JSONEncoder(check_circular=False).encode
 _encoded_once = functools.lru_cache(maxsize=256)(_encoded)
 
-# No member of the contract is without a name, and no text looks like one: its quotation marks are escaped.
-# An evaluation that was read from a file may have one: it shares nothing, and stands behind the last hole.
+# Marks where a part that is encoded on its own goes in. Nothing of ours is written like it: no member of
+# the contract has an empty name, and in a text the quotation marks are escaped. A report that was read from a
+# file may have one among its evaluations; it has nothing `Shared`, so that its only hole is that of the
+# findings, which comes first, and nothing behind it is split.
 _HOLE = {"": None}
 _CUT = _encoded(_HOLE)
 
