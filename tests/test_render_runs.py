@@ -38,6 +38,15 @@ def test_the_same_run_has_not_changed() -> None:
     assert str(compared) == "nothing changed, 100 subjects as before"
 
 
+def test_a_subject_that_a_run_has_twice_is_compared_with_itself() -> None:
+    bad = replace(inbox(1), findings=(found("login/wrong-credentials"),))
+    compared, told = changes([bad, inbox(2), bad], [bad, bad, inbox(2)])
+    assert told == []
+    assert str(compared) == "nothing changed, 3 subjects as before"
+    (fewer,) = changes([bad], [bad, bad])[1]
+    assert fewer.facts["change"] == "first probed, is fail; new login/wrong-credentials"
+
+
 def test_new_and_fixed_are_told_alone() -> None:
     bad = found("google/app-password-required")
     before = [replace(inbox(1), findings=(bad,)), inbox(2), inbox(3)]
@@ -88,6 +97,9 @@ def test_that_the_later_run_was_stopped_is_told_where_nothing_changed() -> None:
         assert [finding.rule.id for finding in told.findings] == ["preflight/stopped"]
         line = "".join(render.find("nagios").render([told], Style(compared=True)))
         assert line.startswith("PROBE UNKNOWN - inboxes.csv: The run was stopped before its end")
+        text = "".join(render.find("text").render([told], Style(compared=True)))
+        assert text.count("The run was stopped before its end") == 1
+        assert "1 inbox" not in text
 
 
 def test_what_could_not_be_told_is_not_fixed() -> None:

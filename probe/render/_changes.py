@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from probe.facts import counted
@@ -27,10 +28,11 @@ class Changes:
     unsettled: int = 0
     same: int = 0
     left_out: int = 0
-    _known: dict[tuple[str, str], Report] = field(init=False)
+    _known: dict[_Subject, Report] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._known = {_key(one): one for one in self.before if one.kind not in AGGREGATES}
+        key = _numbered()
+        self._known = {key(one): one for one in self.before if one.kind not in AGGREGATES}
 
     def of(self, after: Iterable[Report]) -> Iterator[Report]:
         """The reports that differ, each with its new and changed findings only.
@@ -38,12 +40,12 @@ class Changes:
         The fact ``change`` tells all in words, the evaluation of that name for machines. `left_out` counts
         the subjects that only the earlier run had. That the later run of a list was stopped is told too.
         """
-        left = dict(self._known)
+        left, key = dict(self._known), _numbered()
         for report in after:
             if report.kind in AGGREGATES:
                 yield from _stopped(report)
                 continue
-            was = left.pop(_key(report), None)
+            was = left.pop(key(report), None)
             told = self._told(was or replace(report, findings=()), report, known=was is not None)
             if told is None:
                 self.same += 1
@@ -98,14 +100,24 @@ def _stopped(later: Report) -> Iterator[Report]:
         yield replace(later, findings=own, evaluations={})
 
 
-_Key = tuple[str, str]
+_Subject = tuple[str, str, int]
 
 
-def _key(report: Report) -> _Key:
-    return report.kind, report.subject
+def _numbered() -> Callable[[Report], _Subject]:
+    """What names a report in its run: kind, subject, and which one of that name it is.
+
+    A list may hold an inbox twice, and a log the same reply many times.
+    """
+    met: Counter[tuple[str, str]] = Counter()
+
+    def key(report: Report) -> _Subject:
+        met[report.kind, report.subject] += 1
+        return report.kind, report.subject, met[report.kind, report.subject]
+
+    return key
 
 
-def _findings(report: Report) -> dict[_Key, Finding]:
+def _findings(report: Report) -> dict[tuple[str, str], Finding]:
     """What counts, by rule and by the question it was met at (a rule can be met at several addresses)."""
     return {
         (finding.rule.id, finding.evidence.get("question", "")): finding

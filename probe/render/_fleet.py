@@ -64,6 +64,8 @@ def _count(value: object) -> int:
 
 def _causes(report: Report, style: Style) -> Iterator[str]:
     """One cause with one fix, and all its places: ``8 inboxes, tenant contoso.example``."""
+    if "groups" not in report.evaluations:  # what a comparison leaves of a list: nothing on its inboxes
+        return
     for several in alike(groups([report])):
         first = several[0]
         yield ""
