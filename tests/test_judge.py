@@ -117,3 +117,21 @@ def test_a_reply_is_always_explained_by_something() -> None:
     session = told(*UP_TO_AUTH[:-2], "-- mail", "C: MAIL FROM:<a@b>", "S: 577 a code nobody defined")
     (finding,) = judge_login(ADA, session).findings
     assert finding.evidence["reply"] == str(reply("577 a code nobody defined"))
+
+
+@pytest.mark.parametrize(
+    ("lines", "advice"),
+    [
+        (("-- greeting", "S: 521 Host does not accept mail"), "Check that this is the provider's submission server"),
+        (("-- greeting", "S: 421 busy"), "Wait some minutes, then probe once more"),
+        ((*UP_TO_AUTH, "S: 235 ok", *ENVELOPE, "S: 550 5.1.1 User unknown"), "whether this mailbox exists"),
+        ((*UP_TO_AUTH, "S: 235 ok", *ENVELOPE, "S: 452 4.2.2 Mailbox full"), "Empty the mailbox"),
+        ((*UP_TO_AUTH, "S: 235 ok", *ENVELOPE, "S: 530 5.7.0 Authentication required"), "then asked for again"),
+        ((*UP_TO_AUTH, "S: 235 ok", *ENVELOPE, "S: 554 5.7.1 Relay access denied"), "that this login owns"),
+    ],
+)  # fmt: skip
+def test_what_to_do_is_said_to_the_owner_of_the_inbox_and_not_to_a_sender(
+    lines: tuple[str, ...], advice: str
+) -> None:
+    (finding,) = judge_login(ADA, told(*lines)).findings
+    assert advice in finding.fix

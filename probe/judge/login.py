@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from probe import catalogue
 from probe.facts import Ending, Fault, Inbox, Reply, Stage, Transcript, Turn
 from probe.grammar import sasl
+from probe.judge._advice import advice
 from probe.judge.session import (
     about_the_session,
     described,
@@ -148,6 +149,7 @@ def _reading(turn: Turn, session: Transcript, provider: str) -> Finding | None:
         match.rule,
         evidence_of(turn),
         _detail(turn, session),
+        advice(match.rule, turn),
         confidence=match.confidence,
         matched=match.matched,
         alternates=tuple(entry.id for entry in match.alternates),

@@ -1,0 +1,43 @@
+"""What to do where one's own submission server refuses a session that carries no message.
+
+The general advice of a cause is for mail on its way to others: here nobody is to be suppressed, there is no
+next MX host, and the recipient is the inbox itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from probe import catalogue
+from probe.facts import Reply, Stage, Turn
+from probe.rules import Cause, Rule
+
+__all__ = ["advice"]
+
+_HERE: Mapping[Cause, str] = {
+    Cause.RECIPIENT_UNKNOWN: "Ask the provider whether this mailbox exists: mail to it is refused.",
+    Cause.RECIPIENT_INACTIVE: "Ask the provider why this mailbox takes no mail: replies to it are lost.",
+    Cause.RECIPIENT_DOMAIN: "Check that this is the provider's submission server and knows the domain.",
+    Cause.MAILBOX_FULL: "Empty the mailbox or raise its quota: until then it takes no replies.",
+    Cause.RATE_LIMIT: "Wait some minutes, then probe once more, with fewer connections at a time.",
+    Cause.RECEIVER_UNAVAILABLE: "Wait some minutes, then probe once more; if it stays, ask the provider.",
+    Cause.POLICY: "Read the server's words; ask the provider whether this account may send, and from here.",
+    Cause.RELAY: "Send as an address that this login owns, through the submission server of its provider.",
+    Cause.CONTENT: "Ask the provider: no message was sent, so the sender or its address is judged.",
+}
+_AGAIN = (
+    "Ask the provider whether this account may send: its login was accepted, and is then asked for again."
+)
+
+
+def advice(rule: Rule, turn: Turn) -> str:
+    """What to do instead of what a rule says of a turn of a login session; empty where the rule says it well."""
+    asked_again = isinstance(turn.heard, Reply) and turn.heard.code == 530
+    if asked_again and turn.stage in {Stage.MAIL, Stage.RCPT} and rule.cause is Cause.CREDENTIALS:
+        return _AGAIN
+    here = _HERE.get(rule.cause, "")
+    return here if here and rule.fix == _general(rule.cause) else ""
+
+
+def _general(cause: Cause) -> str:
+    return catalogue.rule(f"standard/{cause.value.replace('_', '-')}").fix
