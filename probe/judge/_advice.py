@@ -31,7 +31,7 @@ _AGAIN = (
 
 
 def advice(rule: Rule, turn: Turn) -> str:
-    """What to do instead of what a rule says of a turn of a login session; empty where the rule says it well."""
+    """What to do instead of what a rule says of a turn of a login session; empty: the rule says it well."""
     asked_again = isinstance(turn.heard, Reply) and turn.heard.code == 530
     if asked_again and turn.stage in {Stage.MAIL, Stage.RCPT} and rule.cause is Cause.CREDENTIALS:
         return _AGAIN
