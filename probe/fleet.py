@@ -43,7 +43,18 @@ _LASTING = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """When a pattern is one. Shares are fractions; the list shares apply from `list_minimum` recipients."""
+    """When a pattern is one. Shares are fractions of 1; a window is 24 hours.
+
+    `list_watch`, `list_act` and `list_pull` are shares of recipients that do not exist, of at least
+    `list_minimum` recipients. `complaints_high` and `complaints_critical` are shares of what was accepted.
+
+    One receiver: it refused at least `receiver_minimum` times in a window for one cause; that is at least
+    `receiver_share` of its replies, surely (95 %) at least `receiver_wilson`; elsewhere the share is below
+    `receiver_elsewhere`. A sender: one cause at `sender_receivers` receivers, `sender_large` of them large;
+    the scope named has at least `sender_covers` of the replies. A tenant: `tenant_inboxes` inboxes in an
+    hour. An address: the domain accepted at least `address_accepted` others. A spike: at least
+    `spike_minimum` replies, and more than `spike_factor` times the usual share.
+    """
 
     list_watch: float = 0.03
     list_act: float = 0.05
@@ -397,7 +408,7 @@ def _persistent(fleet: Fleet) -> Iterator[Finding]:
                 detail,
                 receiver=receiver,
                 hours=last - first,
-                count=counts[receiver, cause],
+                count=count,
             )
 
 
