@@ -18,7 +18,7 @@ from probe.grammar.command import Flight
 from probe.grammar.ehlo import Extensions
 from probe.plans._steps import Plan, Stop, heard, introduce, must, polite
 
-__all__ = ["Login", "Plan", "creds"]
+__all__ = ["Login", "creds"]
 
 MOST_CHALLENGES = 6  # more 334s than any mechanism here needs
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass
 
-from probe.facts import Fault, Reply, Turn
+from probe.facts import Fault, Reply, Stage, Turn
 from probe.grammar import command
 from probe.grammar.address import address
 from probe.grammar.command import Flight
@@ -76,7 +76,7 @@ def _together(steps: Flight, offered: Extensions) -> Generator[Flight, tuple[Tur
         heard.append(turn)
         if isinstance(turn.heard, Fault):
             raise Stop(deaf=True)
-        if step.stage == "mail" and not turn.accepted:
+        if step.stage is Stage.MAIL and not turn.accepted:
             raise Stop
     return heard
 
