@@ -74,6 +74,7 @@ def _asleep(rows: Mapping[str, Any] | list[Any]) -> dict[str, bytes] | list[byte
 
 
 def listed(value: Any) -> list[str]:
+    """The texts of a value that may stand alone or in a list; none where it is missing or empty."""
     if value is None or value == "":
         return []
     return [str(one) for one in value] if isinstance(value, list) else [str(value)]

@@ -11,7 +11,6 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from functools import cached_property
 from itertools import islice
 from operator import attrgetter
 from typing import NamedTuple
@@ -149,7 +148,7 @@ class Ladder:
         """The node above all keys of the organizational domain, for a name below it."""
         return self.places.parent
 
-    @cached_property
+    @functools.cached_property
     def selectors(self) -> tuple[Selector, ...]:
         """Every selector that was asked for so far, those the operator told first."""
         given, answers = self.given, self.seen.answers
@@ -166,7 +165,7 @@ class Ladder:
         ]
         return (*told, *found)
 
-    @cached_property
+    @functools.cached_property
     def usable(self) -> Mapping[str, Assessment]:
         """The keys a verifier can use, by selector; ``*`` for a wildcard's."""
         found = {each.name: each.key for each in self.selectors if each.key is not None and each.key.usable}
@@ -174,12 +173,12 @@ class Ladder:
             found["*"] = self.wildcard
         return found
 
-    @cached_property
+    @functools.cached_property
     def wildcard(self) -> Assessment | None:
         """The key that a wildcard gives to every selector."""
         return assess(tuple(sorted(self.echoes)))
 
-    @cached_property
+    @functools.cached_property
     def proven_none(self) -> bool:
         """Whether it is proven that the domain has no key: nothing exists at or below ``_domainkey``.
 
@@ -210,19 +209,19 @@ class Ladder:
     def _of_providers(self) -> Mapping[str, Question]:
         return self._serving[1]
 
-    @cached_property
+    @functools.cached_property
     def _likely(self) -> Mapping[str, Question]:
         """The providers' selectors that are worth a question."""
         if self._denied:
             return dict(islice(self._of_providers.items(), _MAX_DENIED))
         return self._of_providers if self._searched else {}
 
-    @cached_property
+    @functools.cached_property
     def _serving(self) -> tuple[tuple[Provider, ...], Mapping[str, Question]]:
         name, seen = self.domain.name, self.seen
         return _guesses(name, self.domain.provider, seen.of(name, "MX"), seen.of(name, "TXT"))
 
-    @cached_property
+    @functools.cached_property
     def _of_aliases(self) -> Mapping[str, Question]:
         """The selectors of further providers that an alias of a known selector leads to."""
         known = (*self.given.values(), *self._of_providers.values())

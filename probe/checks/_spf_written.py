@@ -28,10 +28,10 @@ def text(audit: Audit) -> Iterator[Finding]:
     lengths = audit.answer.chunks[at] if at < len(audit.answer.chunks) else ()
     apart, seams = fixes.unglued(audit.text, lengths)
     if seams:
-        seam = audit.text[max(0, seams[0] - 20) : seams[0]] + "|" + audit.text[seams[0] : seams[0] + 20]
+        around = audit.text[max(0, seams[0] - 20) : seams[0]] + "|" + audit.text[seams[0] : seams[0] + 20]
         fixed = "" if spf.parse(apart).problems else audit.offer(apart)
-        yield audit.found("glued", f"the seam is at {seam}", fixed)
-    problems = [p for p in audit.record.problems if not any(p.at <= at < p.at + p.length for at in seams)]
+        yield audit.found("glued", f"the seam is at {around}", fixed)
+    problems = [p for p in audit.record.problems if not any(p.at <= seam < p.at + p.length for seam in seams)]
     if strange := fixes.strange(audit.text):
         char, name = strange
         plain = fixes.plain(audit.text)

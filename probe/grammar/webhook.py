@@ -157,11 +157,10 @@ def _collect(node: dict[str, object], own: dict[str, tuple[int, object]], depth:
             continue
         if field == "text" and str(what)[:1] in "{[" and _nested(str(what)) is not None:
             continue
-        rank += (
-            -1000 * bool(codes(str(what)[:200])[0] or codes(str(what)[:200])[1])
-            if field == "text"
-            else 100 * depth
-        )
+        if field != "text":
+            rank += 100 * depth
+        elif any(codes(str(what)[:200])[:2]):  # the text that holds the codes is the reply
+            rank -= 1000
         if field not in own or rank < own[field][0]:
             own[field] = rank, what
 
