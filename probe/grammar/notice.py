@@ -9,8 +9,8 @@ from __future__ import annotations
 import functools
 import itertools
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from probe.facts import Stage
 from probe.grammar import wording
@@ -123,8 +123,12 @@ def notice(text: str, *, failed: Iterable[str] = (), own: Iterable[str] = ()) ->
             for name in names:
                 if len(people) < MAX_PEOPLE:
                     people.setdefault(name.lower(), _Person(name, []))
-    _blocks(lines, heads, people)
-    shared = _best([*_transcript(lines, people), *_elsewhere(lines)])  # once, not for every recipient
+    taken = _blocks(lines, heads, people)
+    heard = _transcript(lines, people)
+    action = "delayed" if any(wording.NOT_YET.search(line) for line in _joined(lines)) else "failed"
+    if len(people) > 1:  # what stands by one recipient says nothing of the others
+        lines = ["" if at in taken else line for at, line in enumerate(lines)]
+    shared = _best([*heard, *_elsewhere(lines)])  # once, not for every recipient
     if not people:
         to, _ = original(copy)
         weak = [one for one in _weak(lines, not_these) if not to or one in to]
@@ -134,7 +138,13 @@ def notice(text: str, *, failed: Iterable[str] = (), own: Iterable[str] = ()) ->
     if not people:
         people[""] = _Person("", [])
     whole = folded(" ".join(line for line in lines if not wording.RULE.match(line)), 1500)
-    return [_delivery(person, shared, whole, remote, reporter) for person in people.values()]
+    found = (_delivery(person, shared, whole, remote, reporter) for person in people.values())
+    return [replace(one, action=action) for one in found]
+
+
+def _joined(lines: list[str]) -> Iterator[str]:
+    """Each line with the next, as a sentence is folded anywhere."""
+    return (f"{line} {after.lstrip(' #*')}" for line, after in zip(lines, [*lines[1:], ""], strict=True))
 
 
 def _heads(lines: list[str], own: set[str], told: set[str]) -> Iterator[tuple[int, list[str]]]:
@@ -179,9 +189,13 @@ def _weak(lines: list[str], own: set[str]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _blocks(lines: list[str], heads: dict[int, list[str]], people: dict[str, _Person]) -> None:
-    """Gives each recipient the paragraph that stands beside it, after it or, failing that, before it."""
+def _blocks(lines: list[str], heads: dict[int, list[str]], people: dict[str, _Person]) -> set[int]:
+    """Gives each recipient the paragraph that stands beside it, after it or, failing that, before it.
+
+    Returned are the lines that stand by a recipient who leads them.
+    """
     waiting: list[str] = []
+    taken: set[int] = set()
     for at, names in heads.items():
         line = lines[at]
         if wording.SPOKEN.match(line):
@@ -196,9 +210,11 @@ def _blocks(lines: list[str], heads: dict[int, list[str]], people: dict[str, _Pe
             rest = ""
         waiting += names
         own = bool(wording.SENDMAIL.match(line))
-        text = _after(lines, at, line.strip() if own else rest, heads, own=own)
+        text, end = _paragraph(lines, at, line.strip() if own else rest, heads, own=own)
         if not text:
             continue
+        if _leads(line):
+            taken.update(range(at, end))
         weight = _weight(text, 100, 90, 70)
         if first and wording.HEAD.match(line[: first.start()]) and wording.BESIDE.match(line[first.end() :]):
             weight = max(weight, 60)
@@ -213,27 +229,41 @@ def _blocks(lines: list[str], heads: dict[int, list[str]], people: dict[str, _Pe
         at = last[name]
         if (text := _before(lines, at)) and (person := people.get(name.lower())):
             person.reasons.append((_weight(text, 99, 89, 69), text, None))
+    return taken
 
 
-def _after(lines: list[str], at: int, rest: str, heads: dict[int, list[str]], *, own: bool = False) -> str:
-    """The paragraph that begins with `rest` after a line; `own`: it ends at the next reply, too."""
+def _paragraph(
+    lines: list[str], at: int, rest: str, heads: Mapping[int, list[str]], *, own: bool = False
+) -> tuple[str, int]:
+    """The paragraph that begins with `rest` after a line, and the line it ends before.
+
+    `own`: it ends at the next reply, too.
+    """
     kept = [rest] if rest.strip(" :-") else []
     gaps = 0
-    for after in range(at + 1, min(len(lines), at + 60)):
+    last = min(len(lines), at + 60)
+    for after in range(at + 1, last):
         line = lines[after]
         if after in heads and not kept:
-            return ""
+            return "", after
         if after in heads and _leads(line) and (heads[after] != heads.get(at) or not _open(kept)):
-            break  # the next recipient; else a reply was folded before its own address
-        if not line.strip():
+            last = after  # the next recipient; else a reply was folded before its own address
+        elif not line.strip():
             gaps += 1
             if (kept and not kept[-1].rstrip().endswith(":")) or gaps > 3:
-                break
+                last = after
         elif _ends(line) or (own and wording.REPLY_LINE.match(line)):
-            break
+            last = after
         elif not wording.LISTED.match(line):
             kept.append(line.strip())
-    return folded(" ".join(kept))
+        if last == after:
+            break
+    return folded(" ".join(kept)), last
+
+
+def _after(lines: list[str], at: int, rest: str) -> str:
+    """The paragraph that begins with `rest` after a line, whoever stands in it."""
+    return _paragraph(lines, at, rest, {})[0]
 
 
 @functools.lru_cache(maxsize=256)  # the same lines are looked at from each recipient of a block
@@ -359,10 +389,10 @@ def _elsewhere(lines: list[str]) -> Iterator[_Reason]:
 def _labelled(lines: list[str]) -> Iterator[_Reason]:
     for at, line in enumerate(lines):
         if wording.REPLY_LINE.match(line):
-            text = _after(lines, at, line.strip(), {})
+            text = _after(lines, at, line.strip())
             yield 80 if line.lstrip()[0] in "45" else 30, text, None
         elif found := wording.LABEL.search(line):
-            text = _after(lines, at, line[found.end() :].strip(), {})
+            text = _after(lines, at, line[found.end() :].strip())
             if text:
                 yield _weight(text, 85, 83, 65), text, None
 

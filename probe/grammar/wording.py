@@ -9,8 +9,8 @@ import re
 
 __all__ = [
     "ADDRESS", "ALONE", "BESIDE", "BOILER", "COPY", "FAILURE", "FIELD", "HEAD", "HEADER", "HEARD",
-    "LABEL", "LISTED", "ORIGIN", "OTHER", "PREAMBLE", "REMOTE", "REPLY_LINE", "REPORTER", "ROLE", "RULE",
-    "RULED", "SAID", "SENDMAIL", "SPOKEN", "STATUS_FIELD", "TYPE", "VAGUE", "WHOM",
+    "LABEL", "LISTED", "NOT_YET", "ORIGIN", "OTHER", "PREAMBLE", "REMOTE", "REPLY_LINE", "REPORTER", "ROLE",
+    "RULE", "RULED", "SAID", "SENDMAIL", "SPOKEN", "STATUS_FIELD", "TYPE", "VAGUE", "WHOM",
 ]  # fmt: skip
 
 
@@ -125,6 +125,23 @@ BOILER = _any(
     "postmaster",
     r"hi\. this is",
     "message from ",
+)
+# What only a warning says: whoever reports goes on trying.
+NOT_YET = _any(
+    "warning (?:message )?only",
+    "not need to re-?send",
+    r"will (?:be retried|retry|keep (?:on )?(?:re)?trying|continue to (?:be attempted|try|attempt))",
+    "(?:delivery )?attempts will continue",
+    "has not yet been delivered",
+    "(?:has not|hasn't) been delivered yet",
+    "still (?:being (?:re)?tried|undelivered|trying)",
+    "(?:only a )?temporary failure report",
+    "weitere zustellversuche",
+    "wird weiter(?:hin)? versucht",
+    "nouvelles? tentatives?",
+    "seguir[áa]n? intentando",
+    "再試行",
+    "继续尝试",
 )
 VAGUE = re.compile(r"remote protocol error|service unavailable\s*$", re.IGNORECASE)
 
