@@ -13,33 +13,61 @@ import re
 from probe.grammar.delivery import Delivery, codes, folded
 from probe.grammar.mime import STATUS, Mail, fields_of, mail, plain
 from probe.grammar.notice import addresses, notice, original
-from probe.grammar.status import MARKS, address, feedback, status
+from probe.grammar.status import MARKS, MAX_RECIPIENTS, address, feedback, status
 from probe.grammar.webhook import events, loads
 
 __all__ = ["bounces", "pasted_bounce"]
 
 _COPIES = frozenset({"message/rfc822", "message/global", "text/rfc822-headers", "message/partial"})
+# Who reports for a mail server; nobody else is believed without the words of one.
 _DAEMON = re.compile(
     r"mailer-?daemon|mail-?daemon|mdaemon|mail delivery|delivery subsystem|mail ?system|postmaster|"
-    r"post_master|bounce|no-?reply|interscan",
+    r"post_master|interscan|microsoftexchange[0-9a-f]{6}",
     re.IGNORECASE,
 )
 _SUBJECT = re.compile(
     r"undeliver|deliver|fail|return|bounce|reject|refus|error|problem|unknown|delay|deferred|notification|"
-    r"notice|warning|could ?n[o']t|could not|unzustellbar|nicht zugestellt|rückläufer|non remis|échec|"
-    r"no entregado|devol|mancata|niet bezorgd|não|配信|送信|エラー|退信|退回|возвра|не доставлен",
+    r"notice|warning|block|could ?n[o']t|could not|unzustellbar|nicht zugestellt|rückläufer|non remis|échec|"
+    r"no entregado|devol|mancata|niet bezorgd|não|配信|送信|エラー|退信|退回|возвра|не доставлен|"
+    r"edilemedi|dostarcz|nelze doruč|nedoruč|kézbesít|levere|nelivrat|تسليم|전송|배달",
     re.IGNORECASE,
 )
 _PLAINLY = re.compile(
-    r"(?:could not|cannot|can't|couldn't|wasn't|was not) (?:be )?deliver|undeliverable|was rejected",
+    r"(?:could not|cannot|can't|couldn't|wasn't|was not|has not been|not been) (?:be )?deliver|undeliverable|"
+    r"was (?:rejected|blocked)",
     re.IGNORECASE,
 )
 _SPEAKS = re.compile(
     r"deliver|recipient|reject|undeliver|mailbox|mail server|could not be|failed|unknown", re.IGNORECASE
 )
-_AWAY = re.compile(r"auto.?repl|out of (?:the )?office|vacation|away|autorepl|abwesen|absence", re.IGNORECASE)
+_CODED = re.compile(r"^\W{0,6}[45][0-9]{2}[ -]|(?<![\w.])[45]\.[0-9]{1,3}\.[0-9]{1,3}(?![\w.])", re.MULTILINE)
+_AWAY = re.compile(
+    r"auto.?repl|out of (?:the )?office|vacation|away|autorepl|abwesen|absence|automatic reply|"
+    r"automatische antwort|réponse automatique|respuesta automática|fuera de (?:la )?oficina|"
+    r"risposta automatica|fuori ufficio|resposta automática|automatisch antwoord|automatiskt svar|"
+    r"automatyczna|otomatik yan|автоответ|自動応答|自動返信|自动(?:答复|回复)",
+    re.IGNORECASE,
+)
+# A filter that holds a message back until its sender shows that he is none that it fears.
+_CHALLENGE = re.compile(
+    r"(?:until|unless|before) you (?:confirm|verify|reply)|requires? (?:that you )?(?:verif|confirm)|"
+    r"(?:confirm|verify) (?:that you|your (?:message|identity|e-?mail))",
+    re.IGNORECASE,
+)
+_HELD = re.compile(
+    r"not (?:yet )?(?:be )?delivered|(?:held|pending|waiting|awaiting)\b|human being|not a (?:spam|robot)",
+    re.IGNORECASE,
+)
 _COMPLAINT = re.compile(r"\bcomplaint|abuse report|feedback report", re.IGNORECASE)
 _MARKUP = re.compile(r"<(?:html|body|div|p|br|table)\b", re.IGNORECASE)
+_HANDED = re.compile(
+    r"\s*(?:re|aw|antw|sv|vs|fwd?|wg|tr|rv|enc|i|r)\s?(?:\[[0-9]{1,3}\]\s?)?:", re.IGNORECASE
+)
+_SENT_BY = re.compile(
+    r"\W{0,4}(?:from|von|de|da|van|od|от|fra|från|发件人|差出人)\W{0,3}:|.{0,300}(?:wrote|schrieb|écrit|escribió|scritto)\W",
+    re.IGNORECASE,
+)
+_MAX_LINES = 4000  # of what somebody quotes
 _MAX_INNER = 3  # bounces that were forwarded as an attachment, inside each other
 
 
@@ -49,11 +77,12 @@ def bounces(data: bytes, *, depth: int = 0) -> list[Delivery]:
     A mail that only carries a bounce (forwarded as an attachment) is read for what it carries.
     """
     letter = mail(data)
-    copy = next((part.text for part in letter.parts if part.kind in _COPIES), "")
-    found = _feedback(letter, copy) or _status(letter, copy) or _event(letter) or _words(letter, copy)
-    if not found and copy and depth < _MAX_INNER:
-        return bounces(copy.encode("utf-8", "surrogateescape"), depth=depth + 1)
-    return found
+    copies = [part for part in letter.parts if part.kind in _COPIES]
+    copy = copies[0].text if copies else ""
+    found = _feedback(letter, copy) or _receipt(letter) or _status(letter, copy) or _event(letter)
+    if not found and depth < _MAX_INNER and not _is_robot(letter):  # somebody who hands bounces on
+        found = [one for each in copies for one in bounces(each.raw, depth=depth + 1)]
+    return found[:MAX_RECIPIENTS] or _words(letter, copy)
 
 
 def pasted_bounce(text: str) -> list[Delivery]:
@@ -87,18 +116,23 @@ def _own(letter: Mail, copy: str) -> set[str]:
 # -- what is meant for programs ----------------------------------------------------------------------
 
 
+# Feedback that is no complaint (RFC 6591, RFC 6430): any other is.
+_FEEDBACK = {"auth-failure": "authentication", "not-spam": "delivered"}
+
+
 def _feedback(letter: Mail, copy: str) -> list[Delivery]:
     """A complaint (RFC 5965) or an authentication report (RFC 6591)."""
     part = next((part for part in letter.parts if part.kind == "message/feedback-report"), None)
     if part is None:
         return _complaint(letter, copy)
     fields = feedback(part.text)
+    kind = fields.get("feedback-type", "").lower()
     to, sender = original(copy)
     people = addresses(fields.get("original-rcpt-to", "")) or addresses(fields.get("removal-recipient", ""))
     reporter = fields.get("reporting-mta", "")
     told = Delivery(
         reply=f"{folded(_text(letter), 600)} {fields.get('authentication-results', '')}".strip(),
-        action="authentication" if fields.get("feedback-type", "") == "auth-failure" else "complaint",
+        action=_FEEDBACK.get(kind, "complaint"),
         sender=address(fields.get("original-mail-from", "")) or sender,
         reporting_mta=(reporter.partition(";")[2] or reporter).strip(),
         source_ip=fields.get("source-ip", "").split(" ")[0].strip("[]"),
@@ -114,6 +148,16 @@ def _complaint(letter: Mail, copy: str) -> list[Delivery]:
     whom = address(dict(fields_of(copy)).get("x-hmxmroriginalrecipient", "")) or next(iter(to), "")
     words = folded(f"{letter.header('subject')} {_text(letter)}", 600)
     return [Delivery(recipient=whom, reply=words, action="complaint", sender=sender)]
+
+
+def _receipt(letter: Mail) -> list[Delivery]:
+    """A receipt (RFC 8098): the message was shown to its reader, or deleted unread; so it had arrived."""
+    part = next((part for part in letter.parts if part.kind == "message/disposition-notification"), None)
+    if part is None:
+        return []
+    fields = dict(fields_of(part.text))
+    whom = address(fields.get("original-recipient", "") or fields.get("final-recipient", ""))
+    return [Delivery(recipient=whom, reply=folded(_text(letter), 600), action="delivered")]
 
 
 def _status(letter: Mail, copy: str) -> list[Delivery]:
@@ -149,7 +193,7 @@ def _filled(one: Delivery, told: Delivery, to: list[str], sender: str) -> Delive
         sender=one.sender or sender,
         remote_mta=one.remote_mta or told.remote_mta,
         reporting_mta=one.reporting_mta or told.reporting_mta,
-        action=one.action or "failed",
+        action=one.action or told.action or "failed",
     )
 
 
@@ -177,31 +221,76 @@ def _event(letter: Mail) -> list[Delivery]:
 def _words(letter: Mail, copy: str) -> list[Delivery]:
     words = _text(letter)
     failed = addresses(letter.header("x-failed-recipients"))
-    if not failed and _is_answer(letter):
-        sender = next(iter(addresses(letter.header("from"))), "")
-        return [Delivery(recipient=sender, reply=folded(words, 600), action="vacation")]
-    if not failed and not _is_bounce(letter, words):
+    own = _own(letter, copy)
+    if not failed and (answer := _answer(letter, words, own)):
+        return [answer]
+    if not failed and _is_person(letter):
+        words = _retold(words)
+        if not words:
+            return []
+    elif not failed and not _is_bounce(letter, words):
         return []
     to, sender = original(copy)
-    found = notice(words, failed=failed, own=_own(letter, copy))
+    found = notice(words, failed=failed, own=own)
     if len(found) == 1 and not found[0].recipient:
         found = [dataclasses.replace(found[0], recipient=whom) for whom in to or [""]]
-    return [dataclasses.replace(one, sender=one.sender or sender, action="failed") for one in found]
+    return [dataclasses.replace(one, sender=one.sender or sender) for one in found]
 
 
-def _is_answer(letter: Mail) -> bool:
-    """Whether a program answered in somebody's name (RFC 3834)."""
-    if _DAEMON.search(letter.header("from")) or "report" in letter.kind:
+def _answer(letter: Mail, words: str, own: set[str]) -> Delivery | None:
+    """What a program answers in somebody's name (RFC 3834): that he is away, or a challenge."""
+    held = _CHALLENGE.search(words[:8192]) and _HELD.search(words[:8192])
+    away = _is_away(letter)
+    if not away and not (held and (letter.header("auto-submitted") or _is_robot(letter))):
+        return None
+    named = notice(words, own=own)[0].recipient if held else ""
+    whom = named or next(iter(addresses(letter.header("from"))), "")
+    return Delivery(recipient=whom, reply=folded(words, 600), action="challenge" if held else "vacation")
+
+
+def _is_away(letter: Mail) -> bool:
+    """Whether the fields of a mail say that nobody wrote it, but somebody who is away."""
+    if _is_robot(letter) or "report" in letter.kind:
         return False
     signs = ("auto-submitted", "subject", "x-autoreply", "x-auto-response-suppress")
     return any(_AWAY.search(letter.header(name)) for name in signs)
 
 
-def _is_bounce(letter: Mail, words: str) -> bool:
-    """Whether a mail without anything for programs speaks like a bounce: at least two signs of four."""
+def _is_robot(letter: Mail) -> bool:
+    """Whether a mail says that a mail server wrote it."""
     sender = letter.header("from").strip()
-    robot = sender in {"", "<>"} or bool(_DAEMON.search(sender)) or letter.header("return-path") == "<>"
-    subject = bool(_SUBJECT.search(letter.header("subject")))
+    return sender in {"", "<>"} or bool(_DAEMON.search(sender))
+
+
+def _is_person(letter: Mail) -> bool:
+    """Whether somebody answers or hands on: what he says of deliveries is his own matter."""
+    answers = (
+        letter.header("in-reply-to") or letter.header("references") or _HANDED.match(letter.header("subject"))
+    )
+    return bool(answers) and not _is_robot(letter)
+
+
+def _retold(words: str) -> str:
+    """The notice that somebody's mail quotes, without the marks of a quotation; empty where there is none."""
+    lines = words.splitlines()[:_MAX_LINES]
+    bare = [re.sub(r"^> ?", "", line) for line in lines]
+    for at, line in enumerate(bare):
+        if _SENT_BY.match(line[:400]) and _DAEMON.search(line[:400]):
+            body = next((after for after in range(at, len(bare)) if not bare[after].strip()), len(bare))
+            return "\n".join(bare[body:])
+    quoted = "\n".join(line for line, was in zip(bare, lines, strict=True) if line != was)
+    return quoted if _CODED.search(quoted) or _PLAINLY.search(quoted) else ""
+
+
+def _is_bounce(letter: Mail, words: str) -> bool:
+    """Whether a mail without anything for programs speaks like a bounce.
+
+    A mail server needs one more sign, or an address. Anybody else needs two of three: that nobody is to
+    answer, the subject, plain words.
+    """
     head = words[:8192]
-    speaks = bool(_SPEAKS.search(head)) or any(codes(head))
-    return robot + subject + speaks + bool(_PLAINLY.search(head)) >= 2
+    clear = bool(_PLAINLY.search(head) or _CODED.search(head))
+    subject = bool(_SUBJECT.search(letter.header("subject")))
+    if _is_robot(letter):
+        return clear or subject or "@" in head or bool(_SPEAKS.search(head))
+    return clear + subject + (letter.header("return-path") == "<>") >= 2

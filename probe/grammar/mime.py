@@ -34,11 +34,15 @@ _SPLIT = re.compile(rb"\r?\n\r?\n")
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A leaf: its type in lower case and its text, decoded; `within` tells the multipart it stands in."""
+    """A leaf: its type in lower case and its text, decoded; `within` tells the multipart it stands in.
+
+    `raw` is a message's own bytes: its charsets are told inside it.
+    """
 
     kind: str
     text: str
     within: str = ""
+    raw: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +130,14 @@ def _leaves(fields: list[tuple[str, str]], body: bytes, within: str, depth: int)
             return
     if kind.startswith("multipart/"):
         kind = "text/plain"
+    if params.get("name", "").lower().endswith(".eml"):
+        kind = "message/rfc822"  # a mail that was handed on as a file
     limit = MAX_STATUS if kind in STATUS else MAX_TEXT
     if not kind.startswith(("text/", "message/")):
         limit = 4096  # an attachment: its name is all that could matter
     raw = _transfer(body[: 2 * limit], known.get("content-transfer-encoding", ""))[:limit]
-    yield Part(kind, _decoded(raw, params.get("charset", "")), within)
+    text = _decoded(raw, params.get("charset", ""))
+    yield Part(kind, text, within, raw if kind.startswith("message/") else b"")
 
 
 def _pieces(body: bytes, boundary: bytes) -> Iterator[bytes]:
