@@ -95,9 +95,23 @@ def test_a_private_address_is_not_asked_for() -> None:
 
 def test_the_fix_names_who_must_act() -> None:
     found = audit("ptr", "example.test", sending_ips=(IP,), helo="out.example.test")
-    assert found.fixes["ptr/none"] == (
-        f"Have the owner of {IP} publish: 7.113.0.203.in-addr.arpa. IN PTR out.example.test."
+    line = f"Have the owner of {IP} publish: 7.113.0.203.in-addr.arpa. IN PTR out.example.test."
+    assert found.fixes["ptr/none"] == f"First publish: out.example.test. IN A {IP}\n{line}"
+    leading = audit(
+        "ptr", "example.test", f"out.example.test A {IP}", sending_ips=(IP,), helo="out.example.test"
     )
+    assert leading.fixes["ptr/none"] == line
+
+
+def test_the_name_of_another_is_not_the_senders_to_publish() -> None:
+    world = f"{PTR} web.isp.test\nweb.isp.test A 203.0.113.9"
+    found = audit("ptr", "example.test", world, sending_ips=(IP,), helo="mx.example.test")
+    assert found.fixes["ptr/not-confirmed"].startswith(f"First publish: mx.example.test. IN A {IP}\n")
+    own = audit("ptr", "example.test", f"{PTR} web.example.test", sending_ips=(IP,))
+    assert own.fixes["ptr/not-confirmed"] == f"web.example.test. IN A {IP}"
+    aliased = f"{PTR} web.example.test\nweb.example.test CNAME isp.test\nisp.test A 203.0.113.9"
+    found = audit("ptr", "example.test", aliased, sending_ips=(IP,))
+    assert found.fixes["ptr/not-confirmed"] == f"At isp.test, by its owner: isp.test. IN A {IP}"
 
 
 MX = f"example.test MX 10 mail.example.test\n mail.example.test A {IP}"
@@ -121,14 +135,20 @@ NAMES = {
 
 
 @pytest.mark.parametrize(
-    ("helo", "better"), [("", "mail.example.test"), ("out.example.test", "out.example.test")]
+    ("helo", "better", "before"),
+    [
+        ("", "mail.example.test", f"First publish: mail.example.test. IN A {IP}\n"),
+        ("out.example.test", "out.example.test", ""),
+    ],
 )
-def test_a_name_made_of_the_address_is_no_better_under_the_own_domain(helo: str, better: str) -> None:
+def test_a_name_made_of_the_address_is_no_better_under_the_own_domain(
+    helo: str, better: str, before: str
+) -> None:
     name = "mail-203-0-113-7.example.test"
     world = f"7.113.0.203.in-addr.arpa PTR {name}\n {name} A {IP}\n out.example.test A {IP}"
     found = audit("ptr", "example.test", world, sending_ips=(IP,), helo=helo)
-    fix = f"Give {better} the address {IP}, then have the owner of the address set its PTR to {better}."
-    assert found.fixes["ptr/generic"] == fix
+    line = f"7.113.0.203.in-addr.arpa. IN PTR {better}."
+    assert found.fixes["ptr/generic"] == f"{before}Have the owner of {IP} publish: {line}"
     followed = f"7.113.0.203.in-addr.arpa PTR {better}\n {better} A {IP}"
     assert audit("ptr", "example.test", followed, sending_ips=(IP,), helo=helo).ids == []
 

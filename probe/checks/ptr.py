@@ -17,6 +17,7 @@ from probe.checks._evidence import (
     address_questions,
     evidence,
     failures,
+    pasted,
     printable,
     problem,
     rfc,
@@ -25,9 +26,9 @@ from probe.checks._evidence import (
     state,
     unknown,
     unknown_rule,
-    zone_line,
 )
 from probe.checks._once import asked_once, once
+from probe.checks._suffixes import organizational
 from probe.checks.mx import hosts
 from probe.facts import Answer, Question, Records
 from probe.grammar.rdns import generic, is_hostname, reversed_address
@@ -268,9 +269,7 @@ def _sender(domain: Domain, reverse: _Reverse, seen: Records) -> Iterator[Findin
     if not reverse.answer.known:
         yield unknown(UNKNOWN, seen, question)
     elif not reverse.names:
-        line = zone_line(question.name, "PTR", f"{domain.helo or f'mail.{domain.name}'}.")
-        fix = f"Have the owner of {address} publish: {line}"
-        yield Finding(NONE, _fact(reverse), address, fix)
+        yield Finding(NONE, _fact(reverse), address, _own_name(domain, reverse, seen))
     else:
         yield from _named(domain, reverse, seen)
     if domain.helo and reverse.answer.known:
@@ -284,28 +283,42 @@ def _named(domain: Domain, reverse: _Reverse, seen: Records) -> Iterator[Finding
         yield Finding(MANY, told, f"{address}: {len(names)} names")
     shown = ", ".join(printable(name) for name in names[:3])
     if not valid:
-        yield Finding(NOT_A_HOSTNAME, told, f"{address}: {shown}")
+        yield Finding(NOT_A_HOSTNAME, told, f"{address}: {shown}", _own_name(domain, reverse, seen))
         return
     if not confirmed:
         forward = [_forward(name, address) for name in valid]
         if failed := failures(seen, forward):
             yield unknown(UNKNOWN, seen, failed[0])
         else:
-            fix = zone_line(valid[0], forward[0].type, address)
+            home = organizational(domain.name)
+            fix = _own_name(domain, reverse, seen)
+            if f".{valid[0]}".endswith(f".{home}"):
+                fix = pasted(forward[0], seen_answer(seen, forward[0]), address)
             yield Finding(NOT_CONFIRMED, told, f"{address} is {shown}, which is not {address}", fix)
     reasons = [generic(name, address) for name in confirmed or valid]
     if all(reasons):
-        better = next((name for name in (domain.helo, f"mail.{domain.name}") if _own(name, address)), "")
-        owner = f"have the owner of the address set its PTR to {better}"
-        fix = f"Give {better} the address {address}, then {owner}." if better else ""
+        fix = _own_name(domain, reverse, seen)
         yield Finding(GENERIC, told, f"{address} is {shown}: {reasons[0]}", fix)
     if domain.helo and confirmed and domain.helo not in confirmed:
         yield Finding(HELO_OTHER, told, f"HELO {domain.helo}, but {address} is {', '.join(confirmed[:3])}")
 
 
-def _own(name: str, address: str) -> bool:
-    """Whether a name is one that a mail server may have at this address."""
-    return is_hostname(name) and not generic(name, address)
+def _own_name(domain: Domain, reverse: _Reverse, seen: Records) -> str:
+    """The fix that has an address named as its server is, or may be; empty where no name can be told.
+
+    A name that does not lead to the address yet would be no better than none.
+    """
+    address = reverse.address
+    leading = [name for name in (domain.helo, *hosts(domain.name, seen)) if _leads(name, address, seen)]
+    likely = filter(is_hostname, (*leading, domain.helo, f"mail.{domain.name}"))
+    name = next((each for each in likely if not generic(each, address)), "")
+    if not name:
+        return ""
+    told = pasted(reverse.question, reverse.answer, f"{name}.", f"Have the owner of {address} publish: ")
+    if name in leading:
+        return told
+    forward = _forward(name, address)
+    return f"{pasted(forward, seen_answer(seen, forward), address, 'First publish: ')}\n{told}"
 
 
 def _helo(helo: str, address: str, seen: Records) -> Iterator[Finding]:
@@ -314,7 +327,7 @@ def _helo(helo: str, address: str, seen: Records) -> Iterator[Finding]:
     if not answer.known:
         yield unknown(UNKNOWN, seen, question)
     elif not _leads(helo, address, seen):
-        fix = zone_line(helo, question.type, address)
+        fix = pasted(question, answer, address)
         found = printable(", ".join(answer.values[:4]))
         yield Finding(
             HELO_ELSEWHERE,
