@@ -35,8 +35,11 @@ def advice(rule: Rule, turn: Turn) -> str:
     asked_again = isinstance(turn.heard, Reply) and turn.heard.code == 530
     if asked_again and turn.stage in {Stage.MAIL, Stage.RCPT} and rule.cause is Cause.CREDENTIALS:
         return _AGAIN
-    here = _HERE.get(rule.cause, "")
-    return here if here and rule.fix == _general(rule.cause) else ""
+    if rule.fix != _general(rule.cause):
+        return ""
+    if turn.stage is Stage.STARTTLS and rule.cause is Cause.PROTOCOL:
+        return catalogue.rule("standard/starttls-refused").fix
+    return _HERE.get(rule.cause, "")
 
 
 def _general(cause: Cause) -> str:
