@@ -20,13 +20,17 @@ __all__ = ["Account", "MailHost", "Threaded", "ca_file"]
 
 @dataclass(frozen=True)
 class Account:
-    """A login that exists. What stands here is said instead of the ordinary reply, `hang` seconds late."""
+    """A login that exists. What stands here is said instead of the ordinary reply, `hang` seconds late.
+
+    To the login of one that is `mute` nothing is said: the server hangs up.
+    """
 
     password: str
     auth: str = ""
     mail: str = ""
     wrong: str = "535 5.7.8 Error: authentication failed"
     hang: float = 0.0
+    mute: bool = False
 
 
 @dataclass
@@ -105,6 +109,8 @@ class MailHost:
                     self.upon[1]()
                 account = self.accounts.get(user, Account("\0"))
                 await asyncio.sleep(account.hang)
+                if account.mute:
+                    return
                 right = "235 2.7.0 Authentication successful" if password == account.password else ""
                 say(account.auth or right or account.wrong)
             elif verb == "MAIL":

@@ -110,7 +110,7 @@ def test_what_closed_a_lane_is_told_however_late_somebody_asks() -> None:
         assert one.braked
         clock.now += 700
         assert not await one.enter()
-        assert one.refused == 4
+        assert one.why == "4 logins were refused"
 
     run(scenario())
 
@@ -130,6 +130,35 @@ def test_a_complaint_halves_and_pauses() -> None:
         await asyncio.sleep(0)
         assert inside(tasks) == 8 + 4
         await cancelled(tasks)
+
+    run(scenario())
+
+
+def test_logins_without_an_answer_count_as_refused_ones_do() -> None:
+    async def scenario() -> None:
+        one = lane(Clock(), at_once=50, brake=3)
+        tasks = await entered(one, 50)
+        for sign in (Sign.UNANSWERED, Sign.REFUSED, Sign.UNANSWERED):
+            one.leave(sign)
+        assert (await asyncio.gather(*tasks)).count(True) == 3
+        assert one.why == "1 login was refused, 2 logins got no answer"
+
+    run(scenario())
+
+
+def test_a_host_that_only_ever_puts_off_is_left_alone() -> None:
+    async def scenario() -> None:
+        clock = Clock()
+        one = lane(clock, at_once=1, pause=1.0, longest=1.0, patience=3)
+        tasks = await entered(one, 9)
+        for sign in (Sign.SLOWER, Sign.SLOWER, Sign.FINE, Sign.SLOWER, Sign.SLOWER, Sign.SLOWER):
+            assert not one.braked
+            one.leave(sign)
+            clock.now += 1.1
+            one._timed()
+            await asyncio.sleep(0)
+        assert (await asyncio.gather(*tasks)).count(True) == 6
+        assert (one.braked, one.why) == (True, "3 sessions in a row were put off")
 
     run(scenario())
 

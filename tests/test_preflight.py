@@ -282,6 +282,36 @@ def test_the_brake_tells_how_many_were_refused(brake: int, said: str) -> None:
     assert not any(word in braked.rule.meaning for word in ("Four", "4"))
 
 
+REFUSALS = {
+    "a hang-up": (Account("right", mute=True), "4 logins got no answer"),
+    "a ban": (Account("right", auth="554 5.7.1 Your address has been banned"), "4 logins were refused"),
+    "a policy": (Account("right", auth="550 5.7.1 Not allowed here"), "4 logins were refused"),
+}
+
+
+@pytest.mark.parametrize(("account", "said"), REFUSALS.values(), ids=REFUSALS)
+def test_the_brake_stops_a_host_that_does_not_judge_the_logins(account: Account, said: str) -> None:
+    addresses = [f"i{number}@a.example" for number in range(12)]
+    host = MailHost("mail.own.test", dict.fromkeys(addresses, account))
+    reports = play([inbox(one, "right") for one in addresses], host)
+    assert host.logins.total() == 4
+    assert {report.outcome for report in reports.values()} <= {Outcome.NOT_PROVEN, None}
+    (left,) = reports["creds i11@a.example"].findings
+    assert (left.rule.id, left.detail) == ("preflight/host-braked", f"127.0.0.1:{host.port}: {said}")
+
+
+def test_a_flaw_that_hides_how_logins_end_costs_no_more_than_the_brake(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def flawed(*_: object, **__: object) -> Report:
+        raise LookupError
+
+    monkeypatch.setattr("probe.judge.judge_login", flawed)
+    host = own()
+    play([inbox(f"i{number}@a.example", "wrong") for number in range(12)], host)
+    assert host.logins.total() == 4
+
+
 def test_other_hosts_go_on_when_one_is_braked() -> None:
     async def all_of() -> tuple[int, int]:
         addresses = [f"i{number}@a.example" for number in range(10)]
@@ -497,6 +527,23 @@ def test_a_run_that_goes_on_tells_again_what_was_found_and_tries_the_rest(tmp_pa
         assert ids(second[name]) == ids(first[name])
         assert second[name].outcome is first[name].outcome
         assert str(second[name].transcript) == str(first[name].transcript)
+
+
+def test_force_and_resume_try_again_what_was_not_proven_and_nothing_else(tmp_path: Path) -> None:
+    later = Account("right", auth="454 4.7.0 Temporary authentication failure")
+    rows = [inbox("ada@a.example"), inbox("bob@a.example")]
+    kept = journal(tmp_path)
+    play(rows, MailHost("mail.own.test", {**accounts("ada@a.example"), "bob@a.example": later}), journal=kept)
+    kept.close()
+    kept, again = journal(tmp_path), own("ada@a.example", "bob@a.example")
+    assert play(rows, again, journal=kept)["creds bob@a.example"].verdict is Verdict.WAIT
+    assert not again.logins
+    kept.close()
+    kept, forced = journal(tmp_path), own("ada@a.example", "bob@a.example")
+    reports = play(rows, forced, Options(audit=False, force=True), journal=kept)
+    kept.close()
+    assert forced.logins == {"bob@a.example": 1}
+    assert {reports[f"creds {row.address}"].outcome for row in rows} == {Outcome.USABLE}
 
 
 def test_a_login_that_was_under_way_is_reported_and_not_tried_again(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from probe.cli._messages import refuse, say
 from probe.cli._output import Output
 from probe.cli._progress import Shown
 from probe.facts import counted
-from probe.run.preflight import Options, Preflight, refusals
+from probe.run.preflight import Options, Preflight
 from probe.wire.journal import BusyError, Journal, JournalError
 from probe.wire.refused import Refused
 
@@ -208,11 +208,11 @@ def _ended(run: Preflight, journal: Journal) -> int:
             f"probe: stopped: the journal cannot be written ({journal.broken or 'no words'}); nothing is lost"
         )
     elif run.stopped == "network":
-        say("probe: stopped: the network of this machine does not carry; the inboxes were not judged")
-    for host, count in run.braked.items():
+        say("probe: stopped: no server is reached any more; the inboxes were not judged")
+    for host, why in run.braked.items():
         say(
-            f"probe: stopped at {host}: {refusals(count)} there within ten minutes, "
-            "and servers ban an address after a few more; its other inboxes were not tried"
+            f"probe: stopped at {host}: {why}; its other inboxes were not tried, "
+            "as servers ban an address after a few more"
         )
     if run.stopped or run.braked:
         say(f"probe: go on with: {_again('--resume')}")

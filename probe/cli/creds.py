@@ -227,13 +227,13 @@ def _each_once(named: list[str], secrets: list[str]) -> dict[str, str]:
 
 def _several(inboxes: list[Inbox], network: Network, out: Output) -> NoReturn:
     """One after the other: addresses given together share a server, and one bad login slows the next."""
-    from probe.run.several import Several, refusals
+    from probe.run.several import Several
 
     run = Several(network)
     verdicts: list[Verdict] = []
     out.write(one_by_one(network, [partial(run.check, inbox) for inbox in inboxes]), verdicts)
-    for name, count in run.braked.items():
-        say(f"probe: stopped at {name}: {refusals(count)} there, and servers ban after a few more")
+    for name, why in run.braked.items():
+        say(f"probe: stopped at {name}: {why} there, and servers ban after a few more")
     out.end(verdicts, 4 if run.braked else 0)
 
 

@@ -11,7 +11,6 @@ from probe import catalogue
 from probe.facts import counted
 from probe.judge.groups import Group, Seen, groups
 from probe.rules import Finding, Report, Rule, Verdict
-from probe.run._lanes import refusals
 
 __all__ = ["Ended", "concluded", "group_as_told"]
 
@@ -27,14 +26,14 @@ _STOPPED = {
 class Ended:
     """How a run ended: what it was to do, why it stopped early, which hosts were slowed or left alone.
 
-    `braked` says how many logins each host refused that was left alone.
+    `braked` says what each host did that was left alone.
     """
 
     rows: int
     repeated: int
     stopped: str
     broken: str
-    braked: Mapping[str, int]
+    braked: Mapping[str, str]
     slowed: Mapping[str, str]
     outcomes: Mapping[str, int]
     seconds: float
@@ -82,7 +81,7 @@ def _findings(counts: Mapping[str, int], shared: Sequence[Group], ended: Ended) 
         yield Finding(rule, {"reason": ended.broken or ended.stopped}, rest)
     if ended.braked:
         some = dict(islice(ended.braked.items(), 8))
-        said = "; ".join(f"{host}: {refusals(count)}" for host, count in some.items())
+        said = "; ".join(f"{host}: {why}" for host, why in some.items())
         yield Finding(catalogue.rule("preflight/brake"), {"hosts": ", ".join(some)}, said)
     told = {"inboxes": str(counts["probed"])}
     causes = [str(one) for one in shared if one.verdict.rank >= Verdict.WAIT.rank]

@@ -1,7 +1,8 @@
 """How fast a host may be asked: sessions at once, logins a minute, and when to stop asking.
 
-A lane is one host as it sees us. It narrows when the host complains, and closes when too many logins were
-refused there: those who count failed logins ban the address they come from, with all its inboxes.
+A lane is one host as it sees us. It narrows when the host complains, and closes when too many logins failed
+there, as those who count them ban the address they come from with all its inboxes; or when the host only
+ever asks for less.
 """
 
 from __future__ import annotations
@@ -13,18 +14,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from probe.facts import counted
-from probe.run._signs import Sign
+from probe.run._signs import Sign, failures
 
-__all__ = ["Lane", "Lanes", "Pace", "refusals"]
+__all__ = ["Lane", "Lanes", "Pace"]
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
     """What a host is asked to bear.
 
-    `at_once` sessions, `per_minute` logins (0: no limit), and at most `brake` refused logins within
-    `window` seconds. `pause` is what is waited, in seconds, after the first complaint; each further one
-    doubles it up to `longest`.
+    `at_once` sessions, `per_minute` logins (0: no limit), and at most `brake` logins that it refused or
+    did not answer within `window` seconds. `pause` is what is waited, in seconds, after the first complaint;
+    each further one doubles it up to `longest`, and after `patience` of them in a row no more is asked.
     """
 
     at_once: int = 5
@@ -33,12 +34,14 @@ class Pace:
     window: float = 600.0
     pause: float = 5.0
     longest: float = 120.0
+    patience: int = 10
 
 
 class Lane:
     """One host. `enter` before a session, `leave` after it.
 
-    `braked` tells that it is closed for this run, `slowed` why it is asked less than it might be.
+    `braked` tells that it is closed for this run and `why` for what, `slowed` why it is asked less than it
+    might be.
     """
 
     def __init__(
@@ -59,9 +62,10 @@ class Lane:
         self._limit = 1 if refused else pace.at_once
         self._active = 0
         self._complaints = 0
+        self._in_a_row = 0
         self._after = 0.0
         now = clock()
-        self._refused = deque(sorted(now - ago for ago in refused))
+        self._failed = deque((at, Sign.REFUSED) for at in sorted(now - ago for ago in refused))
         self._waiting: deque[asyncio.Future[bool]] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -82,10 +86,11 @@ class Lane:
         """Give the place back, with what the session told."""
         self._active -= 1
         now = self._clock()
-        if sign is Sign.REFUSED:
-            self._refused.append(now)
+        self._in_a_row = self._in_a_row + 1 if sign is Sign.SLOWER else 0
+        if said := failures([sign]):
+            self._failed.append((now, sign))
             self._limit = 1
-            self.slowed = "a login was refused"
+            self.slowed = said
         elif sign is Sign.SLOWER:
             self._complaints += 1
             self._limit = max(1, self._limit // 2)
@@ -102,17 +107,24 @@ class Lane:
     def room(self) -> int:
         """How many sessions there is place for now: if all of them failed, the brake would still hold."""
         now = self._clock()
-        while not self.braked and self._refused and self._refused[0] <= now - self.pace.window:
-            self._refused.popleft()  # those that closed the lane are its reason for as long as it is closed
-        left = self.pace.brake - len(self._refused)
-        if left <= 0:
+        while not self.braked and self._failed and self._failed[0][0] <= now - self.pace.window:
+            self._failed.popleft()  # those that closed the lane are its reason for as long as it is closed
+        left = self.pace.brake - len(self._failed)
+        if left <= 0 or self.weary:
             self.braked = True
         return min(self._limit, left) - self._active
 
     @property
-    def refused(self) -> int:
-        """How many logins were refused there lately; of a lane that is braked, before it was."""
-        return len(self._refused)
+    def weary(self) -> bool:
+        """Whether the host put off one session after the other."""
+        return self._in_a_row >= self.pace.patience
+
+    @property
+    def why(self) -> str:
+        """What became of the logins there lately, in words; of a lane that is braked, before it was."""
+        if self.weary:
+            return counted(self._in_a_row, "session") + " in a row were put off"
+        return failures(sign for _, sign in self._failed)
 
     def _admit(self) -> None:
         while self._waiting:
@@ -175,8 +187,3 @@ class Lanes:
     def slowed(self) -> dict[str, str]:
         """Which hosts are asked less than they might be, and why."""
         return {name: lane.slowed for name, lane in self._lanes.items() if lane.slowed}
-
-
-def refusals(count: int) -> str:
-    """So many refused logins, in words."""
-    return counted(count, "login was refused", "logins were refused")

@@ -13,7 +13,7 @@ from probe.facts import Inbox, Secret
 from probe.grammar.inboxes import Row, login_of
 from probe.rules import Finding, Outcome, Report, Verdict
 from probe.run._kept import kept, told_again
-from probe.run._lanes import Lane, Lanes, Pace, refusals
+from probe.run._lanes import Lane, Lanes, Pace
 from probe.run._signs import Sign, not_reached, sign_of
 from probe.run.creds import check_creds
 from probe.run.discovery import Server
@@ -35,10 +35,10 @@ class Options:
     """How a list is probed.
 
     `at_once` sessions in all and `per_host` at one host (0: what the catalogue says of it); at most
-    `brake` refused logins a host in ten minutes. `audit` asks for each domain's DNS too, without the
-    areas in `skip`. `force` tries logins again that were refused, or interrupted, before. `pause` is
-    what is waited after a host's first complaint and `grace` what logins under way are given when the
-    run is stopped, in seconds.
+    `brake` logins that a host refuses or does not answer in ten minutes. `audit` asks for each domain's DNS
+    too, without the areas in `skip`. `force` tries logins again that were refused or interrupted before, or
+    proved nothing. `pause` is what is waited after a host's first complaint and `grace` what logins under way
+    are given when the run is stopped, in seconds.
     """
 
     at_once: int = 100
@@ -99,12 +99,12 @@ class Logins:
     def told_before(self, row: Row, inbox: Inbox, server: Server) -> Report | None:
         """What an earlier run found, or why the login is not tried."""
         key = key_of(inbox)
-        if self.journal is not None and not self.options.force:
+        if self.journal is not None:
             if (found := self.journal.ended.get(key)) is not None:
                 again = told_again(found)
-                if again is not None:
+                if again is not None and not (self.options.force and again.outcome is not Outcome.USABLE):
                     return again
-            if key in self.journal.begun:
+            if key in self.journal.begun and not self.options.force:
                 return unsent(row, "interrupted", "an earlier run was interrupted here")
         known = self.refused.resting(*_login(inbox, server))
         if known is None or self.options.force:
@@ -128,15 +128,20 @@ class Logins:
         for attempt in range(_TRIES):
             if not await lane.enter():
                 if lane.braked and not self.stopped:
-                    return unsent(row, "host-braked", f"{lane.name}: {refusals(lane.refused)}")
+                    return unsent(row, "host-braked", f"{lane.name}: {lane.why}")
                 return None
             sign, again = Sign.FINE, False
             try:
                 async with self._free:
                     report = await self._session(inbox, session)
-                sign = sign_of(report)
                 asleep = session.began <= self.slept
+                sign = sign_of(report)
+                if asleep and sign is Sign.UNANSWERED:
+                    sign = Sign.FINE  # it was this machine that did not listen
                 again = not session.left and (sign is Sign.SLOWER or asleep) and attempt + 1 < _TRIES
+            except Exception:
+                sign = Sign.UNANSWERED if session.left else sign  # a flaw of ours hid how the login ended
+                raise
             finally:
                 lane.leave(sign)
             if session.unrecorded:

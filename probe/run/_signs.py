@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import enum
+from collections import Counter
+from collections.abc import Iterable
 
 from probe import catalogue
-from probe.facts import Reply, Stage
+from probe.facts import Fault, Reply, Stage, counted
 from probe.rules import Outcome, Report
 
-__all__ = ["Sign", "not_reached", "sign_of"]
+__all__ = ["Sign", "failures", "not_reached", "sign_of"]
 
 _AWAY = ("unreachable", "local", "timeout")
 _LOOKED_UP = ("session/submission-lookup-failed", "doctor/no-network")
@@ -20,7 +22,23 @@ class Sign(enum.StrEnum):
 
     FINE = "fine"
     REFUSED = "refused"  # it refused the login
+    UNANSWERED = "unanswered"  # it hung up on the login, or said nothing to it
     SLOWER = "slower"  # it asked for less: 421, 454, 4.7.x
+
+
+_FAILED = {
+    Sign.REFUSED: ("login was refused", "logins were refused"),
+    Sign.UNANSWERED: ("login got no answer", "logins got no answer"),
+}
+
+
+def failures(signs: Iterable[Sign]) -> str:
+    """What became of logins that count for the brake: ``3 logins were refused, 1 login got no answer``.
+
+    Nothing is said of those that do not count.
+    """
+    counts = Counter(signs)
+    return ", ".join(counted(counts[sign], *words) for sign, words in _FAILED.items() if counts[sign])
 
 
 def sign_of(report: Report) -> Sign:
@@ -28,12 +46,19 @@ def sign_of(report: Report) -> Sign:
     if report.transcript is None:
         return Sign.FINE
     for turn in report.transcript:
+        if isinstance(turn.heard, Fault) and turn.stage is Stage.AUTH:
+            return Sign.UNANSWERED
         if isinstance(turn.heard, Reply) and turn.stage is not Stage.QUIT:
             if turn.heard.code in {421, 454} or (turn.heard.enhanced or "").startswith("4.7."):
                 return Sign.SLOWER
-            if turn.stage is Stage.AUTH and turn.heard.code == 535 and not _spared(report):
+            if turn.stage is Stage.AUTH and _failed(turn.heard.code) and not _spared(report):
                 return Sign.REFUSED
     return Sign.REFUSED if report.outcome is Outcome.BAD_CREDS else Sign.FINE
+
+
+def _failed(code: int) -> bool:
+    """Whether servers count it as a failed login; of the others nobody looked at a password (RFC 4954)."""
+    return code >= 520 and code not in {530, 534, 538}
 
 
 def _spared(report: Report) -> bool:

@@ -23,7 +23,7 @@ from probe.judge.groups import Seen, seen
 from probe.rules import Finding, Outcome, Report, Verdict
 from probe.run._audits import Audits, joined
 from probe.run._fleet import Ended, concluded
-from probe.run._lanes import Lanes, refusals
+from probe.run._lanes import Lanes
 from probe.run._logins import Logins, Options, Session, report_of, unsent
 from probe.run._raised import raised_at
 from probe.run._survey import Survey, listed, survey
@@ -33,7 +33,7 @@ from probe.wire.journal import Journal
 from probe.wire.network import Network
 from probe.wire.refused import Refused
 
-__all__ = ["Options", "Preflight", "Survey", "listed", "preflight", "refusals", "survey"]
+__all__ = ["Options", "Preflight", "Survey", "listed", "preflight", "survey"]
 
 _AHEAD = 4000  # rows that wait for their host, so that no host waits for another's rows
 _TICK = 1.0  # seconds between looks at the clocks
@@ -122,9 +122,9 @@ class Preflight:
         return self._logins.lanes
 
     @property
-    def braked(self) -> dict[str, int]:
-        """The hosts at which the brake stopped the logins, and how many they refused."""
-        return {lane.name: lane.refused for lane in self.lanes.braked()}
+    def braked(self) -> dict[str, str]:
+        """The hosts at which the brake stopped the logins, and what became of those before."""
+        return {lane.name: lane.why for lane in self.lanes.braked()}
 
     async def reports(self) -> AsyncGenerator[Report]:
         """Reports as they are ready: kind creds for each row, dns for each domain, and fleet at the end."""
