@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from probe.render import Style
-from probe.render._gist import Group, alike, groups, line
+from probe.render._gist import Group, alike, by_provider, groups, line
 from probe.render._words import bold, headed, labelled, shortened, verdict_word, wrapped
 from probe.rules import Finding, Report, Verdict
 
@@ -19,7 +19,7 @@ _NARROWEST, _WIDEST = 12, 46  # the column of providers
 
 def fleet(report: Report, style: Style) -> Iterator[str]:
     """The lines below the heading; `concluding` comes last, where the eye is."""
-    yield from _providers(report.evaluations.get("providers"), style)
+    yield from _providers(report, style)
     yield from _causes(report, style)
 
 
@@ -33,15 +33,9 @@ def concluding(findings: list[Finding], style: Style) -> Iterator[str]:
             yield from wrapped(finding.rule.fix, style, " " * 8)
 
 
-def _providers(told: object, style: Style) -> Iterator[str]:
-    """A row a provider, a column a verdict that occurs; the JSON may be anybody's."""
-    if not isinstance(told, Mapping):
-        return
-    rows = {
-        line(str(name)): {verdict: _count(row.get(str(verdict))) for verdict in Verdict}
-        for name, row in told.items()
-        if isinstance(row, Mapping)
-    }
+def _providers(report: Report, style: Style) -> Iterator[str]:
+    """A row a provider, a column a verdict that occurs."""
+    rows = by_provider(report)
     verdicts = [one for one in Verdict if any(row[one] for row in rows.values())]
     if not verdicts:
         return
@@ -56,10 +50,6 @@ def _providers(told: object, style: Style) -> Iterator[str]:
         yield f"  {shortened(name, width, _NARROWEST):<{width}} {cells} {sum(row.values()):>{_COLUMN}}"
     if len(rows) > _MOST_PROVIDERS:
         yield f"  and {len(rows) - _MOST_PROVIDERS} more"
-
-
-def _count(value: object) -> int:
-    return value if isinstance(value, int) else 0
 
 
 def _causes(report: Report, style: Style) -> Iterator[str]:

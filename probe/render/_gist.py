@@ -22,6 +22,7 @@ __all__ = [
     "alike",
     "beyond",
     "by_kind",
+    "by_provider",
     "by_verdict",
     "counted_by_kind",
     "fix_of",
@@ -130,6 +131,21 @@ def by_verdict(reports: Iterable[Report]) -> dict[Verdict, int]:
     """How many reports have each verdict, worst first, zeros included."""
     counts = Counter(report.verdict for report in reports)
     return {verdict: counts[verdict] for verdict in WORST_FIRST}
+
+
+def by_provider(report: Report) -> dict[str, dict[Verdict, int]]:
+    """The verdicts by provider of a list's report; empty where it has none. The JSON may be anybody's."""
+    told = report.evaluations.get("providers")
+    rows = told.items() if isinstance(told, Mapping) else ()
+    return {
+        line(str(name)): {verdict: _count(row.get(str(verdict))) for verdict in WORST_FIRST}
+        for name, row in rows
+        if isinstance(row, Mapping)
+    }
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) else 0
 
 
 def by_kind(reports: Iterable[Report]) -> dict[str, list[Report]]:

@@ -27,6 +27,7 @@ from probe.render._gist import (
     Group,
     alike,
     by_kind,
+    by_provider,
     by_verdict,
     fix_of,
     groups,
@@ -45,6 +46,7 @@ EXTENSIONS = (".html", ".htm")
 _TEMPLATES = Path(__file__).with_name("templates")
 _SUBJECT = ("subject", "subjects")
 _OPEN = 3  # so few reports are shown unfolded
+_PORT = re.compile(r":[0-9]+\Z")
 _LINK = re.compile(r"https://[A-Za-z0-9._~:/?#@!$&()*+,;=%-]+\Z")
 
 
@@ -142,7 +144,7 @@ def _page(reports: list[Report], style: Style) -> _Page:
         bar=bar(counted),
         picture=picture([(one.report.subject, one.verdict, one.title, one.anchor) for one in main]),
         causes=tuple(_causes(groups(reports), places)) if len(reports) > _OPEN else (),
-        providers=_providers(main) if len(main) > 1 else {},
+        providers=_providers(main, many) if len(main) > 1 else {},
         whole=tuple(_subject(f"w{index}", report) for index, report in enumerate(many, 1)),
         sections=tuple(_sections(subjects)),
         open=len(reports) <= _OPEN,
@@ -177,7 +179,7 @@ def _subject(anchor: str, report: Report) -> _Subject:
         anchor,
         report,
         report.verdict,
-        (report.facts.get("provider") or report.facts.get("server", "").partition(":")[0]).partition(" (")[0],
+        (report.facts.get("provider") or _PORT.sub("", report.facts.get("server", ""))).partition(" (")[0],
         finding.rule.title if finding is not None else str(report.outcome or "nothing to mend"),
         tuple(finding for finding in sorted_findings(report) if finding.rule.id not in CONCLUSIONS),
         tuple(finding for finding in report.findings if finding.rule.id in CONCLUSIONS),
@@ -204,8 +206,10 @@ def _total(several: Iterable[Group]) -> int:
     return sum(group.count for group in several)
 
 
-def _providers(subjects: list[_Subject]) -> dict[str, Mapping[Verdict, int]]:
-    """Verdicts by provider, the largest first."""
+def _providers(subjects: list[_Subject], many: list[Report]) -> Mapping[str, Mapping[Verdict, int]]:
+    """Verdicts by provider, the largest first; as the list has them, which knows where nobody was asked."""
+    if len(many) == 1 and (told := by_provider(many[0])):
+        return told
     held: dict[str, list[Report]] = {}
     for subject in subjects:
         held.setdefault(subject.provider or "not recognised", []).append(subject.report)
