@@ -505,6 +505,40 @@ def test_without_a_fleet_report_one_rule_and_one_fix_are_a_group() -> None:
     assert list(found)[-1] == "session/certificate-expires-soon"  # warnings last
 
 
+def test_an_inbox_that_was_left_alone_for_a_reason_that_is_known_takes_a_line() -> None:
+    def left_alone(number: int, host: str) -> Report:
+        braked = replace(
+            found("preflight/host-braked", stage="auth"), detail=f"{host}: 4 logins were refused"
+        )
+        return Report("creds", f"sales{number}@a.example", (braked,), Outcome.NOT_PROVEN)
+
+    run = [left_alone(1, "a"), left_alone(2, "a"), left_alone(3, "b"), left_alone(4, "a")]
+    text = told("text", *run)
+    assert text.count("  Fix ") == 2
+    assert [line for line in text.splitlines() if "sales2@" in line or "sales4@" in line] == [
+        f"unknown {f'sales{number}@a.example':<36} not_proven   preflight/host-braked" for number in (2, 4)
+    ]
+    assert told("text", *run, verbose=1).count("  Fix ") == 4
+
+
+def test_the_page_tells_providers_as_the_list_does() -> None:
+    page = told("html", *FLEET)
+    cells = [
+        [re.sub("<[^>]+>", "", cell) for cell in re.findall("<t[hd].*?</t[hd]>", row)]
+        for row in page[page.index("By provider") : page.index("</table>")].split("<tr>")[2:]
+    ]
+    table = FLEET[-1].evaluations["providers"]
+    assert isinstance(table, dict)
+    assert {name: int(counts[-1]) for name, *counts in cells} == {
+        name: sum(row.values()) for name, row in table.items()
+    }
+
+
+def test_a_server_without_a_name_is_told_by_its_address() -> None:
+    page = told("html", *(replace(inbox(n), facts={"server": "[2001:db8::1]:587"}) for n in (1, 2)))
+    assert '<span class="dim">[2001:db8::1]</span>' in page
+
+
 def test_equal_replies_count_as_many_in_every_format() -> None:
     reply = replace(FLEET[0], kind="reply", subject="534 5.7.9 no", transcript=None)
     run = [reply, reply, reply, replace(reply, subject="534 5.7.9 nope")]

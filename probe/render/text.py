@@ -7,7 +7,7 @@ from itertools import chain, islice
 
 from probe.render import Style, printable
 from probe.render._fleet import concluding, fleet
-from probe.render._gist import AGGREGATES, CONCLUSIONS, line, sorted_findings
+from probe.render._gist import AGGREGATES, CONCLUSIONS, fix_of, line, quoted, sorted_findings
 from probe.render._words import bold, dim, headed, labelled, quotation, shortened, verdict_word, wrapped
 from probe.rules import Finding, Report, State, Verdict
 
@@ -32,15 +32,18 @@ _ALL = 1_000_000
 def render(reports: Iterable[Report], style: Style) -> Iterator[str]:
     """A block a report, a blank line between blocks; among several, what is well takes one line (-v: all).
 
-    A first report that is well is held back until it is known whether it is the only one.
+    So does what was not asked for a reason that has been told. A first report that is well is held back
+    until it is known whether it is the only one.
     """
     coming = iter(reports)
     first = list(islice(coming, 1))
     if first and _well(first[0]):
         first += islice(coming, 1)
     several, was_brief = len(first) > 1, False
+    reasons: set[tuple[str, ...]] = set()
     for index, report in enumerate(chain(first, coming)):
-        brief = (several or index > 0) and _well(report) and not style.verbose
+        nothing_new = _well(report) or _told(report, reasons)
+        brief = nothing_new and (several or index > 0) and not style.verbose
         block = _brief(report, style) if brief else "\n".join(_report(report, style))
         apart = "\n" if index and not (brief and was_brief) else ""
         yield apart + (block if style.colour else printable(block)) + "\n"
@@ -49,6 +52,16 @@ def render(reports: Iterable[Report], style: Style) -> Iterator[str]:
 
 def _well(report: Report) -> bool:
     return report.verdict.rank < Verdict.WARN.rank and report.kind not in AGGREGATES
+
+
+def _told(report: Report, reasons: set[tuple[str, ...]]) -> bool:
+    """Whether a report of nothing but findings has none that was not told before, word for word."""
+    if report.transcript is not None or report.states or report.kind in AGGREGATES:
+        return False
+    own = {(one.rule.id, one.detail, fix_of(one), quoted(one)) for one in report.findings}
+    known = own <= reasons
+    reasons |= own
+    return known
 
 
 def _brief(report: Report, style: Style) -> str:
