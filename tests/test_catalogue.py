@@ -299,6 +299,15 @@ def test_every_row_of_the_seeds_is_covered() -> None:
             Cause.RATE_LIMIT,
         ),
         ("550 5.1.1 <a@b.example>: Recipient address rejected: b.example", None, Cause.RECIPIENT_UNKNOWN),
+        ("550 5.7.1 address rejected by policy", Stage.RCPT, Cause.POLICY),
+        # a test of an address that failed: of which address, and did anybody answer?
+        ("550 5.1.1 Recipient verification failed", Stage.RCPT, Cause.RECIPIENT_UNKNOWN),
+        ("450 4.1.1 Recipient verification failed", Stage.RCPT, Cause.RECEIVER_UNAVAILABLE),
+        ("454 4.1.1 The recipient could not be verified at this time", None, Cause.RECEIVER_UNAVAILABLE),
+        ("550-Callout verification failed:\n550 550 User unknown", Stage.RCPT, Cause.RECIPIENT_UNKNOWN),
+        ("503 5.5.1 No valid RCPT TO", Stage.DATA, Cause.PROTOCOL),
+        ("550 mailbox is closed to external mail", Stage.RCPT, Cause.RECIPIENT_POLICY),
+        ("452 4.2.2 Sender over quota, try later", Stage.RCPT, Cause.SENDER_QUOTA),
         # whose name a login may send in
         ("553 5.7.0 Unauthorized use of sender address", Stage.MAIL, Cause.RELAY),
         ("550 Envelope domain 'a.example' doesn't match AUTH domain 'b.example'", Stage.MAIL, Cause.RELAY),

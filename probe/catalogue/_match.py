@@ -24,7 +24,8 @@ GAP = 12  # letters of a gap or of a longer alternative that count, beyond the f
 
 # Words that speak of the sender: beside them nothing but a provider's own words condemns a recipient.
 _OF_SENDER = re.compile(
-    r"\b(?:senders?|originators?|you (?:claim|send from)|sending (?:domain|ip|host|server|user|address)|"
+    r"\b(?:senders?|originators?|you (?:claim|send (?:from|as)|are(?! \w{2,10}ing\b))|"
+    r"sending (?:domain|ip|host|server|user|address)|"
     r"helo|ehlo|spf|dkim|dmarc|relaying|relayed|"
     r"spam\w{0,8}|bl[ao]ck-?list\w{0,3}|reputation|outgoing|outbound|re(?:turn|verse)[- ]path|reply-to|"
     r"signature|your (?:ip|domain|server|account|mail ?server|isp|host(?: ?name)?|"
