@@ -52,6 +52,8 @@ RECORDS = {
     "the name of the tag in capitals": ("V=STSv1; id=1", "mta_sts/misspelt"),
     "the version last": ("id=1; v=STSv1", "mta_sts/misspelt"),
     "no semicolon": ("v=STSv1 id=1", "mta_sts/misspelt"),
+    "the version alone": ("v=STSv1", "mta_sts/misspelt"),
+    "a space before the equals sign": ("v =STSv1; id=1", "mta_sts/misspelt"),
 }
 
 
@@ -83,6 +85,7 @@ PAGES: dict[str, tuple[Page, str, list[str]]] = {
     "404": (page("404"), "invalid", ["mta_sts/policy-absent"]),
     "redirected": (page("301"), "invalid", ["mta_sts/policy-absent"]),
     "503": (page("503"), "unknown", ["mta_sts/unknown"]),
+    "too many of us": (page("429"), "unknown", ["mta_sts/unknown"]),
     "html": (page("200", POLICY, "text/html"), "valid", ["mta_sts/content-type"]),
     "no policy at all": (page("200", "<html>"), "invalid", ["mta_sts/policy-syntax"]),
     "no mx": (

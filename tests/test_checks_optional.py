@@ -54,6 +54,25 @@ def test_no_reports_are_to_be_asked_for_below_a_name_that_does_not_exist() -> No
     assert audit("tls_rpt", "example.test").fixes["tls_rpt/none"] == ""
 
 
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("v=TLSRPTv1; rua=tls@example.test", "mailto:tls@example.test"),
+        ("v=TLSRPTv1; rua=http://example.test/r", "https://example.test/r"),
+        (
+            "v=TLSRPTv1; rua=mailto:a@example.test,b@example.test",
+            "mailto:a@example.test,mailto:b@example.test",
+        ),
+        ("v =TLSRPTv1; rua = tls@example.test", "mailto:tls@example.test"),
+        ("v=TLSRPTv1", "mailto:tls-reports@example.test"),
+    ],
+)
+def test_the_addresses_of_a_tls_rpt_record_are_kept(written: str, meant: str) -> None:
+    found = audit("tls_rpt", "example.test", f"{MX}_smtp._tls.example.test TXT {written}")
+    (fix,) = found.fixes.values()
+    assert fix == f'_smtp._tls.example.test. IN TXT "v=TLSRPTv1; rua={meant}"'
+
+
 def test_two_tls_rpt_records_become_one() -> None:
     world = "".join(
         f"_smtp._tls.example.test TXT v=TLSRPTv1; rua=mailto:{name}@example.test\n" for name in "ab"

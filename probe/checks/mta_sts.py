@@ -36,6 +36,7 @@ from probe.rules import Finding, State, Verdict
 __all__ = ["RULES", "ask", "judge", "policy_question", "record_question"]
 
 _MOST_HOSTS = 100
+_LATER = frozenset({"408", "425", "429"})  # statuses of a server that may have the file
 _SHORT = 86_400  # seconds; RFC 8461 section 3.2 expects weeks
 
 UNKNOWN = unknown_rule("mta_sts", "The MTA-STS record or policy", rfc(8461, "3"))
@@ -237,7 +238,7 @@ def _policy(domain: Domain, record: mtasts.Record, seen: Records) -> Judgement:
     code, kind, _, body = parts
     fact = evidence(question, answer, "; ".join(body[:1000].splitlines()))
     if code != "200":
-        if code[:1] == "5":
+        if code[:1] == "5" or code in _LATER:
             return Judgement(State.UNKNOWN, (Finding(UNKNOWN, fact, f"{question.name}: HTTP {code}"),))
         finding = Finding(ABSENT, fact, f"HTTP {code}", _file(domain, seen))
         return Judgement(State.INVALID, (finding,), {"id": record.id})

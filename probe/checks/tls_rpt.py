@@ -98,7 +98,8 @@ def judge(domain: Domain, seen: Records) -> Judgement:
     read = [tlsrpt.record(value) for value in records[:10]]
     good = list(dict.fromkeys(target for each in read for target in each.rua if not each.problems))
     told = {"rua": [printable(target) for target in good]}
-    rua = ",".join(good) or f"mailto:tls-reports@{domain.name}"
+    meant = dict.fromkeys(target for value in records[:10] for target in tlsrpt.addresses(value))
+    rua = ",".join(meant) or f"mailto:tls-reports@{domain.name}"
     fix = pasted(question, answer, f"v=TLSRPTv1; rua={rua}")
     if len(records) > 1:
         return Judgement(State.INVALID, (Finding(SEVERAL, fact, f"{len(records)} records", fix),), told)

@@ -12,6 +12,7 @@ __all__ = ["MAX_AGE", "Policy", "Record", "announces", "covers", "policy", "reco
 
 MAX_AGE = 31_557_600  # seconds; RFC 8461 section 3.2
 _MODES = ("enforce", "testing", "none")
+_VERSION = re.compile(r"v=STSv1[ \t]*;")
 _ID = re.compile(r"[A-Za-z0-9]{1,32}\Z")
 _NEARLY = re.compile(r"\bsts(?:v(?:1|\b)|1|[ ;]|\Z)", re.IGNORECASE)
 _LINES = 1000
@@ -42,7 +43,7 @@ class Policy:
 
 def announces(text: str) -> bool:
     """Whether a TXT value begins as an MTA-STS record does; every other one is ignored."""
-    return tags.read(text[:100]).pairs[:1] == (("v", "STSv1"),)
+    return _VERSION.match(text) is not None
 
 
 def resembles(text: str) -> bool:
@@ -84,12 +85,18 @@ def policy(body: str) -> Policy:
         problems.append("the version is not STSv1")
     mode = values.get("mode", "")
     if mode not in _MODES:
-        problems.append(f"the mode {mode[:40]!r} is not enforce, testing or none")
+        problems.append(
+            f"the mode {mode[:40]!r} is not enforce, testing or none" if mode else "the mode is missing"
+        )
         mode = ""
     age = values.get("max_age", "")
     seconds = int(age) if age.isascii() and age.isdigit() and len(age) <= 10 else -1
     if not 0 <= seconds <= MAX_AGE:
-        problems.append(f"max_age {age[:20]!r} is not a number of seconds up to {MAX_AGE}")
+        problems.append(
+            f"max_age {age[:20]!r} is not a number of seconds up to {MAX_AGE}"
+            if age
+            else "max_age is missing"
+        )
         seconds = 0
     problems += (
         f"mx {pattern[:60]!r} is no host name"

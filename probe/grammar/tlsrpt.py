@@ -11,7 +11,8 @@ __all__ = ["Record", "addresses", "announces", "record", "resembles"]
 
 _TARGETS = 20
 _NEARLY = re.compile(r"\btls-?rpt(?:v?1|v?\b)", re.IGNORECASE)
-_ADDRESS = re.compile(r"(?:mailto:|https://)[^\s,;\"']{1,250}", re.IGNORECASE)
+_VERSION = re.compile(r"v=TLSRPTv1[ \t]*;")
+_WORD = re.compile(r"(?:rua\s*[=:])?([^\s,;\"']{1,250})", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Record:
 
 def announces(text: str) -> bool:
     """Whether a TXT value begins as a TLS-RPT record does; every other one is ignored."""
-    return tags.read(text[:100]).pairs[:1] == (("v", "TLSRPTv1"),)
+    return _VERSION.match(text) is not None
 
 
 def record(text: str) -> Record:
@@ -49,9 +50,15 @@ def resembles(text: str) -> bool:
 
 
 def addresses(text: str) -> tuple[str, ...]:
-    """The usable addresses anywhere in a TXT value that is no record, at most a few."""
-    found = (each[0].rstrip(".") for each in _ADDRESS.finditer(text[:1000]))
-    return tuple(dict.fromkeys(target for target in found if _usable(target)))[:_TARGETS]
+    """The addresses that are meant anywhere in a TXT value, each as a usable one, at most a few."""
+    found = (_meant(each[1].rstrip(".")) for each in _WORD.finditer(text[:1000]))
+    return tuple(dict.fromkeys(filter(None, found)))[:_TARGETS]
+
+
+def _meant(word: str) -> str:
+    """The usable address that a word is but for its scheme; empty where it is none."""
+    secured = f"https{word[4:]}" if word[:5].lower() == "http:" else ""
+    return next(filter(_usable, (word, secured, f"mailto:{word}")), "")
 
 
 def _usable(target: str) -> bool:
