@@ -23,13 +23,14 @@ from probe.wire.network import Network
 
 NOW = dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC)
 TEST_POINT = Question("2.0.0.127.zen.spamhaus.org", "A")
+NAME = Question("7.2.0.192.in-addr.arpa", "PTR")
 GOOD = {
     ROOT: Answer(Status.OK, ("a.root-servers.net",)),
     LARGE: Answer(Status.OK, ("257 3 8 AwEAAa",)),
     Question("nonce.invalid", "A"): Answer(Status.NXDOMAIN),
     Question("probe-nonce.com", "A"): Answer(Status.NXDOMAIN),
     TEST_POINT: Answer(Status.OK, ("127.0.0.2", "127.0.0.4", "127.0.0.10")),
-    Question("7.2.0.192.in-addr.arpa", "PTR"): Answer(Status.OK, ("out.sender.test",)),
+    NAME: Answer(Status.OK, ("out.sender.test",)),
     Question("out.sender.test", "A"): Answer(Status.OK, ("192.0.2.7",)),
 }
 
@@ -79,12 +80,21 @@ def test_a_good_machine_has_nothing_to_mend() -> None:
         ("clock", "unknown", machine(page="https://time.test", remote="nonsense")),
         ("clock", "valid", machine(page="https://time.test", remote=DATE)),
         ("clock", "invalid", machine(clock=dt.datetime(1970, 1, 1, tzinfo=dt.UTC))),
+        ("ipv6", "not_applicable", machine(own={"ipv4": "192.0.2.7", "ipv6": ""})),
+        ("egress", "unknown", machine(own={"ipv4": "10.0.0.2", "ipv6": ""})),
+        ("egress", "unknown", machine({ROOT: Answer(Status.NXDOMAIN), NAME: Answer(Status.NXDOMAIN)})),
+        ("egress", "invalid", machine({NAME: Answer(Status.NXDOMAIN)})),
         ("secrets", "not_applicable", machine()),
         ("secrets", "valid", machine(exposed={"passwords.txt": ""})),
     ],
 )
 def test_what_was_not_looked_at_is_not_valid(area: str, state: str, seen: Machine) -> None:
     assert judge_machine(seen)[0][area] == state
+
+
+def test_a_resolver_that_denies_the_root_proves_no_missing_name() -> None:
+    lies = machine({ROOT: Answer(Status.NXDOMAIN), NAME: Answer(Status.NXDOMAIN)})
+    assert list(found(lies)) == ["doctor/resolver-silent"]
 
 
 UNREACHABLE = Answer(Status.UNREACHABLE, detail="Network is unreachable")
@@ -112,7 +122,7 @@ PROBLEMS: dict[str, tuple[str, Machine]] = {
     "nobody knows our address": ("doctor/egress-unknown", machine(own={"ipv4": "10.0.0.2", "ipv6": "fd00::2"})),
     "no reverse name": (
         "ptr/none",
-        machine({Question("7.2.0.192.in-addr.arpa", "PTR"): Answer(Status.NXDOMAIN)}),
+        machine({NAME: Answer(Status.NXDOMAIN)}),
     ),
     "no IPv6": ("doctor/no-ipv6", machine(own={"ipv4": "192.0.2.7", "ipv6": ""})),
     "no roots": ("doctor/no-roots", machine(roots=0)),

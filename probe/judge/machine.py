@@ -98,6 +98,8 @@ _STATES = {
 # Findings that say that the area is not known, whatever their verdict.
 _UNTOLD = {
     "doctor/ports-not-tried": State.NOT_APPLICABLE,
+    "doctor/no-ipv6": State.NOT_APPLICABLE,
+    "doctor/egress-unknown": State.UNKNOWN,
     "doctor/blocklists-silent": State.UNKNOWN,
     "doctor/blocklists-refused": State.UNKNOWN,
 }
@@ -113,8 +115,12 @@ def _secrets_named(machine: Machine) -> State | None:
     return None if machine.exposed else State.NOT_APPLICABLE
 
 
-# Areas that are looked at where the operator asks for it.
-_UNASKED = {"clock": _clock_compared, "secrets": _secrets_named}
+def _name_asked(machine: Machine) -> State | None:
+    return None if _resolves(machine) else State.UNKNOWN
+
+
+# Areas that are looked at where the operator asks for it, or where the resolver can be believed.
+_UNASKED = {"clock": _clock_compared, "secrets": _secrets_named, "egress": _name_asked}
 
 
 def _found(problem: str, detail: str, evidence: Mapping[str, str]) -> Finding:
@@ -143,9 +149,15 @@ def _ipv6(machine: Machine) -> Iterator[Finding]:
         yield _found("no-ipv6", "no route for IPv6", {"address": machine.own.get("ipv4", "")})
 
 
+def _resolves(machine: Machine) -> bool:
+    """Whether the resolver knows the root; one that does not tells nothing by what else it says."""
+    answer = seen_answer(machine.seen, ROOT)
+    return answer.known and bool(answer.values)
+
+
 def _resolver(machine: Machine) -> Iterator[Finding]:
     answer = seen_answer(machine.seen, ROOT)
-    if not answer.known or not answer.values:
+    if not _resolves(machine):
         words = f"{answer.status}{': ' + answer.detail if answer.detail else ''}"
         yield _found("resolver-silent", words, _asked(ROOT, answer))
         return
@@ -225,6 +237,8 @@ def _egress(machine: Machine) -> Iterator[Finding]:
     if not address:
         own = ", ".join(filter(None, machine.own.values()))
         yield _found("egress-unknown", f"our own address is {own or 'unknown'}", {"address": own})
+        return
+    if not _resolves(machine):
         return
     for finding in ptr.judge(_sender(address, machine.helo), machine.seen).findings:
         yield finding if f"{_NOBODY}." not in finding.fix else replace(finding, fix="")
