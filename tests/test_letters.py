@@ -70,6 +70,13 @@ def test_what_is_said_of_one_recipient_is_said_of_no_other() -> None:
     assert (eve.reply, eve.code, eve.remote_mta) == ("retry timeout exceeded", "", "")
 
 
+def test_who_writes_to_himself_bounces_too() -> None:
+    (one,) = bounces(
+        letter("<ada@sender.example>: host mx.corp.example[192.0.2.7] said: 550 no such user").encode()
+    )
+    assert (one.recipient, one.reply) == ("ada@sender.example", "550 no such user")
+
+
 # -- answers, challenges, receipts -----------------------------------------------------------------
 
 

@@ -157,7 +157,7 @@ def _heads(lines: list[str], own: set[str], told: set[str]) -> Iterator[tuple[in
             name, after = found[1], line[found.end() :]
             near = line[max(0, found.start() - _NEAR) : found.start()]
             known = name.lower() in told
-            if name.lower() in own and not known:
+            if name.lower() in own and not known and not _beside(line, found):
                 continue
             if not known and (
                 told
@@ -174,6 +174,12 @@ def _heads(lines: list[str], own: set[str], told: set[str]) -> Iterator[tuple[in
                 names.append(name)
         if names:
             yield at, list(dict.fromkeys(names))
+
+
+def _beside(line: str, found: re.Match[str]) -> bool:
+    """Whether an address leads a line and its reason stands beside it: who writes to himself bounces, too."""
+    leads = wording.HEAD.match(line[: found.start()])
+    return bool(leads and wording.BESIDE.match(line[found.end() :]))
 
 
 def _weak(lines: list[str], own: set[str]) -> list[str]:
@@ -216,7 +222,7 @@ def _blocks(lines: list[str], heads: dict[int, list[str]], people: dict[str, _Pe
         if _leads(line):
             taken.update(range(at, end))
         weight = _weight(text, 100, 90, 70)
-        if first and wording.HEAD.match(line[: first.start()]) and wording.BESIDE.match(line[first.end() :]):
+        if first and _beside(line, first):
             weight = max(weight, 60)
         if own:
             weight, text = 104 if wording.VAGUE.search(text) else 108, folded(f"{_cause(lines, at)} {text}")
@@ -421,6 +427,6 @@ def _delivery(person: _Person, shared: _Reason, whole: str, remote: str, reporte
         code=code,
         enhanced=enhanced,
         stage=stage or answered or stage_of(text[: len(text) - len(reply)] or ""),
-        remote_mta=_host([text], wording.REMOTE) or remote,
+        remote_mta=_host([text, *(other for _, other, _ in person.reasons)], wording.REMOTE) or remote,
         reporting_mta=reporter,
     )
