@@ -130,6 +130,20 @@ def test_an_echo_in_which_every_letter_is_coded_is_replaced(form: str, secret: s
     )  # what introduces the first letter, or ends the last
 
 
+@pytest.mark.parametrize("form", CODED)
+def test_base64_of_an_echo_in_any_coding_is_replaced(form: str) -> None:
+    coded = each(CODED[form][0], "zebra-quilt-42", CODED[form][1]).decode()
+    told = json.dumps({"status": "401", "token": coded}).encode()
+    assert heard(b"334 " + base64.b64encode(told), secret="zebra-quilt-42") == (b"334 ***",)
+    twice = base64.urlsafe_b64encode(base64.b64encode(told)).rstrip(b"=")
+    assert heard(b"535 no " + twice + b" (sic)", secret="zebra-quilt-42") == (b"535 no *** (sic)",)
+
+
+def test_base64_of_something_else_stays() -> None:
+    told = base64.b64encode(b'{"status":"400","schemes":"Bearer","scope":"https://mail.google.com/"}')
+    assert heard(b"334 " + told) == (b"334 " + told,)
+
+
 @pytest.mark.parametrize(
     "code", ["=7A", "%7a", "%257A", "&#122;", "&#x7a;", "\\u007a", "\\U0000007a", "\\x7A", "\\172"]
 )

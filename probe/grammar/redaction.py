@@ -21,6 +21,8 @@ _PIECE = 6  # bytes in the smallest piece of a longer form that is hidden; short
 _LONG_PIECE = 64  # bytes that are worth hiding, however long the form is
 _POINTS = b" .,:;!?'\"()"
 _JOINT = b"\n"
+_BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{12,}={0,2}")
+_STANDARD = bytes.maketrans(b"-_", b"+/")
 
 # What servers say to everybody is no echo, and hiding a word of it would tell that it is the password.
 # Whole lines alone: a word of them that stands among others is looked at like any other.
@@ -70,7 +72,11 @@ class Redaction:
 
     def __call__(self, lines: tuple[bytes, ...]) -> tuple[bytes, ...]:
         """The lines, the secret in any form replaced by `MARK`; a secret split over lines included."""
-        if not (self._left or self._early) or all(map(_EVERYDAY, lines)) or not self._worth_a_look(lines):
+        if not (self._left or self._early) or all(map(_EVERYDAY, lines)):
+            return lines
+        if self._left:
+            lines = tuple(_BASE64.sub(self._unless_it_tells, line) for line in lines)
+        if not self._worth_a_look(lines):
             return lines
         # A reply is searched as one text, each line's code left out so that a split secret is whole.
         heads = [_HEAD.match(line) for line in lines]
@@ -82,6 +88,14 @@ class Redaction:
             return lines
         shown = _masked(whole, hidden).split(_JOINT)
         return tuple(line[:cut] + body for line, cut, body in zip(lines, cuts, shown, strict=True))
+
+    def _unless_it_tells(self, word: re.Match[bytes]) -> bytes:
+        """A word of base64, `MARK` where what it stands for holds the secret: in JSON, escaped, in hex."""
+        coded = word[0].rstrip(b"=").translate(_STANDARD)
+        if len(coded) % 4 == 1:
+            return word[0]
+        meant = base64.b64decode(coded + b"==").replace(_JOINT, b" ")
+        return word[0] if self((meant,)) == (meant,) else MARK
 
     def _worth_a_look(self, lines: tuple[bytes, ...]) -> bool:
         # Nearly every reply ends here: it shares not even a few bytes in a row with any form.
