@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -102,3 +105,13 @@ def test_wrong_use_is_told_in_a_sentence(arguments: tuple[str, ...]) -> None:
     code, out, err = run(*arguments)
     assert (code, out) == (2, "")
     assert err.startswith("probe: ")
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
+def test_a_scenario_to_save_is_utf_8_whatever_the_terminal_takes(encoding: str) -> None:
+    name = "creds-typed-international"
+    ran = subprocess.run(
+        [sys.executable, "-m", "probe", "scenarios", "show", name],
+        capture_output=True, check=True, timeout=60, env={**os.environ, "PYTHONIOENCODING": encoding},
+    )  # fmt: skip
+    assert ran.stdout == (SCENARIOS / f"{name}.toml").read_bytes()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -9,7 +10,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.testing import CliRunner
 
-from probe.cli import _command, _names, app, providers
+from probe.cli import _columns, _command, _names, app, catalogue, providers, scenarios
 from probe.cli.help import TOPICS
 
 
@@ -74,15 +75,31 @@ def test_a_usage_line_brackets_a_word_once(name: str) -> None:
     assert not any(doubled in usage for doubled in ("[[", "...]", "...}"))
 
 
+LISTS = {
+    "all providers": lambda: providers.command([]),
+    "some providers": lambda: providers.command(["google", "microsoft"]),
+    "rules": lambda: catalogue.list_("google/*"),
+    "scenarios": lambda: scenarios.list_("creds-auth-*"),
+}
+
+
 @pytest.mark.parametrize("columns", [60, 80, 100])
-@pytest.mark.parametrize("who", [[], ["google", "microsoft"]], ids=["all", "some"])
-def test_providers_fit_the_width_there_is(
-    who: list[str], columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("told", LISTS)
+def test_a_list_fits_the_terminal(
+    told: str, columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(providers, "width", lambda: columns)
-    providers.command(who)
+    monkeypatch.setattr(_columns, "width", lambda: columns)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    LISTS[told]()
     lines = capsys.readouterr().out.splitlines()
     assert lines
-    assert [
-        line for line in lines if len(line) > columns and " " in line[16:]
-    ] == []  # an address is not broken
+    too_long = [line for line in lines if len(line) > columns]
+    assert [line for line in too_long if " " in line[16:]] == []  # an address is not broken
+
+
+@pytest.mark.parametrize(
+    "words", [("catalogue", "list"), ("scenarios", "list"), ("providers",)], ids=" ".join
+)
+def test_a_program_reads_a_line_each(words: tuple[str, ...]) -> None:
+    told = CliRunner().invoke(app, words).stdout
+    assert not [line for line in told.splitlines() if line.startswith(" ")]

@@ -29,6 +29,7 @@ __all__ = [
     "VERBOSE",
     "Output",
     "Told",
+    "as_files_are",
     "exit_code",
     "width",
 ]
@@ -133,7 +134,7 @@ class Output:
         changed already.
         """
         if self.format != "text":
-            _written_as_files_are()
+            as_files_are()
         changed = compared or self.changes is not None
         style = Style(colour=_coloured(), verbose=self.verbose, width=width(), compared=changed)
         kept: list[Report] = []
@@ -163,7 +164,7 @@ def exit_code(verdicts: Iterable[Verdict], fail_on: Verdict = Verdict.FAIL) -> i
     return 3 if found & _UNTOLD else 0
 
 
-def _written_as_files_are() -> None:
+def as_files_are() -> None:
     """What a program reads is UTF-8, as some of the formats say of themselves, whatever the locale is.
 
     What UTF-8 cannot carry is an escape, as in the files: an encoding by itself would bring errors back.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from probe.cli._columns import row
 from probe.cli._messages import refuse, say
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def list_(
         return
     width = max(len(rule.id) for rule in found)
     for rule in found:
-        typer.echo(f"{rule.id:{width}}  {rule.cause.value:20}  {rule.title}")
+        typer.echo(row(f"{rule.id:{width}}  {rule.cause.value:20}  ", rule.title))
 
 
 @app.command()

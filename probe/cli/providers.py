@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import textwrap
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from probe.cli._columns import hung, row
 from probe.cli._messages import refuse
-from probe.cli._output import width
 
 if TYPE_CHECKING:
     from probe.catalogue import Provider, Submission
@@ -45,7 +44,7 @@ def command(
         for one in chosen:
             first = one.submission[0] if one.submission else None
             where = f"{first.host}:{first.port} {first.tls}" if first else "no submission server known"
-            typer.echo(_hung(f"{one.id:{longest}}  ", f"{one.name:{_NAME}}  {where}"))
+            typer.echo(row(f"{one.id:{longest}}  ", f"{one.name:{_NAME}}  {where}"))
 
 
 def _found(who: str) -> Provider:
@@ -70,21 +69,8 @@ def _told(one: Provider) -> str:
         "domains": ", ".join(one.domains),
         "source": str(one.source) if one.source.url else "",
     }
-    lines = (_hung(f"  {name:12}  ", value) for name, value in known.items() if value)
+    lines = (hung(f"  {name:12}  ", value) for name, value in known.items() if value)
     return "\n".join((f"{one.id}  {one.name}", *lines))
-
-
-def _hung(head: str, text: str) -> str:
-    """The text beside its head, as wide as the terminal; an address to copy is not broken."""
-    hang = " " * len(head)
-    lines = [
-        part
-        for line in text.split("\n")
-        for part in textwrap.wrap(
-            line, width() - len(head), break_on_hyphens=False, break_long_words=False, drop_whitespace=True
-        )
-    ]
-    return head + f"\n{hang}".join(lines)
 
 
 def _served(one: Submission) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from probe.cli._columns import row
 from probe.cli._messages import refuse, say
+from probe.cli._output import as_files_are
 
 if TYPE_CHECKING:
     from probe.facts import Transcript
@@ -30,7 +33,7 @@ def list_(
     found = _matching([pattern])
     width = max(len(one.name) for one in found)
     for one in found:
-        typer.echo(f"{one.name:{width}}  {one.about}")
+        typer.echo(row(f"{one.name:{width}}  ", one.about))
 
 
 @app.command()
@@ -43,7 +46,8 @@ def show(name: Annotated[str, typer.Argument(metavar="SCENARIO")]) -> None:
 
     one = _matching([name])[0]
     path = Path(name) if name.endswith(".toml") else folder() / f"{one.name}.toml"
-    typer.echo(path.read_text(encoding="utf-8", errors="replace"), nl=False)
+    as_files_are()
+    sys.stdout.write(path.read_text(encoding="utf-8", errors="replace"))
 
 
 @app.command()
@@ -110,7 +114,8 @@ def record(
     except ScenarioError as problem:
         refuse(f"the session makes no scenario: {problem}")
     if not output:
-        typer.echo(text, nl=False)
+        as_files_are()
+        sys.stdout.write(text)
         return
     try:
         with Path(output).open("x", encoding="utf-8") as file:
