@@ -223,7 +223,9 @@ TYPED = (
     "creds-resolve-nxdomain",
     "creds-usable-wildcard",
     "dns-ptr-helo-mismatch",
+    "creds-ending-greeting-timeout",
     "joined-alignment-confirmed",
+    "rcpt-told-server-without-address",
     "rcpt-unknown-user",
 )
 UNTYPED = ("preflight-brake", "creds-discover-srv", "dns-mta-sts-good")

@@ -121,6 +121,8 @@ def _connecting(world: World) -> _Options:
     return {
         "--helo": _unless(_USUAL.helo, ask.helo),
         "--resolver": world.resolver or NOWHERE,  # no name of a scenario is asked of the real DNS
+        # What is usual here is too long to wait for a server that is known to say nothing.
+        "--timeout": f"{_USUAL.timeout:g}" if ask.timeouts or ask.timeout < _USUAL.timeout else "",
         "--deadline": _unless(f"{_USUAL.deadline:g}", f"{ask.deadline:g}"),
         "--ca-file": "" if ask.distrust else world.ca_file,
     }
