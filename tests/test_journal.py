@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 from pathlib import Path
@@ -11,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from probe.facts import Secret
-from probe.wire.journal import BusyError, Journal, JournalError
+from probe.wire.journal import BusyError, DamagedError, Journal, JournalError
 from probe.wire.refused import Refused
 
 
@@ -68,25 +70,54 @@ def test_a_journal_cut_off_anywhere_can_be_gone_on_with(tmp_path: Path, cut: int
     assert set(journal.ended) <= {"ada"}
     journal.begin("eve")
     journal.close()
-    lines = [json.loads(line) for line in path.read_bytes().splitlines()]
+    lines = [json.loads(line.rpartition(b" ")[0]) for line in path.read_bytes().splitlines()]
     assert lines[-1] == {"begin": "eve"}
-    assert lines[0] == {"journal": 1, "list": "list"}
+    assert lines[0] == {"journal": 2, "list": "list"}
 
 
 @pytest.mark.parametrize(
     "stranger", [b"\0" * 40, b"[]", b"no JSON", b'{"end": "eve"', b"[" * 99_999, b"x" * 70_000]
 )
-def test_a_line_in_the_middle_that_is_none_of_ours_hides_nothing_behind_it(
+def test_a_line_in_the_middle_that_is_none_of_ours_may_be_a_login_that_left(
     tmp_path: Path, stranger: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("probe.wire.journal._LONGEST", 1 << 16)
     written(tmp_path / "run")
     first, *rest = (tmp_path / "run").read_bytes().splitlines(keepends=True)
     (tmp_path / "run").write_bytes(first + stranger + b"\n" + b"".join(rest))
-    journal = opened(tmp_path / "run")
+    whole = (tmp_path / "run").read_bytes()
+    with pytest.raises(DamagedError, match="damaged in line 2"):
+        opened(tmp_path / "run")
+    assert (tmp_path / "run").read_bytes() == whole
+
+
+def test_no_byte_that_is_changed_makes_a_login_leave_again(tmp_path: Path) -> None:
+    written(tmp_path / "run")
+    whole = (tmp_path / "run").read_bytes()
+    for at in range(len(whole)):
+        for byte in {whole[at] ^ 1, whole[at] ^ 128, 0, 10, 32} - {whole[at]}:
+            (tmp_path / "run").write_bytes(whole[:at] + bytes([byte]) + whole[at + 1 :])
+            with contextlib.suppress(JournalError):
+                assert opened_and_closed(tmp_path / "run").begun == {"ada", "bob"}, (at, byte)
+
+
+def test_a_list_that_came_to_its_end_may_have_a_damaged_journal(tmp_path: Path) -> None:
+    journal = written(tmp_path / "run")
+    journal.open()
+    journal.finish()
     journal.close()
-    assert journal.begun == {"ada", "bob"}
-    assert journal.ended == {"ada": {"subject": "ada"}}
+    whole = (tmp_path / "run").read_bytes()
+    (tmp_path / "run").write_bytes(whole.replace(b'{"begin":"ada"}', b'{"begin":"adb"}'))
+    assert not opened_and_closed(tmp_path / "run").unfinished
+
+
+def test_a_file_system_without_locks_is_no_other_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unable(_file: int, _operation: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", unable)
+    with pytest.raises(OSError, match="No locks available"):
+        opened(tmp_path / "run")
 
 
 def test_what_is_found_beyond_all_measure_is_known_to_have_ended(
@@ -117,7 +148,7 @@ def test_the_journal_of_another_list_is_refused_and_can_be_begun_anew(tmp_path: 
 def test_a_file_that_is_no_journal_is_refused(tmp_path: Path) -> None:
     for text in ('{"journal": 99}\n', "my diary\nof May\n", "x" * (17 << 20)):
         (tmp_path / "run").write_text(text)
-        with pytest.raises(JournalError, match="no journal of this version"):
+        with pytest.raises(DamagedError, match="no journal of this version"):
             opened(tmp_path / "run")
         assert (tmp_path / "run").read_text() == text
 

@@ -345,3 +345,18 @@ def test_a_state_that_cannot_be_written_sends_nothing(
     assert ended.code == 4
     assert "nothing was sent" in ended.err
     assert not served.logins
+
+
+def test_a_damaged_journal_is_gone_on_with_by_nobody_and_forgotten_only_by_force(
+    served: MailHost, run: Callable[..., Ran], tmp_path: Path
+) -> None:
+    file = a_list(tmp_path, HEADER + GOOD, served.port)
+    assert run("preflight", file, "--no-dns").code == 0
+    (journal,) = (tmp_path / "state").rglob("runs/*.jsonl")
+    journal.write_bytes(journal.read_bytes().replace(b'"journal"', b'"jourmal"'))
+    served.logins.clear()
+    for more in ([], ["--resume"], ["--resume", "--force"]):
+        ended = run("preflight", file, "--no-dns", *more)
+        assert (ended.code, "begin anew (" in ended.err) == (2, True)
+    assert not served.logins
+    assert run("preflight", file, "--no-dns", "--force").code == 0

@@ -21,7 +21,7 @@ from probe.cli._output import Output
 from probe.cli._progress import Shown
 from probe.facts import counted
 from probe.run.preflight import Options, Preflight
-from probe.wire.journal import BusyError, Journal, JournalError
+from probe.wire.journal import BusyError, DamagedError, Journal, JournalError
 from probe.wire.refused import Refused
 
 if TYPE_CHECKING:
@@ -132,6 +132,8 @@ def _open(journal: Journal, whole: Listed, asked: Asked) -> None:
     except BusyError as problem:
         refuse(f"{whole.name}: {problem}")
     except JournalError as problem:
+        if isinstance(problem, DamagedError) and (asked.resume or not asked.options.force):
+            refuse(f"{whole.name}: the journal of an earlier run {problem}; begin anew ({_again('--force')})")
         if asked.resume:
             refuse(f"{whole.name}: --resume is not possible: the journal {problem}; run without --resume")
         journal.open(anew=True)

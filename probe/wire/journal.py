@@ -1,7 +1,8 @@
 """What a run has begun and what it has ended, written down so that nothing is lost and nothing done twice.
 
-JSON Lines, one writer. `begin` returns when the line is on the disk: only then may a login leave. A line
-that a crash cut off is dropped when the journal is opened again, since nothing followed it.
+Lines of JSON, each with its sum behind it; one writer. `begin` returns when the line is on the disk: only
+then may a login leave. A line that a crash cut off is dropped when the journal is opened again, since nothing
+followed it. Of a journal that is damaged elsewhere nothing is believed: what cannot be read may be a login.
 """
 
 from __future__ import annotations
@@ -9,13 +10,14 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["BusyError", "Journal", "JournalError"]
+__all__ = ["BusyError", "DamagedError", "Journal", "JournalError"]
 
-VERSION = 1
+VERSION = 2
 _LONGEST = 16 << 20  # bytes of a line: a dozen replies of the greatest size, each told three times
 _DATASYNC = getattr(os, "fdatasync", os.fsync)  # not every system has it
 
@@ -26,6 +28,10 @@ class JournalError(ValueError):
 
 class BusyError(JournalError):
     """Another process is writing this journal."""
+
+
+class DamagedError(JournalError):
+    """What an earlier run wrote cannot be read, so that nobody knows which logins have left."""
 
 
 class Journal:
@@ -47,13 +53,14 @@ class Journal:
     def open(self, *, anew: bool = False) -> None:
         """Take the journal for this process, and read what is there.
 
-        `anew` forgets what an earlier run wrote. `JournalError` where it belongs to another list.
+        `anew` forgets what an earlier run wrote. `JournalError` where it belongs to another list, or is
+        damaged.
         """
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             self.close()
             raise BusyError("another run of this list is under way") from None
         if anew:
@@ -118,28 +125,33 @@ class Journal:
             raise
 
     def _read(self) -> None:
-        """Takes every line that can be read; only an end that a crash cut off is dropped.
+        """Takes every line; only an end that a crash cut off is dropped, as nothing followed it.
 
-        A line in the middle that is none of ours is passed over: what is behind it says which logins left.
+        `DamagedError` where another line cannot be read: it may say of a login that it has left.
         """
-        whole = at = 0
-        piece = False  # of a line that is longer than any of ours
+        whole = number = damaged = 0
         with os.fdopen(os.dup(self._file), "rb") as file:
             file.seek(0)
             while data := file.readline(_LONGEST):
-                ended = data.endswith(b"\n")
-                if at == 0 and (ended or len(data) == _LONGEST):
-                    self._recognise(_parsed(data))
-                elif ended and not piece:
-                    self._take(_parsed(data))
-                at += len(data)
-                whole = at if ended else whole
-                piece = not ended
+                if not data.endswith(b"\n") and len(data) < _LONGEST:
+                    break
+                number, whole, line = number + 1, whole + len(data), _parsed(data)
+                if number == 1:
+                    self._recognise(line)
+                elif line:
+                    self._take(line)
+                else:
+                    damaged = damaged or number
+        if damaged and not self.complete:
+            raise DamagedError(f"is damaged in line {damaged}, so that nobody knows which logins have left")
         os.ftruncate(self._file, whole)
+        if number and (line := _parsed(data) or _parsed(data[:-1])):  # it lacks nothing but its end
+            self._take(line)
+            self._write(_line(line))
 
     def _recognise(self, line: Mapping[str, Any]) -> None:
         if line.get("journal") != VERSION:
-            raise JournalError("is no journal of this version")
+            raise DamagedError("is no journal of this version")
         if line.get("list") != self.digest:
             raise JournalError("is about a list that has changed since")
 
@@ -153,12 +165,21 @@ class Journal:
 
 
 def _line(told: Mapping[str, Any]) -> bytes:
-    return json.dumps(told, separators=(",", ":")).encode() + b"\n"
+    data = json.dumps(told, separators=(",", ":")).encode()
+    return data + _sum(data)
+
+
+def _sum(data: bytes) -> bytes:
+    return b" %08x\n" % zlib.crc32(data)
 
 
 def _parsed(data: bytes) -> Mapping[str, Any]:
+    """What a line says, with or without its end; nothing where its sum is another than was written."""
+    told = data.removesuffix(b"\n")[:-9]
+    if told + _sum(told) != data.removesuffix(b"\n") + b"\n":
+        return {}
     try:
-        line = json.loads(data)
+        line = json.loads(told)
     except (ValueError, RecursionError):
         return {}
     return line if isinstance(line, dict) else {}
