@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from probe.checks import Domain, find
 from probe.facts import Answer, Question, Records, Status
-from probe.fakes.scenario import load_all
 from probe.rules import State, Verdict
 
 AREAS = ("mx", "ptr", "dnsbl", "mta_sts", "tls_rpt", "dane", "bimi", "dnssec", "ns_soa", "rdap")
@@ -108,17 +107,3 @@ def test_a_world_that_fails_is_unknown(area: str, status: Status) -> None:
     judgement = check.judge(domain, seen)
     assert judgement.state is State.UNKNOWN
     assert {finding.verdict for finding in judgement.findings} == {Verdict.UNKNOWN}
-
-
-@pytest.mark.parametrize("area", AREAS)
-def test_every_rule_is_whole(area: str) -> None:
-    for rule in find(area).RULES:
-        assert rule.id.startswith(f"{area}/")
-        assert all((rule.title, rule.meaning, rule.fix))
-        assert rule.source.url.startswith(("https://", "http://"))
-
-
-@pytest.mark.parametrize("area", AREAS)
-def test_every_rule_is_shown_by_a_scenario(area: str) -> None:
-    shown = {rule for each in load_all("dns-*") for rule in each.expect.findings or ()}
-    assert {rule.id for rule in find(area).RULES} <= shown

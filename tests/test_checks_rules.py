@@ -1,10 +1,11 @@
-"""What the rules of the checks ask of people: never more than their verdict says."""
+"""The rules of the checks: whole, shown by a scenario, and never asking for more than their verdict says."""
 
 from __future__ import annotations
 
 import pytest
 
 from probe.checks import every, find
+from probe.fakes.scenario import load_all
 from probe.rules import Cause, Rule, Verdict
 
 # verdict: permanent, sender must act, retry, priority
@@ -16,6 +17,26 @@ ANSWERS = {
 }
 CAUSES = {Verdict.NOTE: Cause.SUCCESS, Verdict.UNKNOWN: Cause.UNKNOWN}
 RULES = {rule.id: rule for area in every() for rule in find(area).RULES}
+SHOWN = {rule for each in load_all("dns-*") for rule in each.expect.findings or ()}
+
+
+@pytest.mark.parametrize("area", every())
+def test_the_rules_of_an_area_bear_its_name_and_are_told_apart(area: str) -> None:
+    ids = [rule.id for rule in find(area).RULES]
+    assert all(one.startswith(f"{area}/") for one in ids)
+    assert len(set(ids)) == len(ids)
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
+def test_a_rule_has_a_source_a_meaning_and_a_fix(rule: Rule) -> None:
+    assert rule.source.url.startswith("https://")
+    assert all((rule.title, rule.meaning, rule.fix))
+    assert not rule.title.endswith(".")
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_scenario_shows_the_rule(rule: str) -> None:
+    assert rule in SHOWN
 
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
