@@ -46,6 +46,29 @@ def test_a_topic_fits_a_terminal(topic: str) -> None:
     assert [line for line in TOPICS[topic].splitlines() if len(line) > WIDE] == []
 
 
+@pytest.mark.parametrize(
+    ("asked", "topic"),
+    [
+        ("exit", "exit-codes"),
+        ("Secret", "secrets"),
+        ("csv", "lists"),
+        ("password", "secrets"),
+        ("prov", "providers"),
+    ],
+)
+def test_a_topic_is_found_by_how_it_begins_and_by_its_other_names(asked: str, topic: str) -> None:
+    assert CliRunner().invoke(app, ["help", asked]).stdout == TOPICS[topic]
+
+
+@pytest.mark.parametrize("name", ["creds", "catalogue"])
+def test_help_of_a_command_is_its_help(name: str) -> None:
+    told = [
+        CliRunner().invoke(app, words, prog_name="probe").stdout
+        for words in (["help", name], [name, "--help"])
+    ]
+    assert told[0] == told[1]
+
+
 @pytest.mark.parametrize("words", [[], *([*name.split()] for name in COMMANDS)], ids=" ".join)
 def test_help_fits_a_terminal(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", str(WIDE))

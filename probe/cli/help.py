@@ -139,7 +139,13 @@ record (RFC 6186, RFC 8314), from a table of providers in the catalogue; --host,
 }
 
 
-def command(topic: Annotated[str, typer.Argument(metavar="TOPIC", help="What to explain.")] = "") -> None:
+# What people ask for by another name.
+_ALSO = {"csv": "lists", "passwords": "secrets", "codes": "exit-codes", "outcomes": "verdicts"}
+
+
+def command(
+    topic: Annotated[str, typer.Argument(metavar="TOPIC", help="What to explain; or a command.")] = "",
+) -> None:
     """Explain what every command shares.
 
     Verdicts, exit codes, secrets, lists, transcripts, formats, providers.
@@ -147,6 +153,19 @@ def command(topic: Annotated[str, typer.Argument(metavar="TOPIC", help="What to 
     if not topic:
         typer.echo("Topics: " + ", ".join(TOPICS))
         return
-    if topic not in TOPICS:
+    if pages := [name for name in (*TOPICS, *_ALSO) if name.startswith(topic.lower())]:
+        typer.echo(TOPICS[_ALSO.get(pages[0], pages[0])], nl=False)
+    elif (help_of := _help_of(topic)) is not None:
+        typer.echo(help_of)
+    else:
         refuse(f"there is no topic {topic!r}; topics are {', '.join(TOPICS)}")
-    typer.echo(TOPICS[topic], nl=False)
+
+
+def _help_of(name: str) -> str | None:
+    """What ``probe NAME --help`` prints; None where there is no such command."""
+    from probe.cli import _command, _names
+
+    if name not in _names():
+        return None
+    made = _command(name)
+    return made.get_help(typer.Context(made, info_name=f"probe {name}"))
