@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 __all__ = ["load"]
 
 
+_GIVE = "give what -f json, -f jsonl or -o FILE.jsonl wrote"
+
+
 def load(files: Iterable[str]) -> Iterator[Report]:
     """The reports of JSON or JSON Lines files (``-`` is stdin) as they are read; exit 2 where none is."""
     for file in files:
@@ -34,13 +37,13 @@ def _read(file: str) -> Iterator[Report]:
                 found += 1
                 yield report
     except UnicodeDecodeError:
-        refuse(f"{name} is not UTF-8 text, so it is no report")
+        refuse(f"{name} is not UTF-8 text, so it is no report; {_GIVE}")
     except OSError as problem:
         refuse(f"{name} cannot be read: {problem.strerror}")
     except ValueError as problem:
-        refuse(f"{name}, {problem}")
+        refuse(f"{name}, {problem}; {_GIVE}")
     if not found:
-        refuse(f"{name} holds no report")
+        refuse(f"{name} holds no report; {_GIVE}")
 
 
 @contextmanager
