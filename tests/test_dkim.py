@@ -127,6 +127,27 @@ def test_a_key_without_its_wrapping_is_offered_with_it() -> None:
     assert key_of(better) == key_of(GOOD)
 
 
+@pytest.mark.parametrize(
+    ("record", "problem"),
+    [
+        (f"v=DKIM1; k=rsa p={KEY}", "no-key"),
+        (f"v=DKIM1; k=rsa; p:{KEY}", "no-key"),
+        (KEY, "no-key"),
+        (f"v=DKIM1, k=rsa, p={KEY}", "version"),
+        (f"v=DKIM1; p={KEY} k=rsa", "not-base64"),
+    ],
+)
+def test_tags_that_run_on_are_put_apart(record: str, problem: str) -> None:
+    found = key_of(record)
+    assert (found.problem, found.meant) == (problem, GOOD)
+
+
+def test_what_is_no_tag_may_have_a_good_key_discarded() -> None:
+    found = key_of(f"v=DKIM1; k=rsa; hello; p={KEY}; 2=x")
+    assert found.usable
+    assert found.remarks == (("syntax", "hello, 2=x", GOOD),)
+
+
 def test_type_and_size_come_from_the_key_itself() -> None:
     assert key_of(f"p={KEY}").told() == {
         "type": "rsa",
@@ -159,6 +180,9 @@ def test_a_private_key_is_never_repeated() -> None:
         "v=DKIM1; p=" + base64.b64encode(b"\x30\x82\x01\x02\x02\x01\x00\x02" + b"k" * 300).decode()
     )
     assert (found.problem, found.text, found.meant) == ("private-key", "", "")
+    run_on = base64.b64encode(b"\x30\x82\x01\x02\x02\x01\x00\x02" + b"k" * 258).decode()
+    assert key_of(f"v=DKIM1; k=rsa p={run_on}") == found
+    assert key_of(f"v=DKIM2; p={run_on}") == found
 
 
 @given(st.text(max_size=300), st.text(max_size=300))

@@ -20,6 +20,8 @@ __all__ = ["Assessment", "assess"]
 _SMALLEST, _ADVISED, _LARGEST = 1024, 2048, 4096  # RFC 8301 section 3.2
 _ED25519 = 32  # bytes, RFC 8463 section 4.2
 _MAX_VALUES = 20
+# What is the matter where tags that are put apart make a key.
+_RUN_ON = {"no-key": "a key stands there, but not as a tag p=", "not-base64": "another tag runs on in p="}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,9 @@ class Assessment:
         }
 
 
+_PRIVATE = Assessment("", problem="private-key")  # it is not repeated
+
+
 @functools.lru_cache(maxsize=1024)
 def assess(values: tuple[str, ...]) -> Assessment | None:
     """The key that TXT values at a selector make; None where nobody meant a key by any of them."""
@@ -92,12 +97,15 @@ def _joined(values: tuple[str, ...]) -> Assessment | None:
 
 def _one(key: Key) -> Assessment:
     """One record: as a verifier reads it, and where that fails, as it was probably meant."""
-    if "PRIVATE KEY" in key.text[:4096] or (key.data and _private(key.data)):
-        return Assessment("", problem="private-key")
+    if "PRIVATE KEY" in key.text[:4096]:
+        return _PRIVATE
     found = _strictly(key)
     # A note in quotation marks harms nobody: marks of pasting explain a failure, they are none.
     if found.problem not in {"", "revoked"} and (damage := dkim.damage(key.text)):
         return _as_meant(key, found, "pasted", damage)
+    if found.problem in _RUN_ON:
+        apart = _as_meant(key, found, found.problem, _RUN_ON[found.problem])
+        return apart if apart.meant or apart is _PRIVATE else found
     return found
 
 
@@ -105,6 +113,8 @@ def _as_meant(key: Key, found: Assessment, problem: str, detail: str) -> Assessm
     """The key of the record that was probably meant, with what keeps verifiers from reading this one."""
     meant = dkim.repaired(key.text)
     mended = _strictly(dkim.parse(meant)) if meant else found
+    if mended is _PRIVATE:
+        return mended
     better = meant if mended.usable else ""
     return replace(mended, text=key.text, problem=problem, detail=detail, meant=better)
 
@@ -117,6 +127,8 @@ def _strictly(key: Key) -> Assessment:
     if not key.version_valid:
         detail = "v= is not first" if key.tags["v"] == "DKIM1" else f"v={key.tags['v'][:40]}"
         return _as_meant(key, found, "version", detail)
+    if key.data and _private(key.data):
+        return _PRIVATE
     if key.revoked:
         return replace(found, problem="revoked", type=key.type if key.type in {"rsa", "ed25519"} else "")
     if key.data is None:
@@ -147,6 +159,8 @@ def _limited(key: Key, found: Assessment) -> Assessment:
         detail = f"s={':'.join(key.services)[:80]}"
         return replace(found, problem="service", detail=detail, meant=dkim.rewritten(key, s=""))
     remarks = list(found.remarks)
+    if key.tags.malformed:
+        remarks.append(("syntax", ", ".join(key.tags.malformed[:3])[:80], dkim.rewritten(key)))
     if key.testing:
         flags = ":".join(flag for flag in key.flags if flag != "y")
         remarks.append(("testing", "t=y", dkim.rewritten(key, t=flags)))

@@ -308,6 +308,15 @@ RULES: tuple[Rule, ...] = (
         _KEY,
     ),
     _rule(
+        "syntax",
+        _WARN,
+        "Part of the record is no tag",
+        "A tag is a name, an equals sign and a value. Verifiers shall discard a record with anything else in "
+        "it; some read it all the same.",
+        "Publish the record without that part.",
+        rfc(6376, "6.1.2"),
+    ),
+    _rule(
         "unpadded",
         _WARN,
         "The = at the end of the key is lost",

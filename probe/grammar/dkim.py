@@ -21,6 +21,8 @@ _MEANT = re.compile(r"dkim1|domainkey|(?:^|[;\s\"'])[kp]\s*=|MII[A-Za-z]|BEGIN [
 
 # A whole line of a zone file; looked for at the start of a value only, so the scan stays short.
 _OWNER = re.compile(r"\A.{0,300}?_domainkey.{0,300}?\bTXT\b", re.IGNORECASE)
+# A tag begins wherever its name and an equals sign (or a colon) stand, so that a lost semicolon is found too.
+_RUN_ON = re.compile(r"[;,\s]{1,16}([vkhstnp])\s{0,16}[=:]")
 _PEM = re.compile(r"-----(?:BEGIN|END)[A-Z ]{0,40}-----")
 _ENTITY = re.compile(r"&(?:quot|amp|#39|#34|nbsp);")
 
@@ -129,12 +131,12 @@ def damage(text: str) -> str:
 
 
 def repaired(text: str) -> str:
-    """The record that was probably meant: marks of pasting taken off, tags in their usual order."""
+    """The record that was probably meant: marks of pasting taken off, tags apart and in their usual order."""
     bare = text[:65_536]
     for mark in (_OWNER, _PEM, _ENTITY):
         bare = mark.sub("", bare)
     bare = re.sub("\\\\[nrt]|[\\\\\"'()\u201c\u201d\u201e`]|\xe2\x80[\x9c\x9d\x9e]", "", bare)
-    found = tags.read(bare)
+    found = tags.read(_RUN_ON.sub(r"; \1=", bare))
     if not found.pairs and re.fullmatch(r"\s*MI[A-Za-z0-9+/=\s]+", bare):
         found = tags.read(f"p={bare}")
     values = {name.strip().lower(): value for name, value in reversed(found.pairs)}
