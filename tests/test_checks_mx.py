@@ -32,6 +32,11 @@ WORLDS = {
         "warn",
         ["mx/cname-target"],
     ),
+    "an alias that leads nowhere": (
+        GOOD + "example.test MX 5 a.example.test\n a.example.test CNAME gone.test",
+        "warn",
+        ["mx/no-address"],
+    ),
     "address literal": (
         "example.test MX 10 203.0.113.1",
         "invalid",
