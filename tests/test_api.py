@@ -24,6 +24,15 @@ def test_an_address_that_cannot_be_one_is_a_value_error(bad: str) -> None:
         asyncio.run(check_creds(Inbox(bad, Secret("pw"))))
 
 
+@pytest.mark.parametrize("bad", ["two\nlines", "a\rb", "a\0b", "half \udcff"])
+def test_what_no_login_can_carry_is_a_value_error_without_the_secret(bad: str) -> None:
+    with pytest.raises(ValueError, match="no login can carry") as problem:
+        asyncio.run(check_creds(Inbox("ada@example.com", Secret(bad))))
+    assert bad not in str(problem.value)
+    with pytest.raises(ValueError, match="user holds"):
+        asyncio.run(check_creds(Inbox("ada@example.com", Secret("pw"), user=bad)))
+
+
 def test_a_name_that_is_not_there() -> None:
     with pytest.raises(AttributeError, match="has no attribute 'send_mail'"):
         _ = probe.send_mail

@@ -26,6 +26,7 @@ __all__ = [
     "WITH_NONCE",
     "Abort",
     "Exchange",
+    "carries",
     "challenge",
     "concluded",
     "exchange",
@@ -36,6 +37,7 @@ __all__ = [
 Exchange = Generator[bytes | None, bytes, None]
 Mechanism = Callable[[str, Secret, str], Exchange]
 
+_UNSAYABLE = re.compile("[\r\n\0\ud800-\udfff]")
 _ACKNOWLEDGEMENTS = (b"", b"\x01")  # that a challenge was heard
 MAX_ITERATIONS = 1_000_000  # SCRAM: what a hostile server may make us compute (about half a second)
 
@@ -163,6 +165,11 @@ def concluded(speaks: Exchange, text: str) -> bool:
         return True
     except Abort:
         return False
+
+
+def carries(text: str) -> bool:
+    """Whether a mechanism can say a user name or secret: no line break, no NUL (RFC 4616), no half character."""
+    return _UNSAYABLE.search(text) is None
 
 
 def challenge(text: str) -> bytes:

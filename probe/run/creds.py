@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from probe import catalogue, judge
 from probe.facts import Ending, Fault, Inbox, Stage, Status, Tls, TlsMode, Transcript, Turn
+from probe.grammar import sasl
 from probe.grammar.address import address
 from probe.grammar.redaction import Redaction
 from probe.plans.certificate import certificate
@@ -27,19 +28,13 @@ async def check_creds(
     """Probe one inbox: at most one AUTH, never DATA.
 
     `network` is what a run shares (limits, TLS roots, resolver); without one, defaults. `before_auth` is
-    called once, before the secret leaves; where it raises OSError, the secret stays. ValueError where an
-    address cannot be one; everything that a network can do ends in the report.
+    called once, before the secret leaves; where it raises OSError, the secret stays. ValueError where a
+    field cannot be said; everything that a network can do ends in the report.
     """
     if network is None:
         async with Network() as own:
             return await check_creds(inbox, own, before_auth=before_auth)
-    for field, text in (
-        ("address", inbox.address),
-        ("mail_from", inbox.mail_from),
-        ("rcpt_to", inbox.rcpt_to),
-    ):
-        if text or field == "address":
-            _checked(field, text)
+    _check(inbox)
     began = time.monotonic()
     server = await submission_server(inbox, network)
     if server.problem:
@@ -70,11 +65,23 @@ async def _joined(report: Report, inbox: Inbox, network: Network) -> Report:
     return await joined(report, Around(mail_from=sender, recipient=inbox.rcpt_to or inbox.address), network)
 
 
-def _checked(field: str, text: str) -> None:
-    try:
-        address(text)
-    except ValueError as problem:
-        raise ValueError(f"{field} {text!a} {problem}") from None
+def _check(inbox: Inbox) -> None:
+    """ValueError where an address of an inbox cannot be one, or no login can carry its user name or secret."""
+    for field, text in (
+        ("address", inbox.address),
+        ("mail_from", inbox.mail_from),
+        ("rcpt_to", inbox.rcpt_to),
+    ):
+        if text or field == "address":
+            try:
+                address(text)
+            except ValueError as problem:
+                raise ValueError(f"{field} {text!a} {problem}") from None
+    for field, text in (("user", inbox.user), ("secret", inbox.secret.reveal())):
+        if not sasl.carries(text):
+            raise ValueError(
+                f"{field} holds a line break, a NUL or half a character, which no login can carry"
+            )
 
 
 async def _session(
