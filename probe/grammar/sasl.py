@@ -168,7 +168,7 @@ def concluded(speaks: Exchange, text: str) -> bool:
 
 
 def carries(text: str) -> bool:
-    """Whether a mechanism can say a user name or secret: no line break, no NUL (RFC 4616), no half character."""
+    """Whether a login can say it: a text without line break, NUL (RFC 4616) or half a character."""
     return _UNSAYABLE.search(text) is None
 
 

@@ -66,7 +66,7 @@ async def _joined(report: Report, inbox: Inbox, network: Network) -> Report:
 
 
 def _check(inbox: Inbox) -> None:
-    """ValueError where an address of an inbox cannot be one, or no login can carry its user name or secret."""
+    """ValueError where an address cannot be one, or no login can carry the user name or the secret."""
     for field, text in (
         ("address", inbox.address),
         ("mail_from", inbox.mail_from),
