@@ -25,6 +25,10 @@ _HERE: Mapping[Cause, str] = {
     Cause.RELAY: "Send as an address that this login owns, through the submission server of its provider.",
     Cause.CONTENT: "Ask the provider: no message was sent, so the sender or its address is judged.",
 }
+_PROTOCOL: Mapping[Stage, str] = {  # the client's words are ours, and right
+    Stage.STARTTLS: "Use TLS from the start (port 465) where the provider has it, and tell it of the refusal.",
+    Stage.AUTH: "Name another mechanism (--auth-mech plain or login), and use the port the provider documents.",
+}
 _AGAIN = (
     "Ask the provider whether this account may send: its login was accepted, and is then asked for again."
 )
@@ -37,8 +41,8 @@ def advice(rule: Rule, turn: Turn) -> str:
         return _AGAIN
     if rule.fix != _general(rule.cause):
         return ""
-    if turn.stage is Stage.STARTTLS and rule.cause is Cause.PROTOCOL:
-        return catalogue.rule("standard/starttls-refused").fix
+    if rule.cause is Cause.PROTOCOL:
+        return _PROTOCOL.get(turn.stage, "")
     return _HERE.get(rule.cause, "")
 
 
