@@ -127,8 +127,9 @@ class MailHost:
                 say("500 5.5.2 Command not recognized")
             await writer.drain()
 
-    async def _told(self, rest: str, reader: asyncio.StreamReader, say: object) -> tuple[str, str]:
-        assert callable(say)
+    async def _told(
+        self, rest: str, reader: asyncio.StreamReader, say: Callable[[str], None]
+    ) -> tuple[str, str]:
         if rest.startswith("PLAIN"):
             _, user, password = base64.b64decode(rest.split()[1]).decode().split("\0")
             return user, password

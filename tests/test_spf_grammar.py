@@ -1,3 +1,5 @@
+"""SPF records and their macros as RFC 7208 writes them, and as people do."""
+
 from __future__ import annotations
 
 import pytest

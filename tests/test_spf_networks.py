@@ -1,3 +1,5 @@
+"""Sets of addresses as spans: who is let in first, how many, and what covers what."""
+
 from __future__ import annotations
 
 import ipaddress
