@@ -69,7 +69,7 @@ def test_a_run_that_is_asked_to_end_tells_what_it_found_and_how_to_go_on(
     assert len(reports) == slow.logins.total() + 1
     assert reports[-1]["kind"] == "fleet"
     assert "--resume" in err
-    assert f"{len(ADDRESSES) - slow.logins.total()} rows are in neither file" in err
+    assert f"{len(ADDRESSES) - slow.logins.total()} rows in neither file: not probed" in err
     assert (tmp_path / "good.csv").read_text().count("\n") == 1 + slow.logins.total()
     first = slow.logins.copy()
     process = started(slow, tmp_path, "-f", "jsonl")

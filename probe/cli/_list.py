@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from probe.cli._files import piped, warn_of_readers, write_whole
 from probe.cli._messages import refuse, say
+from probe.facts import counted
 
 if TYPE_CHECKING:
     from probe.grammar.columns import Header
@@ -143,13 +144,19 @@ class Written:
         self._told[line] = (go, sys.intern(reason), sys.intern(decisive.fix or rule.fix))
 
     def write(self, whole: Listed) -> None:
-        """Writes both files: the rows byte for byte, those that failed with the reason and the fix."""
-        from probe.grammar.sheet import records, rewritten
+        """Writes both files: the rows byte for byte, those that failed with the reason and the fix.
+
+        Of a list that was written so before, the reasons of then are left out.
+        """
+        from probe.grammar.sheet import records, rewritten, shortened
 
         if not (self.passed or self.failed):
             return
         first = {line: double.lines[0] for double in whole.survey.doubles.values() for line in double.lines}
-        lines = records(whole.data, whole.form)
+        lines, width = records(whole.data, whole.form), len(whole.table.names)
+        if whole.table.names[-2:] == _COLUMNS:
+            width -= 2
+            lines = (shortened(record, whole.form, width) for record in lines)
         header = next(lines)
         ends = header.raw[len(header.raw.rstrip("\r\n")) :] or "\n"
         good = [whole.form.mark, rewritten(header, whole.form)]
@@ -161,11 +168,13 @@ class Written:
             if go:
                 good.append(rewritten(record, whole.form))
             elif go is not None:
-                bad.append(rewritten(record, whole.form, (reason, fix), ends))
+                # A row that was not read stays one: filled up it might be read as something else.
+                full = 0 if reason.startswith("preflight/row-not-read") else width
+                bad.append(rewritten(record, whole.form, (reason, fix), ends, width=full))
             elif record.raw.strip(f'{whole.form.delimiter} "\r\n'):
                 left += 1
         for file, pieces in ((self.passed, good), (self.failed, bad)):
             if file:
                 write_whole(Path(file), pieces)
         if left:
-            say(f"probe: {left} rows are in neither file: they were not probed")
+            say(f"probe: {counted(left, 'row')} in neither file: not probed")

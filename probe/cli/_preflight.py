@@ -251,4 +251,6 @@ def planned(whole: Listed, options: Options) -> None:
     if len(seen.servers) > 40:
         typer.echo(f"  and {counted(len(seen.servers) - 40, 'more server')}")
     total = max(longest, seen.logins * _ROUGHLY / options.at_once)
-    typer.echo(f"about {total / 60:.0f} minutes at {_ROUGHLY:g} s a login; nothing was sent")
+    typer.echo(
+        f"about {counted(max(1, round(total / 60)), 'minute')} at {_ROUGHLY:g} s a login; nothing was sent"
+    )

@@ -211,6 +211,7 @@ def _suppress(file: str, asked: Asked) -> None:
     import csv
     import io
 
+    from probe.facts import counted
     from probe.render.csv import inert
 
     text = io.StringIO(newline="")
@@ -223,6 +224,6 @@ def _suppress(file: str, asked: Asked) -> None:
     write_whole(Path(file), [text.getvalue().encode("utf-8", "backslashreplace")])
     left = asked.pile.fleet.left_out
     say(
-        f"probe: {count:,} addresses to suppress are in {file}"
+        f"probe: {file} holds {counted(count, 'address', 'addresses')} to suppress"
         + (f"; {left:,} more did not fit" if left else "")
     )

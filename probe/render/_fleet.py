@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from probe.facts import counted
 from probe.render import Style
 from probe.render._gist import Group, alike, by_provider, groups, line
 from probe.render._words import bold, headed, labelled, shortened, verdict_word, wrapped
@@ -62,13 +63,17 @@ def _causes(report: Report, style: Style) -> Iterator[str]:
         head = f"{verdict_word(first.verdict, style)} "
         yield from headed(head, f"{line(first.title)}   {line(first.id)}", style)
         for group in several[:_MOST_PLACES]:
-            counted = f"{'inbox' if group.count == 1 else 'inboxes'}{_place(group)}"
-            yield from headed(f"  {group.count:>5} ", counted, style)
+            yield from headed(f"  {group.count:>5} ", f"{_inboxes(group.count)}{_place(group)}", style)
         if len(several) > _MOST_PLACES:
             rest = several[_MOST_PLACES:]
-            yield f"  {sum(group.count for group in rest):>5} inboxes at {len(rest)} more places"
+            left = sum(group.count for group in rest)
+            yield f"  {left:>5} {_inboxes(left)} at {counted(len(rest), 'more place')}"
         if first.fix:
             yield from labelled("Fix", first.fix, style)
+
+
+def _inboxes(count: int) -> str:
+    return "inbox" if count == 1 else "inboxes"
 
 
 def _place(group: Group) -> str:

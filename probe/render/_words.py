@@ -6,6 +6,7 @@ import re
 import textwrap
 from collections.abc import Callable, Iterator
 
+from probe.facts import counted
 from probe.render import Style, printable
 from probe.rules import Verdict
 
@@ -101,4 +102,4 @@ def quotation(text: str, style: Style, most: int) -> Iterator[str]:
         pieces = textwrap.wrap(cut, style.width - 4, subsequent_indent="  ", break_on_hyphens=False)
         yield from (f"  | {piece}" for piece in pieces or [""])
     if len(lines) > most:
-        yield f"  | ... {len(lines) - most} more lines (-v)"
+        yield f"  | ... {counted(len(lines) - most, 'more line')} (-v)"

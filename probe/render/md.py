@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
+from probe.facts import counted
 from probe.render import Style, printable
 from probe.render._gist import (
     Group,
@@ -46,7 +47,7 @@ def render(reports: Iterable[Report], style: Style) -> Iterator[str]:
     for report in told:
         yield from _report(report, style, level=1 if len(held) == 1 else 3)
     if len(shown) > len(told):
-        yield f"\n{len(shown) - len(told)} more are not ok.\n"
+        yield f"\n{counted(len(shown) - len(told), 'more report')} not ok.\n"
 
 
 def _worth_telling(reports: list[Report]) -> list[Report]:
