@@ -26,8 +26,8 @@ _HERE: Mapping[Cause, str] = {
     Cause.CONTENT: "Ask the provider: no message was sent, so the sender or its address is judged.",
 }
 _PROTOCOL: Mapping[Stage, str] = {  # the client's words are ours, and right
-    Stage.STARTTLS: "Use TLS from the start (port 465) where the provider has it, and tell it of the refusal.",
-    Stage.AUTH: "Name another mechanism (--auth-mech plain or login), and use the port the provider documents.",
+    Stage.STARTTLS: "Use TLS from the start (port 465) where the provider has it, and tell it of this.",
+    Stage.AUTH: "Name another mechanism (--auth-mech plain or login), and use the provider's port.",
 }
 _AGAIN = (
     "Ask the provider whether this account may send: its login was accepted, and is then asked for again."
