@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from probe.facts import Inbox, TlsMode
 from probe.grammar.columns import Header, header, header_of
 from probe.grammar.inboxes import Row, login_of, reference, rows
-from probe.grammar.sheet import Form, Record, cells, form_of, records, rewritten
+from probe.grammar.sheet import Form, Record, cells, form_of, records, rewritten, shortened
 
 # source, header, row; what the row says: address, user, password, host, port, TLS
 EXPORTS = [
@@ -466,6 +466,27 @@ def test_cells_that_are_added_can_be_read_again(more: list[str], delimiter: str)
         " ".join(cell.split()).removeprefix("'") for cell in more
     ]
     assert not [cell for cell in added if cell.startswith(("=", "+", "-", "@"))]
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    st.lists(st.text(st.sampled_from('ab,;\t"\r\n é'), max_size=8), min_size=1, max_size=4),
+    st.lists(st.text(max_size=8), min_size=1, max_size=2),
+    st.sampled_from([",", ";", "\t", ", "]),
+)
+def test_cells_that_were_added_can_be_taken_away(own: list[str], more: list[str], delimiter: str) -> None:
+    form = Form("utf-8", b"", delimiter)
+    told = delimiter.join(f'"{cell.replace(chr(34), chr(34) * 2)}"' for cell in own) + "\r\n"
+    assert shortened(Record(1, told), form, len(own)).raw == told
+    wider = rewritten(Record(1, told), form, more, width=len(own)).decode(errors="surrogatepass")
+    assert shortened(Record(1, wider), form, len(own)).raw == told
+
+
+def test_cells_stand_behind_the_columns_of_a_table_where_the_row_can_be_counted() -> None:
+    form = Form("utf-8", b"", ",")
+    assert rewritten(Record(1, "a,b"), form, ["why"], width=4) == b"a,b,,,why\n"
+    assert rewritten(Record(1, "a,b,c,d,e\n"), form, ["why"], width=4) == b"a,b,c,d,e,why\n"
+    assert rewritten(Record(1, 'a,"b"c\n'), form, ["why"], width=4) == b'a,"b"c,why\n'
 
 
 @settings(deadline=None, max_examples=200)

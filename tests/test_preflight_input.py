@@ -360,3 +360,21 @@ def test_a_damaged_journal_is_gone_on_with_by_nobody_and_forgotten_only_by_force
         assert (ended.code, "begin anew (" in ended.err) == (2, True)
     assert not served.logins
     assert run("preflight", file, "--no-dns", "--force").code == 0
+
+
+def test_a_list_of_rows_that_failed_is_mended_and_read_again_without_the_reasons(
+    served: MailHost, run: Callable[..., Ran], tmp_path: Path
+) -> None:
+    wrong = f"{USER},wrong,localhost,PORT\n"
+    file = a_list(tmp_path, "email,password,host,port,tag\n" + wrong + "short\n", served.port)
+    bad, good, left = (tmp_path / name for name in ("bad.csv", "good.csv", "left.csv"))
+    run("preflight", file, "--no-dns", "--write-fail", str(bad))
+    said = bad.read_text()
+    assert f",{served.port},,login/wrong-credentials: " in said  # the column tag is empty and was left out
+    assert '\nshort,"preflight/row-not-read: ' in said
+    bad.write_text(said.replace(",wrong,", f",{PASSWORD},"))
+    ended = run("preflight", str(bad), "--no-dns", "--write-pass", str(good), "--write-fail", str(left))
+    assert ended.code == 1
+    assert good.read_text() == f"email,password,host,port,tag\n{USER},{PASSWORD},localhost,{served.port},\n"
+    assert left.read_text().splitlines()[0] == "email,password,host,port,tag,probe_reason,probe_fix"
+    assert left.read_text().count("probe_reason") == left.read_text().count("\nshort,") == 1

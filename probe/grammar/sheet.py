@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-__all__ = ["Form", "Record", "cells", "form_of", "records", "rewritten"]
+__all__ = ["Form", "Record", "cells", "form_of", "records", "rewritten", "shortened"]
 
 LONGEST_RECORD = 1 << 20  # characters
 _PIECE = 1 << 16
@@ -236,8 +236,10 @@ def cells(record: Record, delimiter: str) -> list[str]:
 # -- writing back ----------------------------------------------------------------------------------
 
 
-def rewritten(record: Record, form: Form, more: Iterable[str] = (), end: str = "\n") -> bytes:
-    """The bytes of a record as they were, with `more` cells at its end.
+def rewritten(
+    record: Record, form: Form, more: Iterable[str] = (), end: str = "\n", *, width: int = 0
+) -> bytes:
+    """The bytes of a record as they were, with `more` cells behind those of `width` columns.
 
     `end` stands where cells are added to a last line that has no end of its own.
     """
@@ -245,7 +247,25 @@ def rewritten(record: Record, form: Form, more: Iterable[str] = (), end: str = "
     if not extra:
         return record.raw.encode(form.encoding)
     body = record.raw.rstrip("\r\n")
-    return f"{body}{extra}{record.raw[len(body) :] or end}".encode(form.encoding, "backslashreplace")
+    gap = form.delimiter * (width - _width(record, form))
+    return f"{body}{gap}{extra}{record.raw[len(body) :] or end}".encode(form.encoding, "backslashreplace")
+
+
+def _width(record: Record, form: Form) -> int:
+    """How many cells a record has; very many where they cannot be told apart."""
+    try:
+        return len(cells(record, form.delimiter))
+    except ValueError:
+        return LONGEST_RECORD
+
+
+def shortened(record: Record, form: Form, width: int) -> Record:
+    """The record without the cells behind those of `width` columns."""
+    delimiter = re.escape(form.delimiter[0])
+    cell = rf'(?> *"(?:[^"]|"")*"|[^{delimiter}]*)'
+    found = re.match(rf"[\r\n]*{cell}(?:{delimiter}{cell}){{{width - 1}}}(?={delimiter})", record.raw)
+    body = record.raw.rstrip("\r\n")
+    return Record(record.line, found[0] + record.raw[len(body) :]) if found else record
 
 
 def _cell(text: str, delimiter: str) -> str:
