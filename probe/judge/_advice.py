@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from probe import catalogue
 from probe.facts import Reply, Stage, Turn
-from probe.rules import Cause, Rule
+from probe.rules import Cause, Family, Rule
 
 __all__ = ["advice"]
 
@@ -36,10 +36,10 @@ _AGAIN = (
 
 def advice(rule: Rule, turn: Turn) -> str:
     """What to do instead of what a rule says of a turn of a login session; empty: the rule says it well."""
-    asked_again = isinstance(turn.heard, Reply) and turn.heard.code == 530
+    asked_again = isinstance(turn.heard, Reply) and turn.heard.code in {530, 535}
     if asked_again and turn.stage in {Stage.MAIL, Stage.RCPT} and rule.cause is Cause.CREDENTIALS:
         return _AGAIN
-    if rule.fix != _general(rule.cause):
+    if rule.fix != _general(rule.cause) and rule.cause.family is not Family.SUPPRESS:
         return ""
     if rule.cause is Cause.PROTOCOL:
         return _PROTOCOL.get(turn.stage, "")
