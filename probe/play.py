@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 
 from probe.facts import Inbox, Limits, Secret, Stage, TlsMode, Transcript
 from probe.fakes.ordinary import Tally
-from probe.fakes.scenario import Ask, Expect, Scenario, ScenarioError
+from probe.fakes.scenario import Expect, Scenario, ScenarioError
 from probe.fakes.script import known
 from probe.fakes.world import World
 from probe.rules import Report
@@ -121,11 +121,6 @@ async def _creds(scenario: Scenario, world: World) -> Report:
         return await check_creds(inbox_of(scenario), net)
 
 
-def _helo_of_mails(ask: Ask) -> str:
-    """The name in the EHLO of the mails that are asked about: told by the scenario, not our own usual one."""
-    return "" if ask.helo == Ask().helo else ask.helo
-
-
 async def _dns(scenario: Scenario, world: World) -> Report:
     from probe.checks import Domain  # noqa: PLC0415 - as above
     from probe.run.domain import check_domain  # noqa: PLC0415 - as above
@@ -136,7 +131,7 @@ async def _dns(scenario: Scenario, world: World) -> Report:
     domain = Domain(
         name=ask.domain,
         sending_ips=ask.sending_ips,
-        helo=_helo_of_mails(ask),
+        helo=ask.told_helo,
         mail_from=ask.mail_from,
         selectors=ask.selectors,
         provider=ask.provider,
@@ -201,7 +196,7 @@ async def _explain(scenario: Scenario, world: World) -> Report:
     around = Around(
         address=next(iter(ask.sending_ips), ""),
         mail_from=ask.mail_from,
-        helo=_helo_of_mails(ask),
+        helo=ask.told_helo,
         selectors=ask.selectors,
         recipient=ask.rcpt_to,
         server=ask.mx,

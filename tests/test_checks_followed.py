@@ -63,8 +63,7 @@ def judged(records: Published, pages: Mapping[str, str], scenario: Scenario) -> 
         for asked, how in dns.broken.items()
         if how in {"SERVFAIL", "TIMEOUT"} or (how == "NXDOMAIN" and tuple(asked.split()) not in records)
     }
-    helo = "" if ask.helo == "probe.test" else ask.helo
-    domain = Domain(ask.domain, ask.sending_ips, helo, ask.mail_from, ask.selectors, ask.provider)
+    domain = Domain(ask.domain, ask.sending_ips, ask.told_helo, ask.mail_from, ask.selectors, ask.provider)
     seen = Records()
     while new := [asked for area in AREAS for asked in find(area).ask(domain, seen) if asked not in seen]:
         seen = seen.including({asked: world.answer(asked) for asked in new})

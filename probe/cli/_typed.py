@@ -74,7 +74,7 @@ def _dns(world: World) -> str:
         "--skip": ask.skip,
         "--dkim-selector": ask.selectors,
         "--sending-ip": ask.sending_ips,
-        "--helo": _unless(_USUAL.helo, ask.helo),
+        "--helo": ask.told_helo,
         "--mail-from": ask.mail_from,
         "--provider": ask.provider,
         "--deadline": _unless(f"{_USUAL.deadline:g}", f"{ask.deadline:g}"),
@@ -92,7 +92,7 @@ def _explain(world: World) -> str:
             "--sending-ip": ask.sending_ips[:1],
             "--mail-from": ask.mail_from,
             "--rcpt-to": ask.rcpt_to,
-            "--helo": _unless(_USUAL.helo, ask.helo),
+            "--helo": ask.told_helo,
             "--dkim-selector": ask.selectors,
             "--resolver": world.resolver,
         }
@@ -119,7 +119,7 @@ def _connecting(world: World) -> _Options:
     """What the commands that connect share."""
     ask = world.scenario.probe
     return {
-        "--helo": _unless(_USUAL.helo, ask.helo),
+        "--helo": ask.told_helo,
         "--resolver": world.resolver or NOWHERE,  # no name of a scenario is asked of the real DNS
         # What is usual here is too long to wait for a server that is known to say nothing.
         "--timeout": f"{_USUAL.timeout:g}" if ask.timeouts or ask.timeout < _USUAL.timeout else "",

@@ -144,6 +144,11 @@ class Ask:
     text: str = ""
     stage: str = ""
 
+    @property
+    def told_helo(self) -> str:
+        """`helo` where the scenario tells one; empty where it is the usual name."""
+        return "" if self.helo == Ask().helo else self.helo
+
 
 @dataclass(frozen=True, slots=True)
 class Server:
