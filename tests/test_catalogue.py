@@ -15,7 +15,7 @@ from probe import catalogue
 from probe.catalogue import Entry, Match, _compile, _entry, _match, _patterns, _table
 from probe.facts import Ending, Fault, Reply, Stage
 from probe.grammar import pasted
-from probe.rules import Cause, Confidence, Outcome, Retry, Verdict
+from probe.rules import Cause, Confidence, Family, Outcome, Retry, Verdict
 
 SHARED = Path(__file__).parents[2] / "shared" / "data" / "replies"
 FILES = sorted(catalogue.FOLDER.glob("*.toml"))
@@ -361,6 +361,8 @@ BAD, NOT_PROVEN = Outcome.BAD_CREDS, None
         ("535 5.7.8 auth socket not available", NOT_PROVEN),
         ("535 Login fail. Account abnormal", NOT_PROVEN),
         ("535 5.7.8 This login is only allowed from the campus", NOT_PROVEN),
+        ("535 5.5.2", NOT_PROVEN),
+        ("535 5.7.4", NOT_PROVEN),
         ("535 Identifiant ou mot de passe incorrect", BAD),
         ("535 Błędny login lub hasło", BAD),
         ("535 请使用授权码登录", BAD),
@@ -380,6 +382,14 @@ BAD, NOT_PROVEN = Outcome.BAD_CREDS, None
 def test_only_a_refusal_of_the_credentials_is_bad_creds(reply: str, outcome: Outcome | None) -> None:
     match = catalogue.read(Reply(int(reply[:3]), (reply,)), stage=Stage.AUTH)
     assert match.rule.outcome is outcome, match.entry.id
+
+
+@pytest.mark.parametrize("stage", [Stage.CONNECT, Stage.EHLO, Stage.AUTH, Stage.MAIL])
+@pytest.mark.parametrize("subject", ["1.0", "1.1", "1.2", "1.3", "1.6", "1.10", "2.0", "2.1", "2.2", "7.17"])
+@pytest.mark.parametrize("words", ["", "User unknown", "Mailbox disabled", "nothing that anybody knows"])
+def test_before_rcpt_nobody_is_suppressed(stage: Stage, subject: str, words: str) -> None:
+    match = catalogue.read_words(words, code=550, enhanced=f"5.{subject}", stage=stage)
+    assert match.cause.family not in (Family.SUPPRESS, Family.HOLD), match.entry.id
 
 
 def test_a_reply_for_now_is_never_permanent() -> None:
