@@ -20,6 +20,7 @@ from probe.checks._evidence import (
 from probe.facts import Answer, Question, Records, Status
 from probe.rules import Finding
 from tests.checks_world import audit
+from tests.keys import RSA_1024
 
 QUESTIONS = [
     Question("_dmarc.example.test", "TXT"),
@@ -37,11 +38,6 @@ def test_a_finding_leads_back_to_its_question(question: Question) -> None:
     assert question_of(Finding(rule, evidence(question, Answer(Status.OK)))) == question
 
 
-RSA = (
-    "MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDi2YbR+XCk76KHMyAwG1PlYz1TuUGJNVnEyEDx2AfaPqEAKUcXk2pL5Kjk7Yeb"
-    "iUo0MYbvW4V1O+Mn88iNVa9poVPzOwB08Tg4qDTC++5ki9pLUitTx/B6kr7zM9lex8Chhms6irdESLZAqWMqVQW/UEh1vbV1KUSy"
-    "n/YUu+5NuwIDAQAB"
-)
 KEY = "v=DKIM1; k=rsa; p=" + "A" * 392
 SENDERS = "v=spf1 " + " ".join(f"ip4:192.0.2.{at}" for at in range(60)) + " -all"
 
@@ -72,8 +68,8 @@ def test_nothing_is_to_be_pasted_beside_an_alias() -> None:
 
 
 RECORDS = [
-    ("dkim", "s1._domainkey.example.test TXT", f"v=DKIM2; k=rsa; p={RSA}"),
-    ("dkim", "s1._domainkey.example.test TXT", f"v=DKIM1; t=y; p={RSA}"),
+    ("dkim", "s1._domainkey.example.test TXT", f"v=DKIM2; k=rsa; p={RSA_1024}"),
+    ("dkim", "s1._domainkey.example.test TXT", f"v=DKIM1; t=y; p={RSA_1024}"),
     ("mta_sts", "_mta-sts.example.test TXT", "v=STSv1"),
     ("mta_sts", "_mta-sts.example.test TXT", "V=STSv1; id=1"),
     ("mta_sts", "_mta-sts.example.test TXT", "v=STSv1; id=1\nserved.test TXT v=STSv1; id=2"),

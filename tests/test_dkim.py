@@ -17,6 +17,7 @@ from probe.facts import Status
 from probe.grammar import dkim as grammar
 from probe.rules import State
 from probe.run import told
+from tests.keys import RSA_1024
 from tests.spf_world import World, Zone
 
 SHARED = Path(__file__).parents[2] / "shared" / "data" / "dns" / "dkim" / "key-cases.json"
@@ -28,11 +29,7 @@ def scenario_key() -> str:
 
 
 KEY = scenario_key()
-SMALL = (
-    "v=DKIM1; p=MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDi2YbR+XCk76KHMyAwG1PlYz1TuUGJNVnEyEDx2AfaPqEAKUcXk2pL5Kj"
-    "k7YebiUo0MYbvW4V1O+Mn88iNVa9poVPzOwB08Tg4qDTC++5ki9pLUitTx/B6kr7zM9lex8Chhms6irdESLZAqWMqVQW/UEh1vbV1KUSyn/"
-    "YUu+5NuwIDAQAB"
-)
+SMALL = f"v=DKIM1; p={RSA_1024}"
 GOOD = f"v=DKIM1; k=rsa; p={KEY}"
 ED25519 = base64.b64encode(bytes(range(32))).decode()
 

@@ -13,13 +13,8 @@ from probe.fakes.dns import FakeDns
 from probe.rules import Report
 from probe.run.domain import check_domain
 from probe.wire.dns import Resolver
+from tests.keys import RSA_2048
 
-KEY = (
-    "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA1PthKitOmUQ7/iCpy7SA2mEhLliCZO0WOXk+gqmZ0k+zPG3mk2gFNJEj0+B1gvsB"
-    "Pqt43dIPMc/Msbkd9ofL+anztduy2r0jc4kPTVt8XV7J5onuIOT4+QKicic2v7/RxVcStVFqO6RZfqrzLTNIWCq7MtrJzJTH49yQvaMWEpk/"
-    "bjUhXlCEGtbUcaO2VdrK0Kytfc8dwWabO1x7PMD8bCKfbEpJeenfq9424RQWPTn/KRsPt56iO3aeExEHgO0Ll8bNVFYO5zgd2azaVX8iW/ua"
-    "l0mLE/92RxkhgKpOamZOqXpWsaEY3UAAvRypIOezLt8twHws2zow66DkQ1AdCwIDAQAB"
-)
 HOST = st.sampled_from(
     ["d.test", "mx.d.test", "a.d.test", "_spf.d.test", "x.test", "localhost", "gone.test", "203.0.113.9", "-bad-.test",
      "smtp.google.com", "d-test.mail.protection.outlook.com", "x" * 63 + ".test", "very.deep.name.of.d.test"]
@@ -74,8 +69,8 @@ TAGS = st.lists(
             st.sampled_from(
                 ["none", "reject", "0", "y", "n", "s", "rsa", "ed25519", "sha1", "mailto:a@d.test!10m,b@x"]
             ),
-            st.integers(0, len(KEY)).map(lambda end: KEY[:end]),
-            st.just("-----BEGIN PUBLIC KEY-----" + KEY),
+            st.integers(0, len(RSA_2048)).map(lambda end: RSA_2048[:end]),
+            st.just("-----BEGIN PUBLIC RSA_2048-----" + RSA_2048),
             JUNK,
         ),
     ).map("".join),

@@ -26,13 +26,8 @@ from probe.run.domain import areas, check_domain, check_domains
 from probe.run.evidence import gather
 from probe.wire.dns import Resolver
 from probe.wire.network import Network
+from tests.keys import RSA_2048
 
-KEY = (
-    "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA1PthKitOmUQ7/iCpy7SA2mEhLliCZO0WOXk+gqmZ0k+zPG3mk2gFNJEj0+B1gvsB"
-    "Pqt43dIPMc/Msbkd9ofL+anztduy2r0jc4kPTVt8XV7J5onuIOT4+QKicic2v7/RxVcStVFqO6RZfqrzLTNIWCq7MtrJzJTH49yQvaMWEpk/"
-    "bjUhXlCEGtbUcaO2VdrK0Kytfc8dwWabO1x7PMD8bCKfbEpJeenfq9424RQWPTn/KRsPt56iO3aeExEHgO0Ll8bNVFYO5zgd2azaVX8iW/ua"
-    "l0mLE/92RxkhgKpOamZOqXpWsaEY3UAAvRypIOezLt8twHws2zow66DkQ1AdCwIDAQAB"
-)
 ZONE = f"""
 test. SOA ns1.good.test. h.good.test. 1 7200 900 1209600 300
 good.test. SOA ns1.good.test. h.good.test. 1 7200 900 1209600 300
@@ -44,7 +39,7 @@ good.test. MX 10 mx.good.test.
 mx.good.test. A 203.0.113.25
 25.113.0.203.in-addr.arpa. PTR mx.good.test.
 good.test. TXT "v=spf1 mx -all"
-s1._domainkey.good.test. TXT "v=DKIM1; k=rsa; p={KEY}"
+s1._domainkey.good.test. TXT "v=DKIM1; k=rsa; p={RSA_2048}"
 _dmarc.good.test. TXT "v=DMARC1; p=reject; rua=mailto:d@good.test"
 _smtp._tls.good.test. TXT "v=TLSRPTv1; rua=mailto:t@good.test"
 """

@@ -17,16 +17,11 @@ from probe.checks import Domain
 from probe.rules import Report, Verdict
 from probe.run.domain import check_domain
 from probe.wire.dns import Resolver
+from tests.keys import RSA_2048
 from tests.servers import nsd
 from tests.servers.nsd import Nsd
 
-KEY = (
-    "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA1PthKitOmUQ7/iCpy7SA2mEhLliCZO0WOXk+gqmZ0k+zPG3mk2gFNJEj0+B1gvsB"
-    "Pqt43dIPMc/Msbkd9ofL+anztduy2r0jc4kPTVt8XV7J5onuIOT4+QKicic2v7/RxVcStVFqO6RZfqrzLTNIWCq7MtrJzJTH49yQvaMWEpk/"
-    "bjUhXlCEGtbUcaO2VdrK0Kytfc8dwWabO1x7PMD8bCKfbEpJeenfq9424RQWPTn/KRsPt56iO3aeExEHgO0Ll8bNVFYO5zgd2azaVX8iW/ua"
-    "l0mLE/92RxkhgKpOamZOqXpWsaEY3UAAvRypIOezLt8twHws2zow66DkQ1AdCwIDAQAB"
-)
-HALF = f'"{KEY[:250]}" "{KEY[250:]}"'
+HALF = f'"{RSA_2048[:250]}" "{RSA_2048[250:]}"'
 GOOD = {
     "ns": "@ NS ns1\n@ NS ns2\nns1 A 203.0.113.1\nns2 A 198.51.100.1",
     "mx": "@ MX 10 mx",
@@ -98,7 +93,7 @@ PLANTED = (
     # DKIM
     dkim("dkim-none", "", "dkim/missing"),
     Planted("dkim-selector", found=("dkim/selector-missing",), selectors=("s1", "s2")),
-    dkim("dkim-cut", f'TXT "v=DKIM1; k=rsa; p={KEY[:200]}"', "dkim/truncated"),
+    dkim("dkim-cut", f'TXT "v=DKIM1; k=rsa; p={RSA_2048[:200]}"', "dkim/truncated"),
     dkim("dkim-testing", f'TXT "v=DKIM1; t=y; p=" {HALF}', "dkim/testing"),
     dkim("dkim-revoked", 'TXT "v=DKIM1; p="', "dkim/revoked"),
     dkim("dkim-type", f'TXT "v=DKIM1; k=dsa; p=" {HALF}', "dkim/unknown-type"),

@@ -1,4 +1,4 @@
-"""How long audits of many domains take, and what they ask: `python tests/bench/domains.py [DOMAINS...]`.
+"""How long audits of many domains take, and what they ask: `python -m tests.bench.domains [DOMAINS...]`.
 
 A world of domains that share providers is served on loopback by a process of its own, with 20 ms before
 every answer. Printed for each size: seconds, domains a second, CPU a domain (ours alone), distinct
@@ -26,17 +26,12 @@ from probe.checks import Domain
 from probe.fakes.dns import FakeDns
 from probe.run.domain import check_domain, check_domains
 from probe.wire.dns import Resolver
+from tests.keys import RSA_2048
 
 __all__ = ["names", "round_trips", "subjects", "zone"]
 
 DELAY = 0.02
 SIZES = (30, 100, 300, 1000, 3000)
-KEY = (
-    "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA1PthKitOmUQ7/iCpy7SA2mEhLliCZO0WOXk+gqmZ0k+zPG3mk2gFNJEj0+B1gvsB"
-    "Pqt43dIPMc/Msbkd9ofL+anztduy2r0jc4kPTVt8XV7J5onuIOT4+QKicic2v7/RxVcStVFqO6RZfqrzLTNIWCq7MtrJzJTH49yQvaMWEpk/"
-    "bjUhXlCEGtbUcaO2VdrK0Kytfc8dwWabO1x7PMD8bCKfbEpJeenfq9424RQWPTn/KRsPt56iO3aeExEHgO0Ll8bNVFYO5zgd2azaVX8iW/ua"
-    "l0mLE/92RxkhgKpOamZOqXpWsaEY3UAAvRypIOezLt8twHws2zow66DkQ1AdCwIDAQAB"
-)
 SHARED = """
 . SOA ns1.dns.test. h.dns.test. 1 7200 900 1209600 300
 ns1.dns.test. A 192.0.2.1
@@ -163,7 +158,7 @@ def _forward(count: int) -> Iterator[str]:
     for number, name in enumerate(names(count)):
         pool = number % POOLS
         yield (EVERY + KINDS[number % len(KINDS)]).format(
-            name=name, dashed=name.replace(".", "-"), number=number, key=KEY, pool=pool, low=2 * pool + 2,
+            name=name, dashed=name.replace(".", "-"), number=number, key=RSA_2048, pool=pool, low=2 * pool + 2,
             high=2 * pool + 3, server=number // TENANTS % SERVERS,
         )  # fmt: skip
 

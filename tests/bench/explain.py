@@ -1,6 +1,6 @@
 """How fast `probe explain` is: lines of a log, milliseconds a reply, megabytes. Prints; asserts nothing.
 
-python tests/bench/explain.py [LINES]
+python -m tests.bench.explain [LINES]
 """
 
 from __future__ import annotations
