@@ -560,6 +560,11 @@ def test_an_envelope_below_the_domain_aligns_once_aspf_is_not_strict() -> None:
     assert [one.fix for one in elsewhere.findings if one.rule.id == "dmarc/spf-not-aligned"] == [""]
 
 
+def test_an_alias_to_text_that_is_no_record_is_dangling() -> None:
+    zone: Zone = {"_dmarc.example.com": {"CNAME": ["d.svc.test"]}, "d.svc.test": {"TXT": ["hello"]}}
+    assert problems(audit(zone)[0]) == ["dangling-alias"]
+
+
 def test_no_record_to_publish_asks_for_reports_where_no_mail_comes() -> None:
     zone: Zone = {"_dmarc.example.com": {"CNAME": ["d.svc.test"]}, "d.svc.test": {"A": ["192.0.2.1"]}}
     found, _ = audit({"example.com": {"MX": ["0 ."]}, **zone})

@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 from operator import attrgetter
 from typing import NamedTuple
@@ -25,7 +26,7 @@ from probe.facts import Answer, Question, Records, Status
 from probe.grammar import dkim
 from probe.grammar.hostname import askable
 
-__all__ = ["Ladder", "Places", "Selector", "domainkey", "ladder_of", "places"]
+__all__ = ["Ladder", "Places", "Selector", "domainkey", "ladder_of", "own_answer", "places"]
 
 # Selectors that programs and panels use by default, as public lists of found keys show them.
 COMMON = (
@@ -189,8 +190,7 @@ class Ladder:
         above = self.above
         nothing = above.status is Status.NXDOMAIN and not above.aliases
         # A wildcard further up answers for _domainkey as well only if nothing exists there (RFC 4592).
-        echoed = bool(self.echoes) and frozenset(above.values) == self.echoes
-        return (nothing or echoed) and self.wildcard is None
+        return (nothing or self._echoed(above)) and self.wildcard is None
 
     @property
     def providers(self) -> tuple[Provider, ...]:
@@ -233,7 +233,7 @@ class Ladder:
 
     def _worth_searching(self) -> bool:
         """Whether a guess can find anything: some key may exist, and not every name has an answer."""
-        if not self.below.known or self.above.status is Status.NXDOMAIN:
+        if not self.below.known or self.above.status is Status.NXDOMAIN or self._astray(self.above):
             return False
         if self.echoes:  # a wildcard of text or of a revoked key still lets keys stand beside it
             return self.above.status is Status.NODATA and not (self.wildcard and self.wildcard.usable)
@@ -241,12 +241,18 @@ class Ladder:
 
     def _selector(self, name: str, asked: Question, *, told: bool) -> Selector:
         answer = seen_answer(self.seen, asked)
-        if answer.status is not Status.OK or not answer.values:
-            return Selector(name, told, asked, answer, None)
-        key = assess(answer.values)
-        if self.echoes.issuperset(answer.values) and not (told and key is not None and key.usable):
+        key = assess(answer.values) if answer.status is Status.OK and answer.values else None
+        if self._echoed(answer) and not (told and key is not None and key.usable):
             answer, key = Answer(Status.NXDOMAIN, server=answer.server), None  # the wildcard's, not its own
         return Selector(name, told, asked, answer, key)
+
+    def _echoed(self, answer: Answer) -> bool:
+        """Whether it is what a wildcard answers to any name."""
+        return self._astray(answer) or (bool(answer.values) and self.echoes.issuperset(answer.values))
+
+    def _astray(self, answer: Answer) -> bool:
+        """Whether a wildcard's alias leads there, as it does any name."""
+        return answer.known and bool(answer.aliases) and answer.aliases == self.below.aliases
 
 
 @functools.lru_cache(maxsize=_IN_FLIGHT // 2)
@@ -271,6 +277,17 @@ def _senders(told: str, exchanges: tuple[str, ...], texts: tuple[str, ...]) -> t
     included = {term.partition(":")[2] for text in policies for term in text.split() if "include:" in term}
     found = (named, mailbox, *_providers.including(included))
     return tuple({one.id: one for one in found if one is not None}.values())[:_MAX_PROVIDERS]
+
+
+def own_answer(name: str, asked: Question, seen: Records) -> Answer:
+    """What is answered below a domain, without the alias that a wildcard gives to any name there.
+
+    A record of its own sets the wildcard aside (RFC 4592 section 3.3.1), so it is in nobody's way.
+    """
+    answer = seen_answer(seen, asked)
+    control = seen.answers.get(places(Domain(name)).control) if answer.aliases else None
+    astray = control is not None and control.aliases == answer.aliases
+    return replace(answer, aliases=()) if astray else answer
 
 
 @once_for_all(attrgetter("climbed"))

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from operator import attrgetter
 
 from probe.checks import _suffixes
+from probe.checks._dkim_search import own_answer
 from probe.checks._evidence import nonexistent, seen_answer
 from probe.checks._once import once, once_for_all
-from probe.facts import Question, Records
+from probe.facts import Answer, Question, Records
 from probe.grammar import dmarc
 from probe.grammar.dmarc import Policy, Psd, Record
 from probe.grammar.hostname import askable
@@ -25,6 +26,7 @@ __all__ = [
     "discover_7489",
     "exists",
     "kept",
+    "published",
     "question",
     "walk",
 ]
@@ -82,6 +84,11 @@ def kept(name: str, seen: Records) -> tuple[Record, ...]:
     """The records at ``_dmarc.<name>`` that receivers keep at sight; more than one count as none."""
     values = seen.of(f"_dmarc.{name}", "TXT")
     return tuple([record for record in map(dmarc.parse, values) if record is not None])
+
+
+def published(name: str, seen: Records) -> Answer:
+    """What stands at ``_dmarc`` of a name."""
+    return own_answer(name, question(name), seen)
 
 
 @once

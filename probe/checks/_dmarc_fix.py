@@ -9,8 +9,8 @@ from operator import attrgetter
 from typing import TypeAlias
 
 from probe.checks import _suffixes
-from probe.checks._dmarc_discovery import question
-from probe.checks._evidence import address_questions, addresses, failures, nonexistent, pasted, seen_answer
+from probe.checks._dmarc_discovery import published, question
+from probe.checks._evidence import address_questions, addresses, failures, nonexistent, pasted
 from probe.checks._slips import meant_word
 from probe.checks._spf_result import sends_nothing
 from probe.checks.mx import implicit, null
@@ -167,8 +167,8 @@ def united(records: Sequence[Record]) -> tuple[Record, dict[str, str]]:
 
 def line(name: str, seen: Records, text: str = "", words: str = "", **changes: str) -> str:
     """The completed record of a name as a line of its zone, after `words`."""
-    asked = question(name)
-    return pasted(asked, seen_answer(seen, asked), fitting(name, seen, text, **changes), words)
+    record = fitting(name, seen, text, **changes)
+    return pasted(question(name), published(name, seen), record, words)
 
 
 def repaired(name: str, seen: Records, record: Record) -> str:

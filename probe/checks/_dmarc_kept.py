@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from probe.checks import _suffixes
-from probe.checks._dmarc_discovery import Discovery, exists, kept, question
+from probe.checks._dmarc_discovery import Discovery, exists, kept, published, question
 from probe.checks._dmarc_fix import NOTHING, Requests, fitting, line, united, within
 from probe.checks._dmarc_rules import RULE
 from probe.checks._evidence import evidence, printable, seen_answer, zone_line
@@ -21,7 +21,7 @@ __all__ = ["absent", "own_name"]
 def own_name(name: str, found: Discovery, seen: Records) -> Iterator[Finding]:
     """What stands at ``_dmarc`` of the very name, kept by receivers or not."""
     asked = question(name)
-    answer = seen_answer(seen, asked)
+    answer = published(name, seen)
     values = answer.values if answer.status is Status.OK else ()
     records = kept(name, seen)
     inherited = found.policy or Policy.NONE  # while nothing at the name itself counts
@@ -41,7 +41,7 @@ def own_name(name: str, found: Discovery, seen: Records) -> Iterator[Finding]:
         )
     if answer.aliases and answer.known:
         target = printable(answer.aliases[-1])
-        problem = "delegated" if answer.status is Status.OK else "dangling-alias"
+        problem = "delegated" if records or meant else "dangling-alias"
         if problem == "delegated" or found.record_at != name:
             own = zone_line(asked.name, "TXT", fitting(name, seen))
             instead = f"Publish the record at {target}, or remove the alias and publish: {own}"
@@ -51,8 +51,7 @@ def own_name(name: str, found: Discovery, seen: Records) -> Iterator[Finding]:
 
 def absent(name: str, found: Discovery, seen: Records) -> Iterator[Finding]:
     """No record applies: why, as far as it can be told."""
-    asked = question(name)
-    answer = seen_answer(seen, asked)
+    answer = published(name, seen)
     if len(kept(name, seen)) > 1:
         return
     above = [each for each in found.asked if len(kept(each, seen)) > 1 and not _suffixes.is_suffix(each)]

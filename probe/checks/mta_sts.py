@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 
 from probe.checks import Domain, Judgement
+from probe.checks._dkim_search import own_answer
 from probe.checks._evidence import (
     address_questions,
     addresses,
@@ -198,7 +199,7 @@ def judge(domain: Domain, seen: Records) -> Judgement:
     if null(domain.name, seen):
         return Judgement(State.NOT_APPLICABLE)
     question = record_question(domain.name)
-    answer = seen_answer(seen, question)
+    answer = own_answer(domain.name, question, seen)
     if not answer.known:
         return Judgement(State.UNKNOWN, (unknown(UNKNOWN, seen, question),))
     records = _records(answer)
@@ -302,7 +303,7 @@ def _file(domain: Domain, seen: Records, policy: mtasts.Policy | None = None) ->
     age = max(policy.max_age if policy else 0, 604_800)
     text, identity = _written(hosts, mode, age)
     announced = record_question(domain.name)
-    record = pasted(announced, seen_answer(seen, announced), f"v=STSv1; id={identity}")
+    record = pasted(announced, own_answer(domain.name, announced, seen), f"v=STSv1; id={identity}")
     return f"{policy_question(domain.name).name}\n{text}\n\n{record}"
 
 

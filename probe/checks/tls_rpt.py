@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from probe.checks import Domain, Judgement
+from probe.checks._dkim_search import own_answer
 from probe.checks._dmarc_discovery import exists
 from probe.checks._evidence import (
     evidence,
@@ -12,7 +13,6 @@ from probe.checks._evidence import (
     printable,
     problem,
     rfc,
-    seen_answer,
     unknown,
     unknown_rule,
 )
@@ -77,7 +77,7 @@ def judge(domain: Domain, seen: Records) -> Judgement:
     if null(domain.name, seen):
         return Judgement(State.NOT_APPLICABLE)
     question = _question(domain)
-    answer = seen_answer(seen, question)
+    answer = own_answer(domain.name, question, seen)
     if not answer.known:
         return Judgement(State.UNKNOWN, (unknown(UNKNOWN, seen, question),))
     values = answer.values if answer.status is Status.OK else ()
