@@ -36,14 +36,14 @@ _AGAIN = (
 
 def advice(rule: Rule, turn: Turn) -> str:
     """What to do instead of what a rule says of a turn of a login session; empty: the rule says it well."""
-    asked_again = isinstance(turn.heard, Reply) and turn.heard.code in {530, 535}
-    if asked_again and turn.stage in {Stage.MAIL, Stage.RCPT} and rule.cause is Cause.CREDENTIALS:
+    code = turn.heard.code if isinstance(turn.heard, Reply) else 0
+    if code in {530, 535} and turn.stage in {Stage.MAIL, Stage.RCPT} and rule.cause is Cause.CREDENTIALS:
         return _AGAIN
     if rule.fix != _general(rule.cause) and rule.cause.family is not Family.SUPPRESS:
         return ""
-    if rule.cause is Cause.PROTOCOL:
+    if rule.cause is Cause.PROTOCOL and code >= 500:
         return _PROTOCOL.get(turn.stage, "")
-    return _HERE.get(rule.cause, "")
+    return _HERE.get(Cause.RECEIVER_UNAVAILABLE if rule.cause is Cause.PROTOCOL else rule.cause, "")
 
 
 def _general(cause: Cause) -> str:
