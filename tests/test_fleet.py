@@ -6,7 +6,8 @@ import random
 
 import pytest
 
-from probe.fleet import MAX_KEYS, PRESETS, Fleet, Thresholds, wilson
+from probe.fleet import PRESETS, Fleet, Thresholds, patterns, wilson
+from probe.fleet.counts import MAX_KEYS
 from probe.rules import Cause, Finding
 
 
@@ -20,7 +21,7 @@ def fleet(*rows: tuple[Cause, str, str, int, int]) -> Fleet:
 
 
 def found(made: Fleet, when: Thresholds = PRESETS["usual"]) -> dict[str, Finding]:
-    return {finding.rule.id.removeprefix("fleet/"): finding for finding in made.findings(when)}
+    return {finding.rule.id.removeprefix("fleet/"): finding for finding in patterns(made, when)}
 
 
 OK = Cause.SUCCESS
@@ -145,7 +146,7 @@ def test_a_tenant_that_is_refused_for_hours_is_told_once() -> None:
     for hour in range(10, 20):
         for at in range(hour - 6):
             made.add(BLOCKED[0], sender=f"{at}@t.example", rule=BLOCKED[1], hour=hour)
-    (told,) = made.findings()
+    (told,) = patterns(made)
     assert told.evidence["count"] == "13"
 
 
@@ -209,10 +210,10 @@ def test_the_order_of_replies_never_matters() -> None:
         for at, cause in enumerate([*Cause] * 6)
         for receiver in ("google", "microsoft", "yahoo", "corp.example")
     ]
-    expected = fleet(*rows).findings()
+    expected = patterns(fleet(*rows))
     for seed in range(5):
         random.Random(seed).shuffle(rows)
-        assert fleet(*rows).findings() == expected
+        assert patterns(fleet(*rows)) == expected
 
 
 def test_memory_is_bounded() -> None:

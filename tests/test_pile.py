@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from probe import fleet
+from probe.fleet import counts
 from probe.grammar.maillog import Logged
 from probe.run import bounces
 from probe.run.bounces import Pile
@@ -37,7 +37,7 @@ def test_replies_that_differ_in_ids_are_read_once() -> None:
 def test_of_very_many_addresses_the_later_ones_keep_what_was_said_of_all(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(fleet, "MAX_SAID", 100)
+    monkeypatch.setattr(counts, "MAX_SAID", 100)
     pile = Pile("a log")
     for number in range(6):
         who = b"a%d@corp.example" % number

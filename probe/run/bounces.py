@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from probe import catalogue
 from probe.facts import Stage
-from probe.fleet import PRESETS, Fleet, Thresholds
+from probe.fleet import PRESETS, Fleet, Thresholds, patterns
 from probe.grammar import maillog, pasted
 from probe.grammar.delivery import Delivery
 from probe.grammar.maillog import Logged
@@ -310,8 +310,8 @@ class Pile:
 
     def report(self) -> Report:
         """What the whole says: the patterns first, then the kinds of reply with their counts."""
-        patterns = self.fleet.findings(self.thresholds)
-        findings = (*patterns, *self._kinds()) or (
+        found = patterns(self.fleet, self.thresholds)
+        findings = (*found, *self._kinds()) or (
             Finding(catalogue.rule("fleet/no-patterns"), {"input": self.subject}),
         )
         accepted = self.fleet.by_cause().get(Cause.SUCCESS, 0)

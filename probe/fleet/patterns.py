@@ -2,201 +2,48 @@
 
 One reply never tells whether an address, a receiver or a sender is the cause; many do, if they are compared
 with those that do not share it. Every pattern has a window, a minimum count and a contrast group, all in
-`Thresholds`. Memory is bounded: beyond the limits below, the finest scope is given up first.
+`Thresholds`.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from probe import catalogue
 from probe.checks._suffixes import organizational
+from probe.fleet.counts import DAY, OTHERS, Fleet
+from probe.fleet.thresholds import PRESETS, Thresholds, wilson
 from probe.rules import Cause, Confidence, Family, Finding, Rule
 
-__all__ = ["PRESETS", "Bad", "Fleet", "Thresholds", "wilson"]
-
-DAY = 24  # hours
-OTHERS = "(others)"
-MAX_KEYS = 60_000  # (hour, receiver, sender, cause) that are kept apart; inboxes their own provider refused
-MAX_BAD = 250_000  # addresses to suppress that are kept
-MAX_SAID = 48 << 20  # bytes of what was said of them, each in its own words
-MAX_DOMAINS = 50_000
-_Z = 1.96  # standard deviations that hold 95 % of a normal distribution
+__all__ = ["patterns"]
 
 _LARGE = frozenset({"google", "microsoft", "yahoo", "apple"})
 _SENDER = frozenset(
     {Cause.EMAIL_AUTH, Cause.SENDER_DNS, Cause.BLOCKLIST, Cause.REPUTATION, Cause.CONTENT, Cause.POLICY,
      Cause.PROTOCOL, Cause.RATE_LIMIT}
 )  # fmt: skip
-# A quota is an inbox's, unless its rule says else.
-_OWN = frozenset({Cause.CREDENTIALS, Cause.SENDER_SUSPENDED})
 _DEAD = frozenset({Cause.RECIPIENT_UNKNOWN, Cause.RECIPIENT_DOMAIN})
 _LASTING = frozenset(
     {Cause.RATE_LIMIT, Cause.GREYLIST, Cause.REPUTATION, Cause.BLOCKLIST, Cause.RECEIVER_UNAVAILABLE}
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """When a pattern is one. Shares are fractions of 1; a window is 24 hours.
-
-    `list_watch`, `list_act` and `list_pull` are shares of recipients that do not exist, of at least
-    `list_minimum` recipients. `complaints_high` and `complaints_critical` are shares of what was accepted.
-
-    One receiver: it refused at least `receiver_minimum` times in a window for one cause; that is at least
-    `receiver_share` of its replies, surely (95 %) at least `receiver_wilson`; elsewhere the share is below
-    `receiver_elsewhere`. A sender: one cause at `sender_receivers` receivers, `sender_large` of them large;
-    the scope named has at least `sender_covers` of the replies. A tenant: `tenant_inboxes` inboxes in an
-    hour. An address: the domain accepted at least `address_accepted` others. A spike: at least
-    `spike_minimum` replies, and more than `spike_factor` times the usual share.
-    """
-
-    list_watch: float = 0.03
-    list_act: float = 0.05
-    list_pull: float = 0.07
-    list_minimum: int = 100
-    complaints_high: float = 0.001
-    complaints_critical: float = 0.003
-    receiver_minimum: int = 5
-    receiver_share: float = 0.5
-    receiver_wilson: float = 0.3
-    receiver_elsewhere: float = 0.1
-    sender_receivers: int = 3
-    sender_large: int = 2
-    sender_covers: float = 0.8
-    tenant_inboxes: int = 3
-    address_accepted: int = 2
-    spike_factor: float = 3.0
-    spike_minimum: int = 10
-
-
-# What operators call too many bounces differs by a factor of three; each choice has its name.
-PRESETS: Mapping[str, Thresholds] = {
-    "strict": Thresholds(list_watch=0.01, list_act=0.02, list_pull=0.05),
-    "usual": Thresholds(),
-    "lenient": Thresholds(list_watch=0.05, list_act=0.07, list_pull=0.10),
-}
-
-
-def wilson(hits: int, of: int) -> float:
-    """The lower bound of the Wilson interval: the least share that `hits` of `of` make believable (95 %)."""
-    if of <= 0:
-        return 0.0
-    share = hits / of
-    centre = share + _Z * _Z / (2 * of)
-    spread = _Z * math.sqrt(share * (1 - share) / of + _Z * _Z / (4 * of * of))
-    return max(0.0, (centre - spread) / (1 + _Z * _Z / of))
-
-
-@dataclass(slots=True)
-class Bad:
-    """An address that should not be written to again, and why.
-
-    `reply` is what was said of it first: bytes are those of a log, with what the log has around a reply.
-    Where `MAX_SAID` bytes are kept of others, it is what replies of its kind have in common.
-    """
-
-    cause: Cause
-    rule: str
-    reply: str | bytes
-    count: int = 0
-    hour: int = 0
-
-
-class Fleet:
-    """Counts of replies, bounded; `findings` are the patterns in them, whatever order they came in."""
-
-    def __init__(self) -> None:
-        self.counts: Counter[tuple[int, str, str, Cause]] = Counter()
-        self.bad: dict[str, Bad] = {}
-        self.accepted: Counter[str] = Counter()
-        self.own: dict[tuple[str, int, str], Cause] = {}
-        self.complaints = 0
-        self.left_out = 0
-        self._said = 0
-
-    def add(
-        self,
-        cause: Cause,
-        *,
-        receiver: str = "",
-        sender: str = "",
-        rule: str = "",
-        hour: int = 0,
-    ) -> None:
-        """Counts a reply.
-
-        `receiver` is who runs the MX, `sender` the inbox, `rule` what it was read as (empty: nothing,
-        and no tenant is told of it), `hour` counts from the epoch (0: unknown).
-        """
-        key = (hour, receiver, sender, cause)
-        if key not in self.counts and len(self.counts) >= MAX_KEYS:
-            key = (hour // DAY * DAY, receiver, sender.rpartition("@")[2], cause)
-            if key not in self.counts and len(self.counts) >= 2 * MAX_KEYS:
-                key = (0, OTHERS, "", cause)
-        self.counts[key] += 1
-        own = cause in _OWN or (cause is Cause.SENDER_QUOTA and "tenant" in rule)
-        if own and rule and hour and sender and len(self.own) < MAX_KEYS:
-            self.own[rule, hour, sender.lower()] = cause
-
-    def accept(self, domain: str) -> None:
-        """Counts an accepted recipient at a recipient domain."""
-        if domain in self.accepted or len(self.accepted) < MAX_DOMAINS:
-            self.accepted[domain] += 1
-
-    def suppress(
-        self, address: str, cause: Cause, rule: str, reply: str | bytes, hour: int = 0, *, kind: str = ""
-    ) -> None:
-        """Remembers an address that does not exist (any more); `kind` are the words of all such replies."""
-        bad = self.bad.get(address)
-        if bad is None:
-            if len(self.bad) >= MAX_BAD:
-                self.left_out += 1
-                return
-            if self._said < MAX_SAID:
-                self._said += len(reply)
-            else:
-                reply = kind
-            bad = self.bad[address] = Bad(cause, rule, reply)
-        bad.count += 1
-        bad.hour = max(bad.hour, hour)
-
-    def by_cause(self) -> dict[Cause, int]:
-        """How many replies each cause has."""
-        total: Counter[Cause] = Counter()
-        for (_, _, _, cause), count in self.counts.items():
-            total[cause] += count
-        return dict(sorted(total.items(), key=lambda pair: (-pair[1], pair[0].value)))
-
-    def by_receiver(self) -> dict[str, dict[str, int]]:
-        """How many replies of each cause each receiver gave, the largest receivers first."""
-        table: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        for (_, receiver, _, cause), count in self.counts.items():
-            table[receiver or "unknown"][cause.value] += count
-        ranked = sorted(table.items(), key=lambda pair: (-pair[1].total(), pair[0]))
-        return {receiver: dict(causes.most_common()) for receiver, causes in ranked[:20]}
-
-    def findings(self, when: Thresholds = PRESETS["usual"]) -> tuple[Finding, ...]:
-        """The patterns, the most urgent first."""
-        found = [
-            *_tenants(self, when),
-            *_senders(self, when),
-            *_complaints(self, when),
-            *_list(self, when),
-            *_persistent(self),
-            *_receivers(self, when),
-            *_spikes(self, when),
-            *_addresses(self, when),
-        ]
-        return tuple(sorted(found, key=lambda finding: -finding.verdict.rank))
-
-
-# -- the patterns ----------------------------------------------------------------------------------
+def patterns(fleet: Fleet, when: Thresholds = PRESETS["usual"]) -> tuple[Finding, ...]:
+    """The patterns in what was counted, the most urgent first; the same in whatever order it came."""
+    found = [
+        *_tenants(fleet, when),
+        *_senders(fleet, when),
+        *_complaints(fleet, when),
+        *_list(fleet, when),
+        *_persistent(fleet),
+        *_receivers(fleet, when),
+        *_spikes(fleet, when),
+        *_addresses(fleet, when),
+    ]
+    return tuple(sorted(found, key=lambda finding: -finding.verdict.rank))
 
 
 @functools.cache
