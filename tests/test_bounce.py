@@ -219,7 +219,7 @@ Giving up on 192.0.2.9.
 
 Return-Path: <ada@sender.example>
 """,
-        [("bob@corp.example", "550 5.1.1 unknown recipient Giving up on 192.0.2.9.")],
+        [("bob@corp.example", "550 5.1.1 unknown recipient")],
     ),
     "after the command it answered": (
         """The following address(es) failed:

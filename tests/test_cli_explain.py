@@ -244,7 +244,7 @@ def log(*rows: tuple[str, int, str, str]) -> str:
             to = f"u{len(made)}@corp{at % 5}.example"
             made.append(
                 f"Nov 21 10:00:00 mx postfix/smtp[1]: 4Fz1ab: to=<{to}>, relay={relay}[192.0.2.7]:25, delay=1, "
-                f"delays=1, dsn=5.1.1, status={status} (host {relay}[192.0.2.7] said: {words.format(to)})\n"
+                f"delays=1, dsn=5.0.0, status={status} (host {relay}[192.0.2.7] said: {words.format(to)})\n"
             )
     return "".join(made)
 

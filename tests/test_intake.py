@@ -14,6 +14,7 @@ from probe.grammar import maillog, webhook
 from probe.grammar.delivery import Delivery, codes, folded, seconds, spoken, stage_of, unrepeated
 from probe.grammar.intake import Kind, kind_of
 from probe.grammar.maillog import Logged
+from probe.grammar.qmail import qmail
 from probe.grammar.template import masked, template
 from probe.grammar.webhook import MAX_EVENTS, events, loads
 
@@ -176,7 +177,7 @@ def test_a_line_without_end_keeps_its_beginning() -> None:
 @given(st.lists(st.binary(max_size=120), max_size=20))
 @settings(max_examples=80, deadline=None)
 def test_any_lines_are_read(lines: list[bytes]) -> None:
-    for read in (maillog.postfix, maillog.exim, maillog.powermta):
+    for read in (maillog.postfix, maillog.exim, maillog.powermta, qmail):
         for logged in read([[b"type,rcpt,dsnDiag", *lines]]):
             assert isinstance(maillog.delivery(logged), Delivery)
 

@@ -105,9 +105,13 @@ _SAID = re.compile(
 )
 
 
+# What qmail adds to a server's last words.
+_GIVEN_UP = re.compile(r"[ /]Giving up on [^\s/]{1,255}/?$")
+
+
 def spoken(said: str) -> tuple[str, Stage | None]:
     """The server's own words in a log's text, and the command they answered."""
-    text = folded(said)
+    text = _GIVEN_UP.sub("", folded(said))
     stage: Stage | None = None
     if found := _REPORTED.search(text):
         stage = stage_of(found[0])

@@ -20,6 +20,7 @@ class Kind(enum.StrEnum):
     POSTFIX = "postfix"
     EXIM = "exim"
     POWERMTA = "powermta"
+    QMAIL = "qmail"
     EVENTS = "events"  # JSON events, one a line (KumoMTA, SES by Firehose, SendGrid's export)
     WEBHOOK = "webhook"  # one JSON value
     EMPTY = "empty"
@@ -28,12 +29,21 @@ class Kind(enum.StrEnum):
 _POSTFIX = re.compile(
     rb"postfix|/(?:smtp|lmtp|pipe|qmgr|local)\[|status=(?:sent|bounced|deferred|expired) \("
 )
+# What a daemon says stands behind its number, behind the empty fields of RFC 5424, or alone.
 _POSTFIX_LINE = re.compile(
-    rb"^[^\n]{0,300}\]: (?:\w{4,20}: |NOQUEUE|warning|connect from|disconnect from|statistics)", re.MULTILINE
+    rb"^(?:[^\n]{0,300}(?:\]: | - - ))?"
+    rb"(?:\w{4,20}: (?:to|from|client|message-id|uid)=|\w{4,20}: removed|"
+    rb"NOQUEUE|warning|(?:dis)?connect from|statistics)",
+    re.MULTILINE,
+)
+# What every delivery of sendmail and of OpenSMTPD says.
+_STATED = ((b": to=", b" dsn=", b" stat="), (b" to=<", b" result=", b" stat="))
+_QMAIL = re.compile(
+    rb"(?:^|\s)(?:starting delivery [0-9]{1,20}: msg |delivery [0-9]{1,20}: (?:success|failure|deferral): )"
 )
 # Lines of syslog, and of Exim's own log, whatever program wrote them: the mail may come later.
 _SYSLOG = re.compile(
-    rb"^(?:[A-Z][a-z]{2} [ 0-9][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2}|"
+    rb"^(?:<[0-9]{1,3}>(?:1 )?)?(?:[A-Z][a-z]{2} [ 0-9][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2}|"
     rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,16}\S{0,6}) "
     rb"[\w.-]{1,255} [^\n:]{1,100}: ",
     re.MULTILINE,
@@ -64,7 +74,9 @@ def kind_of(head: bytes) -> Kind:
     text = head.replace(b"\r\n", b"\n")
     if (found := _FIELDS.match(text)) and len(set(map(bytes.lower, _MAIL_FIELD.findall(found[0])))) >= 2:
         return Kind.MBOX if text.startswith((b"From ", b">From ")) else Kind.MAIL
-    if _POSTFIX.search(text) and _POSTFIX_LINE.search(text):
+    if _QMAIL.search(text):
+        return Kind.QMAIL
+    if (_POSTFIX.search(text) and _POSTFIX_LINE.search(text)) or _stated(text):
         return Kind.POSTFIX
     lines = text[:8192].count(b"\n")
     if _EXIM.search(text) or (lines > 2 and len(_EXIM_TIME.findall(text[:8192])) >= lines):
@@ -72,6 +84,10 @@ def kind_of(head: bytes) -> Kind:
     if lines > 2 and len(_SYSLOG.findall(text[:8192])) >= lines:
         return Kind.POSTFIX
     return Kind.REPLY
+
+
+def _stated(text: bytes) -> bool:
+    return any(all(word in text for word in words) for words in _STATED)
 
 
 def _json(head: bytes) -> Kind:

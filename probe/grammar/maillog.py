@@ -15,11 +15,12 @@ from typing import BinaryIO, NamedTuple
 from probe.facts import Stage
 from probe.grammar.delivery import Delivery, codes, spoken, unrepeated
 
-__all__ = ["CHUNK", "Logged", "delivery", "exim", "lines", "logged_reply", "postfix", "powermta"]
+__all__ = ["CHUNK", "Logged", "delivery", "exim", "lines", "logged_reply", "postfix", "powermta", "remember"]
 
 CHUNK = 1024 * 1024
 MAX_LINE = 64 * 1024  # bytes that are kept of a line that goes on; the rest of it is skipped
-MAX_SENDERS = 50_000  # queue ids whose sender is remembered
+_MAX_PEOPLE = 1000  # recipients that one line names
+MAX_SENDERS = 50_000  # queue ids of which something is remembered, such as the sender
 
 _HOUR = 3600
 
@@ -27,9 +28,9 @@ _HOUR = 3600
 class Logged(NamedTuple):
     """A line that tells of a delivery, in the log's bytes.
 
-    `action` is sent, bounced, deferred or expired; `relay` the host as it stands there
+    `action` is sent, bounced, deferred, or another word of the log; `relay` the host as it stands there
     (``mx.example.com[192.0.2.1]:25``), `said` the text in full, `hour` the hours since the epoch (0: the log
-    does not tell).
+    does not tell), `status` the enhanced status code that the log has beside the words.
     """
 
     action: bytes
@@ -38,6 +39,7 @@ class Logged(NamedTuple):
     said: bytes
     sender: bytes = b""
     hour: int = 0
+    status: bytes = b""
 
 
 def lines(stream: BinaryIO) -> Iterator[list[bytes]]:
@@ -69,6 +71,8 @@ def lines(stream: BinaryIO) -> Iterator[list[bytes]]:
 
 _SYSLOG = re.compile(rb"([A-Z][a-z]{2}) ([ 0-9][0-9]) ([0-9]{2})\Z")
 _ISO = re.compile(rb"([0-9]{4})-([0-9]{2})-([0-9]{2})[T ]([0-9]{2})\Z")
+# Where a line does not begin with its time: after a priority (RFC 5424), the name of a container, a bracket.
+_TIME = re.compile(rb"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}(?=:)|[A-Z][a-z]{2} [ 0-9][0-9] [0-9]{2}(?=:)")
 _MONTHS = {name: at for at, name in enumerate(b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)}
 
 
@@ -90,6 +94,8 @@ class _Clock:
             if len(self.known) > 10_000:
                 self.known.clear()
             hour = self.known[head] = self.read(head)
+        if not hour and (found := _TIME.search(line, 0, 80)):
+            return self.read(found[0])
         return hour
 
     def read(self, head: bytes) -> int:
@@ -114,22 +120,23 @@ def _hours(year: int, month: int, day: int, hour: int) -> int:
 # -- Postfix --------------------------------------------------------------------------------------
 
 _POSTFIX = re.compile(
-    rb"\]: (\w{4,20}): to=<([^>]{0,512})>,(?: orig_to=<[^>]{0,512}>,)? relay=([^,]{1,400}), "
-    rb"[^(]{0,200}status=(\w{4,12}) \((.*)\)?",
+    rb": to=<([^>]{0,512})>,(?: orig_to=<[^>]{0,512}>,)? relay=([^,]{1,400}), "
+    rb"([^(]{0,200})status=(\w{4,13}) \((.*)",
     re.DOTALL,
 )
 _SENDMAIL = re.compile(
-    rb"\]: (\w{4,20}): to=<?([^,<>]{1,512})>?,(?:[^,]{0,200}, ){0,12}?(?:relay=([^,]{0,400}), )?"
-    rb"dsn=[0-9.]{3,12}, stat=(.{0,4096})",
+    rb"(?:^|\s)(\w{4,20}): to=(\S{1,4096}), (?:[^,]{0,200}, ){0,12}?(?:relay=([^,]{0,400}), )?"
+    rb"dsn=([0-9.]{3,12}), (?:reply=(.{1,4096}?), )?stat=(.{0,4096})",
     re.DOTALL,
 )
 _OPENSMTPD = re.compile(
-    rb" from=<([^>]{0,512})> to=<([^>]{0,512})> .{0,600}?relay=\"([^\"]{0,400})\" .{0,200}?"
-    rb"result=\"?(\w{2,12})\"? stat=\"([^\"]{0,4096})",
+    rb" from=<([^>]{0,512})> to=<([^>]{0,512})> (.{0,600}?)result=\"?(\w{2,12})\"? stat=\"([^\"]{0,4096})",
     re.DOTALL,
 )
+_RELAY = re.compile(rb"relay=\"(?:\S{1,64} \()?([^\"()]{0,400})")
 _RESULTS = {b"Ok": b"sent", b"PermFail": b"bounced", b"TempFail": b"deferred"}
-_FROM = re.compile(rb"\]: (\w{4,20}): from=<([^>]{0,512})>")
+_CLASSES = {b"2": b"sent", b"4": b"deferred"}
+_FROM = re.compile(rb": from=<([^>]{0,512})>")
 
 
 def postfix(batches: Iterable[list[bytes]]) -> Iterator[Logged]:
@@ -137,63 +144,61 @@ def postfix(batches: Iterable[list[bytes]]) -> Iterator[Logged]:
     clock = _Clock()
     hour_of = clock.hour
     senders: dict[bytes, bytes] = {}
-    match, sender_of = _POSTFIX.search, _FROM.search
+    match, sender_of = _POSTFIX.match, _FROM.match
     for batch in batches:
         for line in batch:
             if b"status=" in line:
-                if found := match(line):
-                    queue, recipient, relay, action, said = found.groups()
-                    sender = senders.get(queue, b"")
-                    yield Logged(action, recipient, relay, said.rstrip(b"\r)"), sender, hour_of(line))
+                at = line.find(b": to=<")
+                if at >= 0 and (found := match(line, at)):
+                    recipient, relay, more, action, said = found.groups()
+                    sender = senders.get(line[:at].rpartition(b" ")[2], b"")
+                    said = said.rstrip(b"\r").removesuffix(b")")
+                    status = b"" if action == b"sent" else more.partition(b"dsn=")[2].rstrip(b", ")
+                    yield Logged(action, recipient, relay, said, sender, hour_of(line), status)
             elif b" stat=" in line:
-                if other := _other(line, senders, hour_of(line)):
-                    yield other
-            elif b": from=<" in line and (found := sender_of(line)):
-                _remember(senders, found[1], found[2])
+                yield from _other(line, senders, hour_of(line))
+            elif (at := line.find(b": from=<")) >= 0 and (found := sender_of(line, at)):
+                remember(senders, line[:at].rpartition(b" ")[2], found[1])
 
 
-def _other(line: bytes, senders: dict[bytes, bytes], hour: int) -> Logged | None:
-    """A line of sendmail or OpenSMTPD."""
+def _other(line: bytes, senders: dict[bytes, bytes], hour: int) -> Iterator[Logged]:
+    """A line of sendmail, which may name several recipients, or of OpenSMTPD."""
     if found := _OPENSMTPD.search(line):
-        sender, recipient, relay, result, said = found.groups()
-        host = re.sub(rb"^\S{1,64} \(([^()]{1,255})\).*", rb"\1", relay)
-        return Logged(_RESULTS.get(result, b"bounced"), recipient, host, said, sender, hour)
-    if found := _SENDMAIL.search(line):
-        queue, recipient, relay, said = found.groups()
-        action = (
-            b"sent"
-            if said.startswith(b"Sent")
-            else b"deferred"
-            if said.startswith(b"Deferred")
-            else b"bounced"
-        )
-        host = (relay or b"").partition(b" ")[0].rstrip(b".")
-        return Logged(action, recipient, host, said.rstrip(b"\r"), senders.get(queue, b""), hour)
-    return None
+        sender, recipient, more, result, said = found.groups()
+        relay = host[1] if (host := _RELAY.search(more)) else b""
+        yield Logged(_RESULTS.get(result, b"bounced"), recipient, relay, said, sender, hour)
+    elif found := _SENDMAIL.search(line):
+        queue, people, relay, status, reply, stat = found.groups()
+        action = b"deferred" if stat.startswith(b"Deferred") else _CLASSES.get(status[:1], b"bounced")
+        relay = (relay or b"").partition(b" ")[0].rstrip(b".")
+        said = (reply or stat).rstrip(b"\r")
+        for recipient in people.split(b",")[:_MAX_PEOPLE]:
+            who = recipient.strip(b"<>")
+            yield Logged(action, who, relay, said, senders.get(queue, b""), hour, status)
 
 
-def _remember(senders: dict[bytes, bytes], queue: bytes, sender: bytes) -> None:
-    """Keeps whose message a queue id is; the older half is forgotten when there are too many."""
-    if len(senders) >= MAX_SENDERS:
-        for old in list(senders)[: MAX_SENDERS // 2]:
-            del senders[old]
-    senders[queue] = sender
+def remember(known: dict[bytes, bytes], queue: bytes, what: bytes) -> None:
+    """Keeps what was told of a queue id; the older half is forgotten when there are too many."""
+    if len(known) >= MAX_SENDERS:
+        for old in list(known)[: MAX_SENDERS // 2]:
+            del known[old]
+    known[queue] = what
 
 
 # -- Exim -----------------------------------------------------------------------------------------
 
 _EXIM = re.compile(
-    rb"(?:^|\s)(\w{4,16}-\w{4,16}-\w{2,8}) (\*\*|==|=>|->|<=) "
+    rb"(?:^|\s)(\w{4,16}-\w{4,16}-\w{2,8}) (\*\*|==|=>|->|>>|<=) "
     rb"([^\s<]{0,512})(?: <([^>]{0,512})>)?(.{0,8192})",
     re.DOTALL,
 )
-_EXIM_MARK = re.compile(rb" (?:\*\*|==|=>|->|<=) ")
+_EXIM_MARK = re.compile(rb" (?:\*\*|==|=>|->|>>|<=) ")
 _EXIM_HOST = re.compile(rb" H=(\S{1,255})(?: \[([0-9A-Fa-f.:]{3,45})\])?")
 _EXIM_SAID = re.compile(
     rb" (?:H=\S{1,255}(?: \[[^\]]{3,45}\](?::[0-9]{1,5})?)?|[RTXIP]=\S{0,512}|CV=\S{1,8}|DT=\S{1,20}|"
-    rb"DN=\"[^\"]{0,300}\"|F=<[^>]{0,512}>|defer \(-?[0-9]{1,5}\)[^:]{0,80}?)(?=[: ])"
+    rb"DN=\"[^\"]{0,300}\"|F=<[^>]{0,512}>|(?:routing )?defer \(-?[0-9]{1,5}\)[^:]{0,80}?)(?=[: ])"
 )
-_EXIM_ACTIONS = {b"**": b"bounced", b"==": b"deferred", b"=>": b"sent", b"->": b"sent"}
+_EXIM_ACTIONS = {b"**": b"bounced", b"==": b"deferred", b"=>": b"sent", b"->": b"sent", b">>": b"sent"}
 
 
 def exim(batches: Iterable[list[bytes]]) -> Iterator[Logged]:
@@ -206,11 +211,12 @@ def exim(batches: Iterable[list[bytes]]) -> Iterator[Logged]:
                 continue
             queue, mark, first, inner, rest = found.groups()
             if mark == b"<=":
-                _remember(senders, queue, first)
+                remember(senders, queue, first)
                 continue
             if (action := _EXIM_ACTIONS.get(mark)) is None:
                 continue
-            recipient = inner if inner and b"@" in inner else first.rstrip(b":")
+            # Behind the address stands the one it was made from, where that was another: an alias, a pipe.
+            recipient = first.rstrip(b":") if b"@" in first and first[:1] not in b"/|:" else inner or first
             host = _EXIM_HOST.search(rest)
             relay = (host[1] + (b"[" + host[2] + b"]" if host[2] else b"")) if host else b""
             sender = senders.get(queue, b"")
@@ -222,7 +228,7 @@ def _exim_said(rest: bytes) -> bytes:
     at = 0
     while found := _EXIM_SAID.match(rest, at):
         at = found.end()
-    return rest[at:].lstrip(b": ").rstrip(b"\r")
+    return rest[at:].lstrip(b": ").rstrip(b"\r").replace(b"\\n", b" ")
 
 
 # -- PowerMTA -------------------------------------------------------------------------------------
@@ -252,9 +258,12 @@ def powermta(batches: Iterable[list[bytes]]) -> Iterator[Logged]:
                     times.clear()
                 hour = times[shown] = _when(_cell(row, places, "timelogged"))
             said = _cell(row, places, "dsndiag") or _cell(row, places, "dsnstatus")
+            recipient = _cell(row, places, "rcpt")
+            if not recipient:  # a line that was cut
+                continue
             yield Logged(
                 action,
-                _cell(row, places, "rcpt").encode(),
+                recipient.encode(),
                 re.sub(r"\s*\(([^)]*)\)", r"[\1]", _cell(row, places, "dsnmta")).encode(),
                 re.sub(r"^\s*[a-z0-9-]+;\s*", "", said).encode(),
                 _cell(row, places, "orig").encode(),
@@ -293,6 +302,8 @@ _ACTION = {
     b"bounced": "failed",
     b"expired": "failed",
     b"deferred": "delayed",
+    b"SOFTBOUNCE": "delayed",
+    b"deliverable": "delivered",
     b"complaint": "complaint",
 }
 
@@ -306,7 +317,8 @@ def delivery(logged: Logged) -> Delivery:
         reply=reply,
         action=_ACTION.get(logged.action, "failed"),
         code=code,
-        enhanced=enhanced,
+        # A server that gave a code alone was given its status by the log's own program.
+        enhanced=enhanced or ("" if code else logged.status.decode("ascii", "replace")),
         stage=stage,
         sender=logged.sender.decode("utf-8", "replace"),
         remote_mta="" if relay == "none" else relay.partition("[")[0].rstrip("."),

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
-from probe.grammar import maillog
+from probe.grammar import maillog, qmail
 from probe.grammar.intake import Kind
 from probe.grammar.maillog import Logged
 from probe.rules import Report
@@ -45,5 +45,6 @@ READERS = {
         Kind.POSTFIX: maillog.postfix,
         Kind.EXIM: maillog.exim,
         Kind.POWERMTA: maillog.powermta,
+        Kind.QMAIL: qmail.qmail,
     }.items()
 }

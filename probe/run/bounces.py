@@ -25,6 +25,7 @@ _GROUPS = 15  # kinds of reply that a pile's report shows
 _MOST_SAID = 300  # characters of a reply that are told, and
 _MOST_KEPT = 500  # of what a log has around it too
 _CLUSTERS = 20
+_ACCEPTED = frozenset({b"sent", b"deliverable"})
 
 
 def explain_delivery(
@@ -201,19 +202,20 @@ class Pile:
 
     def logged(self, logged: Logged) -> Reading | None:
         """Counts a line of a log; how it reads, None where it was accepted."""
-        action, recipient, relay, said, sent_by, hour = logged
+        action, recipient, relay, said, sent_by, hour, status = logged
         receiver = self.hosts.get(relay)
         if receiver is None:
             receiver = self._host(relay)
         sender = self.senders.get(sent_by)
         if sender is None:
             sender = self._sender(sent_by)
-        if action == b"sent":
+        if action in _ACCEPTED:
             self.seen += 1
             self.fleet.add(Cause.SUCCESS, receiver=receiver, sender=sender, hour=hour)
             self.fleet.accept(recipient.rpartition(b"@")[2].decode("latin-1"))
             return None
-        key = receiver, masked(said.replace(recipient, b"") if recipient else said)
+        words = said.replace(recipient, b"") if recipient else said
+        key = receiver, b"%b %b %b" % (action, status, masked(words))
         reading = self.readings.get(key) or self._read(key, maillog.delivery(logged))
         self._add(reading, recipient.decode("utf-8", "replace"), sender, hour, said)
         return reading

@@ -49,6 +49,7 @@ _READERS = {
     Kind.POSTFIX: "_logs",
     Kind.EXIM: "_logs",
     Kind.POWERMTA: "_logs",
+    Kind.QMAIL: "_logs",
 }
 
 
