@@ -114,9 +114,6 @@ def test_the_name_of_another_is_not_the_senders_to_publish() -> None:
     assert found.fixes["ptr/not-confirmed"] == f"At isp.test, by its owner: isp.test. IN A {IP}"
 
 
-MX = f"example.test MX 10 mail.example.test\n mail.example.test A {IP}"
-
-
 NAMES = {
     "mail.example.com": False,
     "o1.ptr123.sendgrid.net": False,

@@ -7,7 +7,6 @@ import io
 import json
 import re
 import sys
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +16,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from probe.checks import Domain, Judgement, find
-from probe.cli import main
 from probe.facts import Question, Records, Status
 from probe.fakes.dns import FakeDns
 from probe.rules import Report, State, Verdict
@@ -26,6 +24,8 @@ from probe.run.domain import areas, check_domain, check_domains
 from probe.run.evidence import gather
 from probe.wire.dns import Resolver
 from probe.wire.network import Network
+from tests.command import Run
+from tests.fleet_world import Threaded
 from tests.keys import RSA_2048
 
 ZONE = f"""
@@ -392,29 +392,14 @@ def test_one_broken_name_is_not_taken_for_silence() -> None:
 @pytest.fixture(scope="module")
 def fake() -> Iterator[FakeDns]:
     """A fake DNS in a thread: the command has an event loop of its own."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    server = FakeDns(ZONE, {"broken.test *": "SERVFAIL"})
-    asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result()
-    yield server
-    asyncio.run_coroutine_threadsafe(server.__aexit__(None, None, None), loop).result()
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    loop.close()
+    threaded = Threaded(FakeDns(ZONE, {"broken.test *": "SERVFAIL"}))
+    yield threaded.host
+    threaded.close()
 
 
-def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as ended:
-        main(["dns", *arguments])
-    written = capsys.readouterr()
-    assert isinstance(ended.value.code, int)
-    return ended.value.code, written.out, written.err
-
-
-def test_one_report_is_an_object(capsys: pytest.CaptureFixture[str], fake: FakeDns) -> None:
-    code, out, err = told(
-        capsys, "https://GOOD.test./path", "--resolver", fake.address, "--dkim-selector", "s1._domainkey.good.test",
+def test_one_report_is_an_object(run: Run, fake: FakeDns) -> None:
+    code, out, err = run(
+        "dns", "https://GOOD.test./path", "--resolver", fake.address, "--dkim-selector", "s1._domainkey.good.test",
         "--sending-ip", "203.0.113.25", "--helo", "mx.good.test", "--mail-from", "ada@good.test", "-f", "json",
     )  # fmt: skip
     report = json.loads(out)
@@ -425,16 +410,16 @@ def test_one_report_is_an_object(capsys: pytest.CaptureFixture[str], fake: FakeD
 
 
 def test_several_reports_are_lines_or_a_list(
-    capsys: pytest.CaptureFixture[str], fake: FakeDns, monkeypatch: pytest.MonkeyPatch
+    run: Run, fake: FakeDns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     common = ("--resolver", fake.address, "--only", "mx", "--dkim-selector", "s1")
     lines = io.TextIOWrapper(io.BytesIO(b"# ours\ngood.test\n\nbroken.test  # theirs\nGOOD.TEST\n"))
     monkeypatch.setattr(sys, "stdin", lines)
-    code, out, err = told(capsys, "-", *common, "-f", "jsonl")
+    code, out, err = run("dns", "-", *common, "-f", "jsonl")
     assert [json.loads(line)["subject"] for line in out.splitlines()] == ["good.test", "broken.test"]
     assert code == 3
     assert "good.test is named twice" in err
-    code, out, _ = told(capsys, "good.test", "none.test", *common, "-f", "json")
+    code, out, _ = run("dns", "good.test", "none.test", *common, "-f", "json")
     assert [report["subject"] for report in json.loads(out)["reports"]] == ["good.test", "none.test"]
     assert code == 1
 
@@ -463,17 +448,17 @@ def test_several_reports_are_lines_or_a_list(
     ],
 )
 def test_what_cannot_be_meant_is_refused_before_anything_is_asked(
-    capsys: pytest.CaptureFixture[str], fake: FakeDns, arguments: list[str], problem: str
+    run: Run, fake: FakeDns, arguments: list[str], problem: str
 ) -> None:
     before = fake.asked.total()
-    code, out, err = told(
-        capsys, *arguments, *([] if "--resolver" in arguments else ["--resolver", fake.address])
+    code, out, err = run(
+        "dns", *arguments, *([] if "--resolver" in arguments else ["--resolver", fake.address])
     )
     assert (code, out) == (2, "")
     assert problem in err
     assert fake.asked.total() == before
 
 
-def test_a_domain_that_nobody_owns_is_noted(capsys: pytest.CaptureFixture[str], fake: FakeDns) -> None:
+def test_a_domain_that_nobody_owns_is_noted(run: Run, fake: FakeDns) -> None:
     told_of = "co.uk is a public suffix: people register names below it, mail is not sent from it"
-    assert told_of in told(capsys, "co.uk", "--resolver", fake.address, "--only", "mx")[2]
+    assert told_of in run("dns", "co.uk", "--resolver", fake.address, "--only", "mx")[2]
