@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from probe.cli import _stores as stores
+from tests import command
 from tests.fleet_world import Account, MailHost, Threaded, ca_file
 
 SECRET = "zQ7-Xk9!hunter2"
@@ -190,6 +191,21 @@ def test_the_words_of_a_keyring_are_not_passed_on(problem: str, monkeypatch: pyt
     with pytest.raises(ValueError, match=r"^is locked$|^gave nothing \(\w+Error\)$") as told:
         stores.keyring("mail", "ada@example.test")
     assert SECRET not in str(told.value)
+
+
+@pytest.mark.parametrize("typed", ["", EOFError], ids=["nothing", "Ctrl-D"])
+def test_a_prompt_that_is_left_is_no_login(
+    typed: str | type[EOFError], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def asked(_prompt: str) -> str:
+        if isinstance(typed, str):
+            return typed
+        raise typed
+
+    monkeypatch.setattr("getpass.getpass", asked)
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    assert command.ran("creds", "ada@example.test") == 2
+    assert capsys.readouterr().err == "probe: no password was typed\n"
 
 
 @pytest.mark.parametrize(
@@ -406,7 +422,7 @@ def test_help_is_there(words: list[str]) -> None:
     assert ran.stdout
 
 
-def test_every_command_has_help_with_an_example_and_stands_in_the_readme() -> None:
+def test_every_command_has_help_and_stands_in_the_readme() -> None:
     from probe.cli import _command, _names
 
     readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")

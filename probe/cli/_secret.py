@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
 import re
@@ -93,7 +94,9 @@ def _typed(address: str) -> str:
     if sys.stdin is None or not sys.stdin.isatty():
         ways = "--password-file FILE, --password-env NAME, --password-stdin or --password-command CMD"
         refuse(f"no password: use {ways}")
-    secret = getpass.getpass(f"Password for {address}: ")
+    secret = ""
+    with contextlib.suppress(EOFError):  # Ctrl-D
+        secret = getpass.getpass(f"Password for {address}: ")
     if not secret:
         refuse("no password was typed")
     return secret
