@@ -158,6 +158,16 @@ def test_convert_writes_what_the_extension_says_and_keeps_stdout_quiet(run: Run,
     assert again.read_bytes() == source.read_bytes()
 
 
+def test_the_first_run_of_a_watch_is_told_how_to_begin(tmp_path: Path, run: Run) -> None:
+    last = tmp_path / "last.jsonl"
+    code, _, said = run("dns", "a.test", "--baseline", last)
+    assert code == 2
+    assert (
+        said
+        == f"probe: --baseline {last}: there is no such file; make the first run without it, with -o {last}\n"
+    )
+
+
 def test_convert_reads_stdin_and_several_files(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

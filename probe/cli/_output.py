@@ -189,6 +189,10 @@ def _changes(baseline: str) -> Changes:
     from probe.cli._runs import load
     from probe.render._changes import Changes
 
+    if not os.path.lexists(baseline):
+        refuse(
+            f"--baseline {baseline}: there is no such file; make the first run without it, with -o {baseline}"
+        )
     return Changes(load([baseline]))
 
 
