@@ -85,7 +85,8 @@ def test_export_writes_the_same_rules_as_json_and_as_pages(tmp_path: Path) -> No
 
 def test_providers_are_listed_and_shown() -> None:
     assert len(run("providers")[1].splitlines()) == len(catalogue.providers())
-    assert "smtp.gmail.com:587" in run("providers", "google")[1]
+    for who in ("google", "ada@gmail.com", "https://gmail.com/"):
+        assert "smtp.gmail.com:587" in run("providers", who)[1]
     (told,) = json.loads(run("providers", "google", "-f", "json")[1])
     assert told["submission"][0]["host"] == "smtp.gmail.com"
 

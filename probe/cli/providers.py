@@ -52,10 +52,21 @@ def _found(who: str) -> Provider:
     from probe import catalogue
 
     ways = (catalogue.provider_named, catalogue.provider_of_domain, catalogue.provider_of_host)
-    found = next((one for way in ways if (one := way(who)) is not None), None)
+    names = (who, _host_in(who))
+    found = next((one for name in names for way in ways if (one := way(name)) is not None), None)
     return found or refuse(
         f"no provider is known as {who!r}; `probe providers` lists {len(catalogue.providers())}"
     )
+
+
+def _host_in(text: str) -> str:
+    """The host in an address or a URL; the text itself where there is none."""
+    from probe.grammar.hostname import hostname
+
+    try:
+        return hostname(text).name
+    except ValueError:
+        return text
 
 
 def _told(one: Provider) -> str:
