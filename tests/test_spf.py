@@ -17,6 +17,7 @@ from probe.checks._spf_result import queryable, shortened
 from probe.facts import Answer, Question, Records, Status
 from probe.grammar import spf
 from probe.rules import Finding, State, Verdict, worst
+from probe.run import told
 from tests.spf_world import World
 
 NAME = "example.test"
@@ -518,6 +519,18 @@ def test_each_sending_address_is_evaluated() -> None:
     elsewhere = audit(zone, sending_ips=("198.51.100.1",), mail_from="<ada@bounce.test>", helo="mta.test")
     assert facts(elsewhere)["result"] == "pass"
     assert facts(elsewhere)["senders"][0]["helo"] == "mta.test"
+
+
+def test_of_an_address_inside_a_network_nothing_follows() -> None:
+    judged = of("v=spf1 ip4:192.0.2.0/24 -all", sending_ips=("10.0.0.5",))
+    assert (problems(judged), judged.state, facts(judged)["result"]) == ([], State.VALID, "fail")
+
+
+def test_ipv4_as_a_socket_of_ipv6_shows_it_is_ipv4() -> None:
+    assert told.sender(addresses=["::ffff:192.0.2.9", "2001:DB8::9"]).sending_ips == (
+        "192.0.2.9",
+        "2001:db8::9",
+    )
 
 
 def test_an_envelope_domain_without_record_authorises_nobody() -> None:

@@ -9,7 +9,7 @@ from probe.checks import Domain, Judgement, dkim, dmarc, ptr, spf
 from probe.checks._dkim_search import domainkey
 from probe.checks._dmarc_alignment import envelope_domain
 from probe.checks._dmarc_discovery import exists, question
-from probe.checks._evidence import address_questions, nonexistent, question_of, seen_answer
+from probe.checks._evidence import address_questions, nonexistent, question_of, routable, seen_answer
 from probe.checks.mx import null
 from probe.facts import Question, Records, Status
 from probe.rules import State, Verdict
@@ -89,7 +89,7 @@ def _spf_passes(domain: Domain, seen: Records, published: Seen) -> Seen:
         return published if published.status != "pass" else Seen("unseen", published.asked)
     told = spf.judge(domain, seen)
     senders = told.evaluation.get("senders") if isinstance(told.evaluation, Mapping) else None
-    results = [sender["result"] for sender in senders or ()]
+    results = [sender["result"] for sender in senders or () if routable(sender["ip"])]
     if not results:
         return Seen("unseen", published.asked)
     if all(result == "pass" for result in results):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from probe.checks import _spf_fixes as fixes
-from probe.checks._evidence import evidence, printable, seen_answer, unknown
+from probe.checks._evidence import evidence, printable, routable, seen_answer, unknown
 from probe.checks._spf_audit import BROKEN, MOST_ALIKE, Audit, again
 from probe.checks._spf_networks import EVERYTHING, count
 from probe.checks._spf_reach import authorised
@@ -129,8 +129,13 @@ def _is_wide(audit: Audit, tree: Tree, term: Term) -> bool:
 
 
 def senders(audit: Audit, checked: Iterable[tuple[Sender, Evaluation]]) -> Iterator[Finding]:
-    """Whether each sending address passes, for MAIL FROM (else for the HELO name, section 2.3)."""
+    """Whether each sending address passes, for MAIL FROM (else for the HELO name, section 2.3).
+
+    Of one that is not on the Internet nothing follows: receivers see another.
+    """
     for sender, found in checked:
+        if not routable(str(sender.address)):
+            continue
         own = sender.identity[1].lower() == audit.domain.name
         failed = found.failed or next(iter(found.missing), None)
         if failed is not None:

@@ -58,9 +58,10 @@ def _few(option: str, values: Iterable[str], most: int) -> tuple[str, ...]:
 
 def _address(text: str) -> str:
     try:
-        return str(ipaddress.ip_address(text.strip()))
+        found = ipaddress.ip_address(text.strip())
     except ValueError:
         raise ValueError(f"--sending-ip {text!r} is no IP address") from None
+    return str(getattr(found, "ipv4_mapped", None) or found)  # IPv4 as a socket of IPv6 shows it
 
 
 def _helo(text: str) -> str:
