@@ -11,8 +11,8 @@ from dataclasses import dataclass, fields, replace
 
 from probe.facts import Inbox, Limits, Secret, Stage, TlsMode, Transcript
 from probe.fakes.ordinary import Tally
-from probe.fakes.scenario import Expect, Scenario, ScenarioError
-from probe.fakes.script import known
+from probe.fakes.scenario import Expect, Scenario
+from probe.fakes.script import ScenarioError, known
 from probe.fakes.world import World
 from probe.rules import Report
 from probe.wire.network import Network

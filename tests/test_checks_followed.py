@@ -12,7 +12,8 @@ import pytest
 
 from probe.checks import Domain, find
 from probe.facts import Records
-from probe.fakes.scenario import Scenario, load_all
+from probe.fakes.reading import load_all
+from probe.fakes.scenario import Scenario
 from probe.rules import Finding, Verdict
 from tests.checks_world import World
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from probe.checks import every, find
-from probe.fakes.scenario import load_all
+from probe.fakes.reading import load_all
 from probe.rules import Cause, Rule, Verdict
 
 # verdict: permanent, sender must act, retry, priority

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from probe.cli import app
 from probe.facts import ROOT, Answer, Ending, Fault, Question, Records, Reply, Stage, Status, Transcript, Turn
 from probe.fakes.dns import FakeDns
-from probe.fakes.scenario import load
+from probe.fakes.reading import load
 from probe.fakes.world import World
 from probe.judge.machine import LARGE, Machine, egress, judge_machine
 from probe.run.doctor import Examined, check_machine

@@ -16,7 +16,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from probe.cli import app
-from probe.fakes.scenario import load
+from probe.fakes.reading import load
 from probe.play import play
 from probe.render.json import as_json
 from probe.rules import Report

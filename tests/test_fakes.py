@@ -17,8 +17,9 @@ import pytest
 from probe.fakes import tls
 from probe.fakes.ordinary import REMEMBERED, part_of
 from probe.fakes.raw import RawServer
-from probe.fakes.scenario import CERTIFICATES, Scenario, ScenarioError, load_all, parse
-from probe.fakes.script import Act, Then
+from probe.fakes.reading import load_all, parse
+from probe.fakes.scenario import CERTIFICATES, Scenario
+from probe.fakes.script import Act, ScenarioError, Then
 from probe.fakes.smtp import SmtpServer
 from probe.fakes.world import World
 

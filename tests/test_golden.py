@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from probe.fakes.scenario import load
+from probe.fakes.reading import load
 from probe.play import play
 
 SESSIONS = [

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 
 from probe.facts import Inbox, Reply, Secret, Stage, Transcript
-from probe.fakes.scenario import load
+from probe.fakes.reading import load
 from probe.grammar.reply import reply
 from probe.judge import judge_login, typed
 from probe.judge.delivery import judge_delivery

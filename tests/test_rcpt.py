@@ -17,7 +17,7 @@ from probe.cli import app
 from probe.cli._network import place_of
 from probe.cli.rcpt import _counted
 from probe.facts import Certificate, Reply, Stage, Tls, Transcript, Turn
-from probe.fakes.scenario import load
+from probe.fakes.reading import load
 from probe.fakes.world import World
 from probe.grammar import tlsa
 from probe.judge.delivery import Acceptance, judge_delivery

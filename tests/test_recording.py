@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probe.facts import Ending, Fault, Reply, Stage, Transcript, Turn, escape
-from probe.fakes.scenario import parse
+from probe.fakes.reading import parse
 from probe.fakes.script import Script, Then
 from probe.grammar.sasl import MECHANISMS
 from probe.run.recording import recorded

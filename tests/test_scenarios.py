@@ -12,7 +12,8 @@ import pytest
 
 from probe import render
 from probe.facts import Reply, Transcript
-from probe.fakes.scenario import Scenario, load_all, parse
+from probe.fakes.reading import load_all, parse
+from probe.fakes.scenario import Scenario
 from probe.play import Played, play
 from probe.render import Style
 from probe.render.json import as_json, schema

@@ -11,14 +11,16 @@ from contextlib import suppress
 
 import pytest
 
-from probe.facts import Ending, Fault, Limits, Secret, Stage
-from probe.fakes.scenario import load
+from probe.facts import Ending, Fault, Inbox, Limits, Secret, Stage, TlsMode
+from probe.fakes.reading import load
+from probe.fakes.tls import ca_file, server_context
 from probe.fakes.world import World
 from probe.grammar.redaction import Redaction
 from probe.play import inbox_of, network
 from probe.rules import Report
 from probe.run.creds import check_creds
 from probe.wire._stream import Stream
+from probe.wire.network import Network
 from probe.wire.tls import describing
 
 
@@ -61,3 +63,43 @@ def test_what_could_not_be_written_down_was_not_said(name: str) -> None:
     assert isinstance(last.heard, Fault)
     assert (last.said, last.heard.ending) == ("", Ending.LOCAL)
     assert "***" not in str(report.transcript)
+
+
+ALERT = b"\x15\x03\x03\x00\x02\x02\x50"  # internal_error, outside the protection that TLS has by then
+
+
+async def _breaks_tls(
+    after: str, host: str = "localhost."
+) -> Report:  # the dot of the root, as DNS writes names
+    """A session with a server that breaks TLS instead of answering one command."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answers = {"EHLO": b"250-mx\r\n250 AUTH PLAIN\r\n", "AUTH": b"235 ok\r\n"}
+        writer.write(b"220 mx\r\n")
+        while line := (await reader.readline()).decode():
+            word = line.split()[0]
+            if word == after:
+                os.write(writer.get_extra_info("socket").fileno(), ALERT)
+                await asyncio.sleep(0.05)
+                break
+            writer.write(answers.get(word, b"250 ok\r\n"))
+        writer.transport.abort()
+
+    context = server_context("good", ("localhost",))
+    async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context) as server:
+        port = server.sockets[0].getsockname()[1]
+        told = Inbox("ada@example.test", Secret("pw"), host=host, port=port, tls=TlsMode.IMPLICIT)
+        async with Network(ca_file=ca_file(), hosts={("localhost", port): ("127.0.0.1", port)}) as net:
+            return await check_creds(told, net)
+
+
+@pytest.mark.parametrize(
+    ("after", "problem"),
+    [("EHLO", "network/hangup"), ("AUTH", "network/auth-hangup"), ("MAIL", "network/hangup")],
+)
+def test_tls_that_breaks_in_the_middle_of_a_session_is_no_handshake_that_failed(
+    after: str, problem: str
+) -> None:
+    report = asyncio.run(_breaks_tls(after))
+    assert [finding.rule.id for finding in report.findings] == [problem]
+    assert "TLS: " in report.findings[0].evidence["detail"]

@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from probe.fakes.scenario import Scenario, load_all
+from probe.fakes.reading import load_all
+from probe.fakes.scenario import Scenario
 from probe.play import Played, play
 
 SCENARIOS = [one for one in load_all("creds-*") if one.smtp is not None and not one.smtp.raw]

@@ -31,7 +31,7 @@ def command() -> None:
     import asyncio
 
     from probe.cli._output import Output
-    from probe.fakes.scenario import load
+    from probe.fakes.reading import load
     from probe.play import play
 
     out = Output("text", [], "fail")

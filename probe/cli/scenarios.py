@@ -42,7 +42,7 @@ def show(name: Annotated[str, typer.Argument(metavar="SCENARIO")]) -> None:
 
     A good beginning for one of your own.
     """
-    from probe.fakes.scenario import folder
+    from probe.fakes.reading import folder
 
     one = _matching([name])[0]
     path = Path(name) if name.endswith(".toml") else folder() / f"{one.name}.toml"
@@ -67,7 +67,7 @@ def run(
     import asyncio
     import textwrap
 
-    from probe.fakes.scenario import ScenarioError
+    from probe.fakes.script import ScenarioError
     from probe.play import play
     from probe.render import printable
 
@@ -102,7 +102,8 @@ def record(
 
     probe creds ada@example.com -f json | probe scenarios record - -o mine.toml
     """
-    from probe.fakes.scenario import ScenarioError, parse
+    from probe.fakes.reading import parse
+    from probe.fakes.script import ScenarioError
     from probe.run.recording import recorded
 
     transcript, findings = _reported(source)
@@ -127,7 +128,8 @@ def record(
 
 def _matching(names: list[str]) -> list[Scenario]:
     """The scenarios of some names, globs and paths; exit 2 where there is none."""
-    from probe.fakes.scenario import ScenarioError, load, load_all
+    from probe.fakes.reading import load, load_all
+    from probe.fakes.script import ScenarioError
 
     found: dict[str, Scenario] = {}
     try:

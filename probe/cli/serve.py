@@ -40,7 +40,8 @@ def command(
     """
     import asyncio
 
-    from probe.fakes.scenario import ScenarioError, load
+    from probe.fakes.reading import load
+    from probe.fakes.script import ScenarioError
 
     last = port + len(names) - 1
     if port and not 1 <= port <= last <= 65535:

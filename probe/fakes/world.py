@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 from .ordinary import Tally, part_of
 from .raw import RawServer
-from .scenario import Scenario, ScenarioError, Server, Zone
+from .scenario import Scenario, Server, Zone
+from .script import ScenarioError
 from .smtp import SmtpServer
 from .tls import ca_file, server_context
 
