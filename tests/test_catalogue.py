@@ -308,6 +308,14 @@ def test_every_row_of_the_seeds_is_covered() -> None:
         ("503 5.5.1 No valid RCPT TO", Stage.DATA, Cause.PROTOCOL),
         ("550 mailbox is closed to external mail", Stage.RCPT, Cause.RECIPIENT_POLICY),
         ("452 4.2.2 Sender over quota, try later", Stage.RCPT, Cause.SENDER_QUOTA),
+        # a provider's own short codes are its own wherever they are heard
+        ("554 HL:ITC 163 mx1", Stage.GREETING, Cause.RATE_LIMIT),
+        ("550 MI:SPB 163 mx14", Stage.MAIL, Cause.POLICY),
+        (
+            "501 Connection rejected by policy [7.7], please visit www.messagelabs.com/support",
+            None,
+            Cause.BLOCKLIST,
+        ),
         # whose name a login may send in
         ("553 5.7.0 Unauthorized use of sender address", Stage.MAIL, Cause.RELAY),
         ("550 Envelope domain 'a.example' doesn't match AUTH domain 'b.example'", Stage.MAIL, Cause.RELAY),
