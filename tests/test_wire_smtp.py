@@ -68,10 +68,8 @@ def test_what_could_not_be_written_down_was_not_said(name: str) -> None:
 ALERT = b"\x15\x03\x03\x00\x02\x02\x50"  # internal_error, outside the protection that TLS has by then
 
 
-async def _breaks_tls(
-    after: str, host: str = "localhost."
-) -> Report:  # the dot of the root, as DNS writes names
-    """A session with a server that breaks TLS instead of answering one command."""
+async def _breaks_tls(after: str) -> Report:
+    """A session with a server that breaks TLS instead of answering one command; named as DNS writes names."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         answers = {"EHLO": b"250-mx\r\n250 AUTH PLAIN\r\n", "AUTH": b"235 ok\r\n"}
@@ -88,7 +86,7 @@ async def _breaks_tls(
     context = server_context("good", ("localhost",))
     async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context) as server:
         port = server.sockets[0].getsockname()[1]
-        told = Inbox("ada@example.test", Secret("pw"), host=host, port=port, tls=TlsMode.IMPLICIT)
+        told = Inbox("ada@example.test", Secret("pw"), host="localhost.", port=port, tls=TlsMode.IMPLICIT)
         async with Network(ca_file=ca_file(), hosts={("localhost", port): ("127.0.0.1", port)}) as net:
             return await check_creds(told, net)
 

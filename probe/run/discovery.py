@@ -40,7 +40,10 @@ async def submission_server(inbox: Inbox, network: Network) -> Server:
     told = _named(inbox.provider)
     if inbox.host:
         port, tls = _as_told(inbox, 587, TlsMode.STARTTLS)
-        return Server(inbox.host, port, tls, _id(told or catalogue.provider_of_host(inbox.host)), "as told")
+        host = inbox.host.removesuffix(
+            "."
+        )  # the root is no part of a name that TLS proves (RFC 6066 section 3)
+        return Server(host, port, tls, _id(told or catalogue.provider_of_host(host)), "as told")
     domain = address(inbox.address).domain
     if told is not None and told.submission:
         return _served(inbox, told, "as told", domain)

@@ -73,6 +73,7 @@ class Stream:
         self.incoming = ssl.MemoryBIO()
         self.outgoing = ssl.MemoryBIO()
         self.shaking = False
+        self.under_tls = False  # whether the server has spoken so
         self.spoken = False
         self.first_bytes = b""
         self.unsent = b""
@@ -216,6 +217,7 @@ class Stream:
         assert self.tls is not None
         try:
             while self.fault is None and (text := self.tls.read(_CHUNK)):
+                self.under_tls = True
                 self._feed(text)
                 if not (ended or self.incoming.pending or self.tls.pending()):
                     return  # asking once more would cost an exception
@@ -224,7 +226,11 @@ class Stream:
         except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
             ended = True
         except ssl.SSLError as problem:
-            self.end(Fault(Ending.TLS, _reason(problem), self.reader.take()))
+            # Where the server has spoken under TLS the handshake is over, and this is no part of it.
+            ending, reason = Ending.TLS, _reason(problem)
+            if self.under_tls:
+                ending, reason = Ending.RESET, f"TLS: {reason}"
+            self.end(Fault(ending, reason, self.reader.take()))
         else:
             ended = True
         if ended and self.fault is None:
