@@ -26,3 +26,11 @@ def test_the_sample_is_what_the_demo_prints() -> None:
     assert sample is not None
     told = "\n".join(shown(CliRunner().invoke(app, ["demo"]).stdout))
     assert "\n".join(shown(sample[1])) in told
+
+
+def test_the_list_that_is_shown_can_be_run() -> None:
+    told = re.search(r"```csv\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
+    assert told is not None
+    ran = CliRunner().invoke(app, ["preflight", "-", "--dry-run"], input=told[1])
+    assert (ran.exit_code, ran.stderr) == (0, "")
+    assert "1 login to try" in ran.stdout

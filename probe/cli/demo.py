@@ -19,6 +19,7 @@ None of this needed a network: the servers were fakes on this machine, told what
   probe scenarios list            all of them
   probe serve creds-auth-535      one of them on a port, for your own programs
   probe creds you@example.com     a real inbox; it asks for the password and sends nothing but a login
+  probe preflight inboxes.csv     a list of them; with --dry-run it says what it would do
 """
 
 

@@ -44,7 +44,7 @@ unknown is never fail, and never ok. A login probe has an outcome besides:
   141       whoever read the output stopped reading
 
 -f nagios ends with a plugin's codes alone: 2 is CRITICAL there, and what kept
-us from asking is 3, UNKNOWN.
+us from asking is 3, UNKNOWN, with a line on stdout.
 """,
     "secrets": """\
 A password or token comes from one of
