@@ -181,15 +181,13 @@ def port_of(name: str, port: int) -> int:
 
 def place_of(name: str, text: str, usual: int) -> tuple[str, int]:
     """HOST, HOST:PORT, an IPv6 address or [IPv6]:PORT; the `usual` port where none is told."""
-    from probe.grammar.hostname import port_number
+    from probe.grammar.hostname import host_and_port, port_number
 
     if "/" in text:  # of a URL, not the colon before its port
         host_of(name, text)
-    host, colon, port = text.rpartition(":")
-    told = colon and not text.endswith("]") and (text.count(":") == 1 or host.endswith("]"))
-    host = (host if told else text).strip("[]")
-    if told and not port_number(port):
+    host, port = host_and_port(text)
+    if port is not None and not port_number(port):
         refuse(f"{name} {text!r}: {port!r} is no port; ports are 1 to 65535".strip())
     if not host:
         refuse(f"{name} {text!r}: there is no host name".strip())
-    return host_of(name, host), port_number(port) if told else usual
+    return host_of(name, host), usual if port is None else port_number(port)

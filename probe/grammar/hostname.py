@@ -15,7 +15,7 @@ import idna
 
 from probe.facts import escape
 
-__all__ = ["LONGEST_NAME", "Hostname", "askable", "hostname", "port_number"]
+__all__ = ["LONGEST_NAME", "Hostname", "askable", "host_and_port", "hostname", "port_number"]
 
 LONGEST_NAME = 253  # characters, without the final dot (RFC 1035 section 2.3.4)
 _LONGEST_LABEL = 63
@@ -52,6 +52,16 @@ def port_number(text: str) -> int:
     """The port that `text` is, in ASCII digits (RFC 6335 section 6); 0 where it is none."""
     digits = len(text) <= _PORT_DIGITS and text.isascii() and text.isdigit()
     return int(text) if digits and int(text) <= _LAST_PORT else 0
+
+
+def host_and_port(text: str) -> tuple[str, str | None]:
+    """The parts of HOST, HOST:PORT, an IPv6 address or [IPv6]:PORT (RFC 3986 section 3.2.2), as written.
+
+    None for a port that is not told.
+    """
+    host, colon, port = text.rpartition(":")
+    told = colon and not text.endswith("]") and (":" not in host or host.endswith("]"))
+    return (host if told else text).removeprefix("[").removesuffix("]"), port if told else None
 
 
 def hostname(text: str) -> Hostname:

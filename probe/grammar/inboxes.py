@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from probe.facts import Inbox, Secret, TlsMode, counted
 from probe.grammar.address import address
 from probe.grammar.columns import SECRETS, SIGNS, Header, normal
-from probe.grammar.hostname import port_number
+from probe.grammar.hostname import host_and_port, port_number
 from probe.grammar.sheet import Form, Record, cells, records
 
 __all__ = ["Row", "login_of", "reference", "row", "rows"]
@@ -193,11 +193,13 @@ def _server(told: Mapping[str, str]) -> tuple[str, int]:
     """Host and port; a host cell may hold both. What is wrong is not quoted: columns may have shifted."""
     host, number = told.get("smtp_host", "").strip(), told.get("smtp_port", "").strip()
     number = number.removesuffix(".0")  # spreadsheets make numbers of ports
-    if host.count(":") == 1:
-        host, _, own = host.partition(":")
-        if number and own.isdigit() and number != own:
+    host, own = host_and_port(host)
+    if own is not None:
+        if not own.isdigit():
+            raise ValueError("the host is no host name")
+        if number and number != own:
             raise ValueError("the host and the port column name different ports")
-        number, host = own, host if own.isdigit() else f"{host}:"
+        number = own
     if host and not (_HOST.match(host) or _address(host)):
         raise ValueError("the host is no host name")
     if _address(host) in _NOBODY:

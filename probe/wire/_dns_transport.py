@@ -21,7 +21,7 @@ from itertools import islice
 from typing import Any
 from urllib.parse import urlsplit
 
-from probe.grammar.hostname import port_number
+from probe.grammar.hostname import host_and_port, port_number
 from probe.wire import tls
 
 __all__ = ["Https", "Place", "Server", "Stream", "Udp", "forget", "server", "system"]
@@ -67,24 +67,16 @@ def server(text: str) -> Server:
         return Server("https", parts.hostname, port or 443, text, text if parts.path else text + "/dns-query")
     if "://" in text:
         raise ValueError(f"{text!r} is no resolver: {_WAYS}")
-    host, port = _parted(text)
+    host, told = host_and_port(text)
+    port = 53 if told is None else port_number(told)
+    if not port:
+        raise ValueError(f"{text!r} has no port between 1 and 65535")
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
         raise ValueError(f"{text!r} is no resolver: {_WAYS}") from None
     shown = f"[{address}]" if address.version == 6 and port != 53 else str(address)
     return Server("udp", str(address), port, shown if port == 53 else f"{shown}:{port}")
-
-
-def _parted(text: str) -> tuple[str, int]:
-    host, colon, told = text.rpartition(":")
-    if text.startswith("[") and text.endswith("]"):
-        return text[1:-1], 53
-    if not colon or (":" in host and not text.startswith("[")):
-        return text, 53
-    if not (port := port_number(told)):
-        raise ValueError(f"{text!r} has no port between 1 and 65535")
-    return host.removeprefix("[").removesuffix("]"), port
 
 
 # -- UDP ------------------------------------------------------------------------------------------
