@@ -75,8 +75,9 @@ RULES: tuple[Rule, ...] = (
     _rule(
         "selector-unknown",
         _UNKNOWN,
-        "Some key exists, but its selector is not known",
-        "DNS has no way to list selectors; _domainkey shows that there is at least one, or may be.",
+        "No key was found, and the selector is not known",
+        "DNS has no way to list selectors. That _domainkey exists shows that there is a key below it, unless "
+        "the servers say so of any name.",
         "Give the selector: it is s= in the DKIM-Signature of any mail the domain sent (--dkim-selector).",
         rfc(6376, "3.1"),
         dont="Take this for a missing key.",
