@@ -293,6 +293,11 @@ class Finding:
         """The rule's verdict."""
         return self.rule.verdict
 
+    @property
+    def remedy(self) -> str:
+        """What to do: `fix`, or the rule's where nothing was computed."""
+        return self.fix or self.rule.fix
+
 
 class Shared(dict[str, object]):
     """A table in `Report.evaluations` that is one object for many reports, so nobody changes it.

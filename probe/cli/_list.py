@@ -141,7 +141,7 @@ class Written:
         reason = f"{rule.id}: {rule.title}"
         if rule.id.startswith("preflight/") and detail:
             reason += f" ({detail})"
-        self._told[line] = (go, sys.intern(reason), sys.intern(decisive.fix or rule.fix))
+        self._told[line] = (go, sys.intern(reason), sys.intern(decisive.remedy))
 
     def write(self, whole: Listed) -> None:
         """Writes both files: the rows byte for byte, those that failed with the reason and the fix.

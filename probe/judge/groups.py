@@ -95,7 +95,7 @@ def seen(report: Report, *, host: str = "", provider: str = "") -> Seen:
 
 def _problem(finding: Finding, inbox: str) -> Problem:
     rule = finding.rule
-    fix = finding.fix or rule.fix
+    fix = finding.remedy
     scope = _scope(finding, inbox)
     return Problem(rule.id, rule.verdict, rule.title, fix, scope, finding.detail, rule.cause, rule.source)
 

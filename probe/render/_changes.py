@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from probe.facts import counted
-from probe.render._gist import AGGREGATES, CONCLUSIONS, fix_of
+from probe.render._gist import AGGREGATES, CONCLUSIONS
 from probe.rules import Finding, Report, State, Verdict
 
 __all__ = ["Changes"]
@@ -131,7 +131,7 @@ def _differ(was: Finding, now: Finding) -> bool:
     return (
         was.verdict is not now.verdict
         or was.rule.cause is not now.rule.cause
-        or fix_of(was) != fix_of(now)
+        or was.remedy != now.remedy
         or was.evidence.get("record") != now.evidence.get("record")
     )
 

@@ -25,7 +25,6 @@ __all__ = [
     "by_provider",
     "by_verdict",
     "counted_by_kind",
-    "fix_of",
     "groups",
     "line",
     "listed",
@@ -95,11 +94,6 @@ def beyond(reports: Iterable[Report]) -> list[tuple[Report, list[Finding]]]:
 def sorted_findings(report: Report) -> list[Finding]:
     """The findings, worst first; equals in the order they were made."""
     return sorted(report.findings, key=lambda finding: -finding.verdict.rank)
-
-
-def fix_of(finding: Finding) -> str:
-    """What to do: computed from the fact, else the rule's."""
-    return finding.fix or finding.rule.fix
 
 
 def quoted(finding: Finding) -> str:
@@ -222,7 +216,7 @@ def groups(reports: Iterable[Report]) -> list[Group]:
         own: dict[tuple[str, str], Finding] = {}
         for finding in report.findings:
             if finding.verdict.rank >= Verdict.WARN.rank and finding.rule.id not in CONCLUSIONS:
-                own.setdefault((finding.rule.id, fix_of(finding)), finding)
+                own.setdefault((finding.rule.id, finding.remedy), finding)
         for key, finding in own.items():
             found.setdefault(key, []).append((finding, report.subject))
     made = [_from_findings(several) for several in found.values()]
@@ -245,7 +239,7 @@ def _from_findings(several: list[tuple[Finding, str]]) -> Group:
         rule.id,
         rule.verdict,
         rule.title,
-        fix_of(finding),
+        finding.remedy,
         subjects,
         len(subjects),
         dont=rule.dont,

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from probe.render import Style
-from probe.render._gist import fix_of, line, listed, quoted
+from probe.render._gist import line, listed, quoted
 from probe.rules import Report
 
 EXTENSIONS = (".csv",)
@@ -66,7 +66,7 @@ def _cells(report: Report) -> Iterator[str]:
         yield rule.id
         yield rule.title
         yield listed(finding.detail)
-        yield fix_of(finding)
+        yield finding.remedy
         yield rule.dont
         yield finding.evidence.get("stage", "")
         yield quoted(finding)

@@ -29,7 +29,6 @@ from probe.render._gist import (
     by_kind,
     by_provider,
     by_verdict,
-    fix_of,
     groups,
     nothing,
     quoted,
@@ -245,7 +244,7 @@ def _template() -> Template:
         lstrip_blocks=True,
         finalize=_shown,
     )
-    made.filters |= {"fix": fix_of, "quoted": quoted, "link": _link}
+    made.filters |= {"quoted": quoted, "link": _link}
     made.globals |= {"verdicts": WORST_FIRST}
     return made.get_template("report.html.j2")
 

@@ -62,7 +62,7 @@ def finding_as_json(finding: Finding) -> dict[str, object]:
         "confidence": str(finding.confidence),
         "title": rule.title,
         "meaning": rule.meaning,
-        "fix": finding.fix or rule.fix,
+        "fix": finding.remedy,
         "dont": rule.dont,
         "detail": finding.detail,
         "matched": finding.matched,

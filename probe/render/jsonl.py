@@ -52,7 +52,7 @@ def _finding(finding: Finding) -> str:
     evidence = ", ".join([f"{_text(name)}: {_text(fact)}" for name, fact in finding.evidence.items()])
     return _frame(finding.rule) % (
         _text(finding.confidence),
-        _text(finding.fix or finding.rule.fix),
+        _text(finding.remedy),
         _text(finding.detail),
         _text(finding.matched),
         _encoded(finding.alternates) if finding.alternates else "[]",

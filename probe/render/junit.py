@@ -9,7 +9,7 @@ import html
 from collections.abc import Iterable, Iterator
 
 from probe.render import Style, printable
-from probe.render._gist import beyond, fix_of, quoted, single
+from probe.render._gist import beyond, quoted, single
 from probe.rules import Finding, Report, Verdict
 
 EXTENSIONS = (".xml",)
@@ -70,7 +70,7 @@ def _told(finding: Finding) -> str:
         "": quoted(finding),
         "Meaning": rule.meaning,
         "Detail": finding.detail,
-        "Fix": fix_of(finding),
+        "Fix": finding.remedy,
         "Don't": rule.dont,
         "Source": str(rule.source),
     }

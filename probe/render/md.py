@@ -16,7 +16,6 @@ from probe.render._gist import (
     Group,
     beyond,
     counted_by_kind,
-    fix_of,
     groups,
     line,
     listed,
@@ -80,7 +79,7 @@ def _told_of_many(report: Report, finding: Finding) -> str:
     rule = finding.rule
     name, detail = _code(report.subject), f": {_prose(listed(finding.detail))}" if finding.detail else ""
     what = f"**{finding.verdict}: {_prose(rule.title)}** {_code(rule.id)} ({name}{detail})"
-    return f"\n{what}. {_prose(fix_of(finding))}\n"
+    return f"\n{what}. {_prose(finding.remedy)}\n"
 
 
 def _row(group: Group) -> str:
@@ -114,7 +113,7 @@ def _finding(finding: Finding) -> Iterator[str]:
     if words := quoted(finding):
         yield f"\n{_fence(words)}\n"
     yield f"\n{_prose(rule.meaning)}\n\n"
-    parts = {"Detail": finding.detail, "Fix": fix_of(finding), "Don't": rule.dont}
+    parts = {"Detail": finding.detail, "Fix": finding.remedy, "Don't": rule.dont}
     for name, text in parts.items():
         if "\n" in text:  # a record to paste
             first, _, rest = text.partition("\n")

@@ -7,7 +7,7 @@ from itertools import chain, islice
 
 from probe.render import Style, printable
 from probe.render._fleet import concluding, fleet
-from probe.render._gist import AGGREGATES, CONCLUSIONS, fix_of, line, quoted, sorted_findings
+from probe.render._gist import AGGREGATES, CONCLUSIONS, line, quoted, sorted_findings
 from probe.render._words import bold, dim, headed, labelled, quotation, shortened, verdict_word, wrapped
 from probe.rules import Finding, Report, State, Verdict
 
@@ -58,7 +58,7 @@ def _told(report: Report, reasons: set[tuple[str, ...]]) -> bool:
     """Whether a report of nothing but findings has none that was not told before, word for word."""
     if report.transcript is not None or report.states or report.kind in AGGREGATES:
         return False
-    own = {(one.rule.id, one.detail, fix_of(one), quoted(one)) for one in report.findings}
+    own = {(one.rule.id, one.detail, one.remedy, quoted(one)) for one in report.findings}
     known = own <= reasons
     reasons |= own
     return known
@@ -183,7 +183,7 @@ def _finding(finding: Finding, report: Report, style: Style) -> Iterator[str]:
     yield from wrapped(rule.meaning, style)
     if finding.detail:
         yield from labelled("Detail", finding.detail, style)
-    yield from labelled("Fix", finding.fix or rule.fix, style)
+    yield from labelled("Fix", finding.remedy, style)
     if rule.dont:
         yield from labelled("Don't", rule.dont, style)
     if rule.predicts:
