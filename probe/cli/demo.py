@@ -13,14 +13,13 @@ TOUR = (
     ),
     ("creds-tls-expired", "A certificate that expired yesterday. The password never left this machine."),
 )
-AFTER = """\
-None of this needed a network: the servers were fakes on this machine, told what to say by files.
-
-  probe scenarios list            all of them
-  probe serve creds-auth-535      one of them on a port, for your own programs
-  probe creds you@example.com     a real inbox; it asks for the password and sends nothing but a login
-  probe preflight inboxes.csv     a list of them; with --dry-run it says what it would do
-"""
+AFTER = "None of this needed a network: the servers were fakes on this machine, told what to say by files."
+NEXT = {
+    "probe scenarios list": "all of them",
+    "probe serve creds-auth-535": "one of them on a port, for your own programs",
+    "probe creds you@example.com": "a real inbox; it asks for the password and sends nothing but a login",
+    "probe preflight inboxes.csv": "a list of them; with --dry-run it says what it would do",
+}
 
 
 def command() -> None:
@@ -31,13 +30,16 @@ def command() -> None:
     """
     import asyncio
 
+    from probe.cli._columns import hung
     from probe.cli._output import Output
     from probe.fakes.reading import load
     from probe.play import play
 
     out = Output("text", [], "fail")
     for number, (name, words) in enumerate(TOUR, 1):
-        typer.echo(f"{number}. {words}\n")
+        typer.echo(hung(f"{number}. ", words) + "\n")
         out.write([asyncio.run(play(load(name))).report])
         typer.echo("")
-    typer.echo(AFTER)
+    typer.echo(hung("", AFTER) + "\n")
+    for line, what in NEXT.items():
+        typer.echo(hung(f"  {line:30}  ", what))

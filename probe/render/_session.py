@@ -73,8 +73,8 @@ def _verdict(turn: Turn, judged: Mapping[str, Verdict]) -> Verdict:
 
 
 def _told(turn: Turn, session: Transcript) -> str:
-    if isinstance(turn.heard, Fault):
-        return str(turn.heard)
+    if isinstance(turn.heard, Fault):  # the column before says where: "tls: " again tells nothing
+        return str(turn.heard).removeprefix(f"{turn.stage}: ")
     if turn.stage is Stage.CONNECT:
         return session.peer
     if turn.heard is None:
