@@ -26,6 +26,7 @@ from probe.cli._network import (
     port_of,
 )
 from probe.cli._output import BASELINE, FAIL_ON, FORMAT, OUTPUT, VERBOSE, Output
+from probe.facts import TlsMode
 
 if TYPE_CHECKING:
     from probe.facts import Inbox
@@ -41,14 +42,6 @@ Examples:
 
 Never sends a message, never tries a password twice, never sends one without verified TLS. A server that
 refused 4 of several addresses is asked about no more of them, and the exit code is 4."""
-
-
-class Tls(StrEnum):
-    """`--tls`."""
-
-    STARTTLS = "starttls"
-    IMPLICIT = "implicit"
-    NONE = "none"
 
 
 class Mechanism(StrEnum):
@@ -80,7 +73,7 @@ def command(  # typer reads options from parameters
             metavar="PORT", show_default=False, help="Its port; default: 587, or 465 with --tls implicit."
         ),
     ] = 0,
-    tls: Annotated[Tls | None, typer.Option(help="How TLS starts; default: by the port.")] = None,
+    tls: Annotated[TlsMode | None, typer.Option(help="How TLS starts; default: by the port.")] = None,
     user: Annotated[
         str, typer.Option(metavar="NAME", help="Login name, with one address; default: the address.")
     ] = "",
@@ -131,7 +124,7 @@ def command(  # typer reads options from parameters
     itself, and leaves: MAIL, RCPT to itself, RSET, QUIT, and never DATA.
     """
     from probe.cli._secret import Asked, secrets_for
-    from probe.facts import Inbox, Secret, TlsMode
+    from probe.facts import Inbox, Secret
     from probe.run.creds import check_creds
 
     out = Output(format, output, fail_on, verbose, baseline, read=[csv, password_file, ca_file])
@@ -179,7 +172,7 @@ def command(  # typer reads options from parameters
             user=user,
             host=host,
             port=port,
-            tls=TlsMode(tls.value) if tls is not None else None,
+            tls=tls,
             mechanism=auth_mech.value,
             mail_from=mail_from,
             rcpt_to=rcpt_to,
