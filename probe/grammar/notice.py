@@ -73,7 +73,7 @@ def said(text: str) -> str:
     return wording.TYPE.sub("", best.rstrip("'\"")) if best is not text else text
 
 
-_Reason = tuple[int, str, Stage | None]
+_Reason = tuple[int, str, Stage | None]  # how much speaks for it, its text, the command it answered
 
 
 @dataclass(slots=True)
