@@ -58,6 +58,7 @@ _MAIL_FIELD = re.compile(
     rb"^(?:received|return-path|from|to|subject|date|message-id|mime-version|content-type|delivered-to)\s?:",
     re.IGNORECASE | re.MULTILINE,
 )
+_JSON = re.compile(rb"\{|\[\s*[\[{\]]")  # a bracket may begin other things, such as a time
 _REPLY_KEY = re.compile(rb'"reply"\s*:')
 
 
@@ -66,7 +67,7 @@ def kind_of(head: bytes) -> Kind:
     head = head[:HEAD].removeprefix(b"\xef\xbb\xbf").lstrip()
     if not head:
         return Kind.EMPTY
-    if head[:1] in b"{[":
+    if _JSON.match(head):
         return _json(head)
     first = head.split(b"\n", 1)[0]
     if first[:300].lower().startswith((b"type,", b'"type",')):

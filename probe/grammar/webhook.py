@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 from probe.grammar.delivery import Delivery, codes, folded, seconds, stage_of
 
-__all__ = ["MAX_EVENTS", "MAX_NOTICES", "events", "loads"]
+__all__ = ["MAX_EVENTS", "MAX_NOTICES", "events", "loads", "values"]
 
-MAX_EVENTS = 10_000
+MAX_EVENTS = 100_000
 MAX_DEPTH = 16
 MAX_NESTED = 1024 * 1024  # characters of JSON inside a JSON string
 MAX_NOTICES = 16 * 1024 * 1024  # characters that are read of the mails that the events of one value carry
@@ -25,45 +25,61 @@ MAX_NOTICES = 16 * 1024 * 1024  # characters that are read of the mails that the
 # Names, reduced to lower-case letters and digits, by what they hold; the first that is there counts.
 _NAMES: Mapping[str, tuple[str, ...]] = {
     "recipient": (
-        "emailaddress", "recipient", "rcptto", "rcpt", "toemail", "leademail", "originalrecipient", "email",
-        "to", "recipients", "address", "destination",
+        "originalrcptto", "bouncedrecipient", "emailaddress", "recipient", "rcptto", "rcpt", "toemail",
+        "leademail", "originalrecipient", "email", "to", "recipients", "address", "destination",
+        "recipientaddress",
     ),
     "text": (
         "diagnosticcode", "dsndiag", "smtpresponse", "content", "diag", "rawreason", "details", "reason",
         "bouncetext", "message", "response", "error", "description", "bouncereason", "bouncedescription",
+        "diagnosticmessage", "output", "smtpreply", "errormessage", "recipientstatus", "detail",
+        "bouncesubtype",
     ),
     "status": ("dsnstatus", "enhancedcode", "enhancedsmtpcode", "status"),
     "code": ("smtpcode", "errorcode", "code", "smtpstatus"),
-    "event": ("notificationtype", "eventtype", "event", "recordtype", "dsnaction", "type", "action"),
+    "event": (
+        "notificationtype", "eventtype", "event", "eventname", "eventid", "recordtype", "dsnaction", "type",
+        "action",
+    ),
     "degree": ("severity", "bouncetype"),
+    "feedback": ("feedbacktype", "fbtype", "complaintfeedbacktype"),
     "sender": (
-        "envelopesender", "mailfrom", "fromemail", "emailaccount", "source", "sender", "orig", "from",
-        "friendlyfrom",
+        "originalmailfrom", "envelopesender", "mailfrom", "fromemail", "emailaccount", "source", "sender",
+        "orig", "from", "friendlyfrom", "senderemail", "senderaddress",
     ),
     "remote": ("mxhost", "dsnmta", "remotemta", "remotemtaip", "mx", "peeraddress", "destinationhost"),
     "reporter": ("reportingmta", "reportingserver", "nodeid"),
     "ip": ("dlvsourceip", "sendingip", "sourceip", "egresssource", "ip"),
     "at": ("timestamp", "eventtimestamp", "bouncedat", "timelogged", "eventtime", "ts", "at"),
-    "command": ("command",),
+    "command": ("command", "context"),
     "html": ("html", "bouncereplyemail", "emailtext", "textbody", "body"),
 }  # fmt: skip
 _FIELD = {name: (field, rank) for field, names in _NAMES.items() for rank, name in enumerate(names)}
+# Whose message a complaint is about: around it stand the mailboxes that complaints are sent from and to.
+_ABOUT = frozenset({"originalrcptto", "originalmailfrom"})
+_ASKED_BY = ("sourceip", "mail")  # Amazon SES: the address of whoever asked it to send
+_NO_TEXT = frozenset({"general", "undetermined"})  # words for a reason that is not known
 # Children that describe their parent rather than another recipient.
 _INNER = frozenset(
     {"deliverystatus", "response", "bounce", "envelope", "bouncemessage", "messageevent", "msg", "mail",
-     "delivery", "complaint", "peeraddress", "msys", "event", "failed", "deliverydelay", "reject"}
+     "delivery", "complaint", "peeraddress", "msys", "event", "failed", "deliverydelay", "reject", "data",
+     "payload", "message", "originalmessage", "recipient", "email", "morph", "feedbackreport"}
 )  # fmt: skip
 _ACTIONS = (
-    ("complaint", re.compile(r"complain|spam_?report|feedback|\bfbl\b|spamcomplaint")),
-    ("delivered", re.compile(r"^(?:message\.)?deliver(?:y|ed)$|^sent$|^d$")),
-    ("delayed", re.compile(r"defer|delay|transient|temporary|soft|^t$|^tq$")),
-    ("failed", re.compile(r"bounce|fail|drop|reject|expir|undeliver|hard|block|^b$|^rb$|^r$|invalid")),
+    ("challenge", re.compile(r"challenge")),
+    ("vacation", re.compile(r"auto_?respon|auto_?repl|out_?of_?office|vacation")),
+    ("complaint", re.compile(r"complain|spam_?report|^(?:marked_as_)?spam$|abuse|feedback|\bfbl\b")),
+    ("delivered", re.compile(r"^(?:[a-z]+\.)?deliver(?:y|ed)?$|^sent$|^d$")),
+    ("delayed", re.compile(r"defer|delay|transient|temporary|soft|pending|^t$|^tq$")),
+    ("failed", re.compile(r"bounce|fail|drop|reject|expir|undeliver|hard|block|error|^b$|^rb$|^r$|invalid")),
 )  # fmt: skip
 # What happens to a message before and after its delivery, and says nothing about it.
 _OTHER = re.compile(
-    r"recept|accept|process|queue|inject|open|click|subscri|render|creat|amp|^send$|link|replied|^r$"
+    r"recept|accept|process|queue|inject|open|click|subscri|unsub|render|creat|amp|^send$|link|replied|reply|^r$"
 )
 _DEGREE = re.compile(r"temporary|transient|soft", re.IGNORECASE)
+_NUMBER = re.compile(r"(?<![0-9.])[245][0-9]{2}(?![0-9.])")
+_BETWEEN = re.compile(r"[\s,\[\]\ufeff]*")  # what separates values that stand one after the other
 _PLAIN = re.compile(r"[^a-z0-9]")
 _ADDRESS = re.compile(r"[^\s<>,;\"]{1,250}@[^\s<>,;\"]{1,250}")
 
@@ -74,6 +90,24 @@ def loads(text: str | bytes) -> object:
         return json.loads(text, strict=False)  # mail breaks long lines inside strings
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
+
+
+def values(text: str) -> tuple[list[object], int]:
+    """The JSON values that stand one after the other in `text`, and where something stands that is none.
+
+    A list that was cut off gives the values that are whole. The place is the end of `text` where all is read.
+    """
+    read = json.JSONDecoder(strict=False).raw_decode
+    found: list[object] = []
+    at = _BETWEEN.match(text).end()  # type: ignore[union-attr]  # it may match nothing, and so always matches
+    while at < len(text) and len(found) < MAX_EVENTS:
+        try:
+            value, at = read(text, at)
+        except (ValueError, RecursionError):
+            return found, at
+        found.append(value)
+        at = _BETWEEN.match(text, at).end()  # type: ignore[union-attr]  # as above
+    return found, at
 
 
 def events(value: object) -> list[Delivery]:
@@ -142,27 +176,42 @@ def _children(node: dict[str, object]) -> Iterator[tuple[str, object]]:
             yield plain, child
 
 
-def _collect(node: dict[str, object], own: dict[str, tuple[int, object]], depth: int) -> None:
+def _collect(
+    node: dict[str, object], own: dict[str, tuple[int, object]], depth: int, within: str = ""
+) -> None:
     """The fields of an object and of the children that describe it; names that mean more win."""
     for name, held in node.items():
         plain = _plain(name)
         field, rank = _FIELD.get(plain, ("", 0))
         if isinstance(held, dict) and plain in _INNER and plain != "peeraddress" and depth < 3:
-            _collect(held, own, depth + 1)
+            _collect(held, own, depth + 1, plain)
             continue
         what = _flat(held, plain)
-        if not field or not isinstance(what, (str, int, float)) or isinstance(what, bool) or what == "":
+        if not field or not _tells(field, what) or (plain, within) == _ASKED_BY:
             continue
-        if field in {"recipient", "sender"} and "@" not in str(what):
-            continue
-        if field == "text" and str(what)[:1] in "{[" and _nested(str(what)) is not None:
-            continue
-        if field != "text":
-            rank += 100 * depth
-        elif any(codes(str(what)[:200])[:2]):  # the text that holds the codes is the reply
-            rank -= 1000
-        if field not in own or rank < own[field][0]:
+        if field == "text":
+            rank -= 1000 * any(codes(str(what)[:200]))  # the text that holds the codes is the reply
+        else:
+            rank += -1000 if plain in _ABOUT else 100 * depth
+        worse = own.get(field)
+        if worse is None or rank < worse[0]:
             own[field] = rank, what
+        else:
+            worse = rank, what
+        if field == "event" and worse:  # of two words for what happened one is the other's degree
+            own.setdefault("degree", worse)
+
+
+def _tells(field: str, what: object) -> bool:
+    """Whether a value can be what its name promises."""
+    if not isinstance(what, (str, int, float)) or isinstance(what, bool) or what == "":
+        return False
+    text = str(what)
+    if field in {"recipient", "sender"}:
+        return "@" in text
+    if field in {"text", "html"}:
+        return text.lower() not in _NO_TEXT and (text[:1] not in "{[" or _nested(text) is None)
+    return True
 
 
 def _flat(held: object, name: str) -> object:
@@ -171,7 +220,7 @@ def _flat(held: object, name: str) -> object:
         return ".".join(str(held.get(part, 0)) for part in ("class", "subject", "detail"))
     if isinstance(held, dict) and name == "peeraddress":
         return held.get("name") or held.get("addr")
-    if isinstance(held, list) and _FIELD.get(name, ("", 0))[0] == "recipient":
+    if isinstance(held, list) and _FIELD.get(name, ("", 0))[0] in {"recipient", "event"}:
         return ", ".join(one for one in held[:MAX_EVENTS] if isinstance(one, str))
     return held
 
@@ -193,27 +242,26 @@ def _nested(text: str) -> object | None:
 def _deliveries(known: Mapping[str, object], mails: _Mails) -> Iterator[Delivery]:
     text = folded(str(known.get("text", "")))
     html = str(known.get("html", ""))
-    event = str(known.get("event", "")).lower()
-    action = next((action for action, pattern in _ACTIONS if pattern.search(event)), "")
-    if _OTHER.search(event) and not action:
-        return
-    if action == "failed" and _DEGREE.search(str(known.get("degree", ""))):
-        action = "delayed"
-    said = mails.reply(html) if html and not codes(text)[0] else ""
-    text = said or text
     stated = str(known.get("status", ""))
     code, enhanced = codes(text)
     number = str(known.get("code", stated))
-    if not code and (found := re.search(r"(?<![0-9.])[245][0-9]{2}(?![0-9.])", f"{number} {stated}")):
+    if not code and (found := _NUMBER.search(f"{number} {stated}")):
         code = found[0]
-    given = codes(stated)[1] or codes(number)[1]
+    enhanced = enhanced or codes(stated)[1] or codes(number)[1]
+    action = _action(known, stated, refused=(code or enhanced)[:1] in {"4", "5"})
+    if not action:
+        return
+    said = mails.reply(html) if html and not codes(text)[0] else ""
+    if said:
+        text = said
+        code, enhanced = codes(said)[0] or code, codes(said)[1] or enhanced
     for whom in _ADDRESS.findall(str(known.get("recipient", ""))[:400_000]) or [""]:
         yield Delivery(
             recipient=whom,
             reply=text.removeprefix("smtp;").strip(),
-            action=action or "failed",
+            action=action,
             code=code,
-            enhanced=enhanced or given,
+            enhanced=enhanced,
             stage=stage_of(str(known["command"])) if "command" in known else None,
             sender=next(iter(_ADDRESS.findall(str(known.get("sender", ""))[:1000])), ""),
             remote_mta=_host(known.get("remote", "")),
@@ -224,6 +272,29 @@ def _deliveries(known: Mapping[str, object], mails: _Mails) -> Iterator[Delivery
         )
 
 
+def _action(known: Mapping[str, object], stated: str, *, refused: bool) -> str:
+    """What became of the message; empty where the event is none of a delivery.
+
+    An event whose name says nothing is a failure where a refusal stands beside it (`refused`), and so is an
+    object that names no event at all.
+    """
+    named = str(known.get("event", "")) or ("" if any(map(str.isdigit, stated)) else stated)
+    event = named.lower().replace(" ", "_").replace("-", "_")
+    degree = str(known.get("degree", "")).lower()
+    if "not-spam" in str(known.get("feedback", "")).lower():
+        return "delivered"
+    action = next((action for action, pattern in _ACTIONS if pattern.search(event)), "")
+    if not action:
+        return "" if _OTHER.search(event) or (event and not refused) else "failed"
+    if action != "failed":
+        return action
+    softer = next((name for name, pattern in _ACTIONS[:2] if pattern.search(degree)), "")
+    if _OTHER.search(degree):
+        return ""
+    return softer or ("delayed" if _DEGREE.search(degree) else action)
+
+
 def _host(value: object) -> str:
     text = str(value)[:300]
-    return text.removeprefix("dns;").strip().split(" ")[0].rstrip(".").lower()
+    name = text.rpartition(";")[2].strip()  # a type may stand before it ("dns; mx.example.com")
+    return name.split(" ")[0].rstrip(".").lower()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from probe.grammar.intake import Kind
-from probe.grammar.webhook import MAX_NOTICES, events, loads
+from probe.grammar.webhook import MAX_EVENTS, MAX_NOTICES, events, loads, values
 from probe.rules import Report
 from probe.run.explain import not_read, nothing_found
 from probe.run.sources import FEW, MAX_LINE, Asked, read_all
@@ -17,15 +17,24 @@ _MAX_VALUE = 32 * 1024 * 1024  # bytes of one JSON value
 
 
 def _webhook(source: BinaryIO, name: str, asked: Asked) -> Iterator[Report]:
+    data = read_all(source, _MAX_VALUE, name, asked)
     try:
-        found = events(loads(read_all(source, _MAX_VALUE, name, asked)))
+        found = events(loads(data))
     except ValueError:
-        yield not_read(name, "it begins like JSON and is none, or is nested too deeply")
-        return
+        text = data.decode("utf-8", "replace")
+        several, at = values(text)
+        if not any(isinstance(value, dict | list) for value in several):
+            yield not_read(name, "it begins like JSON and is none, or is nested too deeply")
+            return
+        found = events(several)
+        if at < len(text):
+            asked.note(f"{name}: JSON ends at character {at:,} of {len(text):,}; what came before was read")
     if not found:
         yield nothing_found(name)
     for told in found:
         yield asked.told(told)
+    if len(found) == MAX_EVENTS:
+        asked.note(f"{name}: only the first {MAX_EVENTS:,} events are read")
     _tell_unread(sum(told.unread for told in found), name, asked)
 
 
