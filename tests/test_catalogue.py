@@ -316,6 +316,8 @@ def test_every_row_of_the_seeds_is_covered() -> None:
             None,
             Cause.BLOCKLIST,
         ),
+        ("421 RP-002 Unfortunately, some messages from 192.0.2.7 weren't sent.", None, Cause.REPUTATION),
+        ("550 Mailbox unavailable or access denied", Stage.RCPT, Cause.POLICY),
         # whose name a login may send in
         ("553 5.7.0 Unauthorized use of sender address", Stage.MAIL, Cause.RELAY),
         ("550 Envelope domain 'a.example' doesn't match AUTH domain 'b.example'", Stage.MAIL, Cause.RELAY),
