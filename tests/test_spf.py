@@ -271,6 +271,8 @@ CURED: list[tuple[str, Zone, str]] = [
     ("syntax", {NAME: {"TXT": ["v=spf1 -a:192.0.2.1 ip4:192.0.2.7:25 -all"]}}, "v=spf1 -ip4:192.0.2.1 ip4:192.0.2.7 -all"),
     ("syntax", {NAME: {"TXT": ["v=spf1 ip4: 192.0.2.1 include: x.test - all"]}, "x.test": GOOD}, "v=spf1 ip4:192.0.2.1 include:x.test -all"),
     ("syntax", {NAME: {"TXT": ["v=spf1 ip4:192.0.2.0/255.255.255.0 ip6:192.0.2.9 ~all"]}}, "v=spf1 ip4:192.0.2.0/24 ip4:192.0.2.9 ~all"),
+    ("syntax", {NAME: {"TXT": ["v=spf1 ip4:x.test -all"]}, "x.test": {"A": ["192.0.2.8"]}}, "v=spf1 a:x.test -all"),
+    ("misspelt", {NAME: {"TXT": ["site-verification=x v=spf1 ip4:192.0.2.1 -all"]}}, "v=spf1 ip4:192.0.2.1 -all"),
     ("syntax", {NAME: {"TXT": ["v=spf1 mx,ip4:192.0.2.1,192.0.2.2,-all"]}}, "v=spf1 mx ip4:192.0.2.1 ip4:192.0.2.2 -all"),
     ("non-ascii", {NAME: {"TXT": ["v=spf1 ip4:192.0.2.0/24 \xe2\x80\x93all"]}}, "v=spf1 ip4:192.0.2.0/24 -all"),
     ("misspelt", {NAME: {"TXT": ['"v=spf1 mx -all"']}}, "v=spf1 mx -all"),
@@ -538,6 +540,12 @@ def test_an_envelope_domain_without_record_authorises_nobody() -> None:
     assert problems(judgement) == ["not-authorised"]
     assert judgement.findings[0].fix == ""
     assert facts(judgement)["result"] == "none"
+    below = audit({NAME: GOOD}, sending_ips=("192.0.2.1",), mail_from=f"ada@bounce.{NAME}")
+    assert below.findings[0].fix == f'Publish: bounce.{NAME}. IN TXT "v=spf1 ip4:192.0.2.1 ~all"'
+
+
+def test_prose_about_spf_is_no_record() -> None:
+    assert problems(audit({NAME: {"TXT": ["see v=spf1 as RFC 7208 has it"]}})) == ["none"]
 
 
 def test_the_explanation_of_a_fail_is_told_printably() -> None:

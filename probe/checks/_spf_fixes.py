@@ -59,6 +59,7 @@ _NEARLY = re.compile(
     r"(?=[ ;,:]|\Z|[+~?-]?(?:include[:;=]|ip[46]:|all\b|a[ :/]|mx(?:[ :/]|\Z)))[ ;,:]*",
     re.IGNORECASE,
 )
+_WITHIN = re.compile(r" v=spf1 ", re.IGNORECASE)  # behind a text of another purpose
 # Digits that are typed for the letters they look like.
 _DIGITS = str.maketrans("10", "lo")
 _PLAIN = {
@@ -111,9 +112,10 @@ def authorises(text: str) -> bool:
 
 
 def with_terms(record: Record, terms: Iterable[str], end: str = "") -> str:
-    """The record with more terms at its beginning."""
-    kept = edited(record, lambda term: term.text, end)
-    return spf.joined((*terms, *kept.split()[1:]))
+    """The record with more terms at its beginning, each once."""
+    first = tuple(terms)
+    kept = edited(record, lambda term: None if term.text in first else term.text, end)
+    return spf.joined((*first, *kept.split()[1:]))
 
 
 def merged(records: Sequence[Record]) -> str:
@@ -241,11 +243,14 @@ def misspelt(text: str) -> str | None:
     Empty where it was meant to be SPF, but what it should say cannot be told.
     """
     told = " ".join("".join(_PLAIN.get(char, char) for char in decoded(text[:5000])).split())
-    found = _NEARLY.match(told)
+    begins = _NEARLY.match(told)
+    found = begins or _WITHIN.search(told)
     if found is None or told.lower().startswith("spf2.0/"):
         return None
     meant = f"v=spf1 {told[found.end() :]}".strip()
-    return meant if meant.isascii() and not spf.parse(meant).problems else ""
+    if meant.isascii() and not spf.parse(meant).problems:
+        return meant
+    return "" if begins else None
 
 
 def why_passed_over(text: str) -> str:
@@ -293,6 +298,8 @@ def _guesses(name: str, value: str, bare: str) -> Iterator[str]:
         yield f"{name}:{value.split('/')[2]}"
     if bare[-1:] in {",", ";", "."}:
         yield bare.rstrip(",;.")
+    if name in {"ip4", "ip6", "ip"} and value.rpartition(".")[2].isalpha():
+        yield f"a:{value}"
     yield " ".join(_listed(bare))
     yield from _renamed(bare)
 

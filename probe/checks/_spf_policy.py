@@ -12,6 +12,8 @@ from probe.checks._spf_reach import authorised
 from probe.checks._spf_result import MOST_LOOKUPS, MOST_VOIDS, Evaluation, Result, Sender, records_of
 from probe.checks._spf_rules import rule
 from probe.checks._spf_tree import Fate, Lookup, Tree
+from probe.checks._suffixes import organizational
+from probe.grammar import spf
 from probe.grammar.spf import Term
 from probe.rules import Finding
 
@@ -149,7 +151,11 @@ def _refused(audit: Audit, sender: Sender, found: Evaluation, *, own: bool) -> F
     detail = f"{sender.address}: {found.result} ({found.reason})"
     if not sender.mail_from:
         return audit.found("helo-not-authorised", detail)
-    fixable = own and not audit.record.problems
     term = f"ip{sender.address.version}:{sender.address}"
-    fix = audit.publish(fixes.with_terms(audit.record, (term,))) if fixable else ""
+    envelope = sender.identity[1].lower()
+    fix = ""
+    if own and not audit.record.problems:
+        fix = audit.publish(fixes.with_terms(audit.record, (term,)))
+    elif found.result is Result.NONE and organizational(envelope) == organizational(audit.domain.name):
+        fix = fixes.publish(envelope, audit.seen, spf.joined((term, "~all")))
     return audit.found("not-authorised", detail, fix)
