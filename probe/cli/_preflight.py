@@ -207,7 +207,8 @@ def _ended(run: Preflight, journal: Journal) -> int:
     """The exit code of a run that ended early, with a sentence; 0 of one that did not."""
     if run.stopped == "journal":
         say(
-            f"probe: stopped: the journal cannot be written ({journal.broken or 'no words'}); nothing is lost"
+            f"probe: stopped: the journal cannot be written ({journal.broken or 'no words'}); "
+            "what logins under way brought stands in this report alone"
         )
     elif run.stopped == "network":
         say("probe: stopped: no server is reached any more; the inboxes were not judged")
