@@ -83,6 +83,11 @@ APART = {
     "in escaped JSON": rb"zQ7-Xk9\u0021hunter2",
     "in base64 by fours": b"elE3 LVhr OSFo dW50 ZXIy",
     "with dashes": b"zQ7-Xk9-!-hunter2",
+    "in wide letters": "ｚＱ７－Ｘｋ９！ｈｕｎｔｅｒ２".encode(),  # noqa: RUF001 - they are what is tested
+    "in binary": b" ".join(f"{byte:08b}".encode() for byte in b"zQ7-Xk9!hunter2"),
+    "in rot13": b"mD7-Kx9!uhagre2",
+    "in hex, reversed": b"zQ7-Xk9!hunter2"[::-1].hex().encode(),
+    "in base64, reversed": base64.b64encode(b"zQ7-Xk9!hunter2")[::-1].lstrip(b"="),
 }
 
 
@@ -90,6 +95,20 @@ APART = {
 def test_an_echo_with_something_in_between_is_replaced(form: str) -> None:
     (line,) = heard(b"535 5.7.8 no " + APART[form] + b" (sic)", secret="zQ7-Xk9!hunter2")
     assert line.replace(b"\0", b"") == b"535 5.7.8 no *** (sic)"
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["abcdefghijklmnop", "abcd  efgh  ijkl  mnop", "ABCD-EFGH-IJKL-MNOP", "a b c d e f g h i j k l m n o p"],
+)
+@pytest.mark.parametrize("secret", ["abcd efgh ijkl mnop", "abcdefghijklmnop"])
+def test_an_app_password_in_other_groups_is_replaced(said: str, secret: str) -> None:
+    assert heard(f"535 no {said} (sic)".encode(), secret=secret) == (b"535 no *** (sic)",)
+
+
+@pytest.mark.parametrize("said", ["PÄ$$WÖRD-9", "9-dröw$$äp", "pä$$wörd-9"])
+def test_a_secret_in_another_case_or_from_its_end_is_replaced(said: str) -> None:
+    assert heard(f"535 no {said} (sic)".encode(), secret="Pä$$wörd-9") == (b"535 no *** (sic)",)
 
 
 def each(form: str, secret: str, joint: str = "") -> bytes:

@@ -7,6 +7,7 @@ looked for in is lowered as well.
 from __future__ import annotations
 
 import base64
+import codecs
 import contextlib
 import html
 import itertools
@@ -21,7 +22,9 @@ __all__ = ["SHORTEST", "TELLING", "Reading", "forms", "places", "readings", "ske
 
 SHORTEST = 4  # a shorter secret cannot be told from ordinary text
 TELLING = 8  # so many letters and digits match by no accident, unless they are a word or a number
-_NUMBERS = 12  # so many digits in a row match by no accident
+_NUMBERS = 12  # so many digits, or letters of a word, in a row match by no accident
+
+_MIXED = 6  # so many letters and digits without what stands between them
 
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
@@ -33,6 +36,9 @@ def forms(plain: str) -> set[bytes]:
     written = {
         data,
         data[::-1],
+        plain[::-1].encode(),
+        plain.upper().encode(),
+        plain.lower().encode(),
         urllib.parse.quote(plain, safe="").encode(),
         urllib.parse.quote_plus(plain).encode(),
         html.escape(plain).encode(),
@@ -47,6 +53,9 @@ def forms(plain: str) -> set[bytes]:
         base64.b64encode(data).rstrip(b"="),
         base64.b32encode(data).rstrip(b"="),
         base64.b64encode(base64.b64encode(data)).rstrip(b"="),
+        base64.b64encode(data).rstrip(b"=")[::-1],
+        data[::-1].hex().encode(),
+        codecs.encode(plain, "rot13").encode(),
     }
     with contextlib.suppress(UnicodeEncodeError):
         written.add(plain.encode("latin-1"))
@@ -74,10 +83,12 @@ _CODE = re.compile(
     |(?<=\\)\\{0,3}(?:x(?P<value>[0-9a-f]{2})|(?P<octal>[0-3][0-7]{2}))
     |(?<=0)x(?P<number>[0-9a-f]{2})(?![0-9a-f])
     |(?<=\xc2)[\x80-\xbf]|(?<=\xe2)[\x80\x81][\x80-\xbf]|(?<=\xe3)\x80\x80|(?<=\xef)(?:\xb8[\x80-\x8f]|\xbb\xbf)
+    |(?<=\xef)(?P<wide>\xbc[\x81-\xbf]|\xbd[\x80-\x9e])
     )""",
     re.VERBOSE,
 )
 _OCTAL = tuple(map("".join, itertools.product("0123", "01234567", "01234567")))  # of each byte
+_WIDER = 0xFEE0  # between an ASCII character and its full-width form
 _PUNCTUATION = bytes(byte for byte in range(128) if not chr(byte).isalnum())
 
 
@@ -91,6 +102,8 @@ def _meant(code: re.Match[bytes]) -> bytes:
         return bytes((int(digits, 16),)).lower()
     if kind == "octal":
         return bytes((int(digits, 8),)).lower()
+    if kind == "wide":  # a letter as wide as a Chinese one
+        return chr(ord(code[0].decode()) - _WIDER).lower().encode()
     if kind is None:
         return b""
     number = int(digits, 10 if kind == "decimal" else 16)
@@ -139,7 +152,7 @@ def _letters(text: bytes, start: int, end: int) -> list[tuple[int, int]]:
 def skeletons(plain: str) -> Mapping[Reading, list[bytes]]:
     """The letters and digits of a secret, of its base64 and of the numbers of its bytes, for each reading.
 
-    Those that may be mere words or numbers are left out, except in `Reading.CODES`: nobody writes ordinary
+    Those that may be mere words or numbers, being short, are left out, except in `Reading.CODES`: nobody writes ordinary
     words letter by letter in codes.
     """
     data = plain.encode()
@@ -149,10 +162,16 @@ def skeletons(plain: str) -> Mapping[Reading, list[bytes]]:
         bare.get(Reading.DECODED, b""),
         base64.b64encode(data).lower().translate(None, _PUNCTUATION),
     }
-    telling = [one for one in letters if len(one) >= TELLING and not (one.isalpha() or one.isdigit())]
-    numbers = {data.hex(), "".join(map(str, data)), "".join(map(_OCTAL.__getitem__, data))}
+    telling = [one for one in letters if len(one) >= _least(one)]
+    binary = f"{int.from_bytes(data, 'big'):0{8 * len(data)}b}"
+    numbers = {data.hex(), "".join(map(str, data)), "".join(map(_OCTAL.__getitem__, data)), binary}
     return {
         Reading.PLAIN: [*telling, *(one.encode() for one in numbers if len(one) >= _NUMBERS)],
         Reading.DECODED: telling,
         Reading.CODES: [one for one in (bare[Reading.PLAIN],) if len(one) >= SHORTEST],
     }
+
+
+def _least(letters: bytes) -> int:
+    """How many in a row match by no accident."""
+    return _NUMBERS if letters.isalpha() or letters.isdigit() else _MIXED
