@@ -26,10 +26,9 @@ from probe.cli._network import (
     port_of,
 )
 from probe.cli._output import BASELINE, FAIL_ON, FORMAT, OUTPUT, VERBOSE, Output
-from probe.facts import TlsMode
+from probe.facts import Inbox, Secret, TlsMode
 
 if TYPE_CHECKING:
-    from probe.facts import Inbox
     from probe.rules import Verdict
     from probe.wire.network import Network
 
@@ -124,7 +123,6 @@ def command(  # typer reads options from parameters
     itself, and leaves: MAIL, RCPT to itself, RSET, QUIT, and never DATA.
     """
     from probe.cli._secret import Asked, secrets_for
-    from probe.facts import Inbox, Secret
     from probe.run.creds import check_creds
 
     out = Output(format, output, fail_on, verbose, baseline, read=[csv, password_file, ca_file])
