@@ -83,7 +83,7 @@ APART = {
     "in escaped JSON": rb"zQ7-Xk9\u0021hunter2",
     "in base64 by fours": b"elE3 LVhr OSFo dW50 ZXIy",
     "with dashes": b"zQ7-Xk9-!-hunter2",
-    "in wide letters": "ｚＱ７－Ｘｋ９！ｈｕｎｔｅｒ２".encode(),  # noqa: RUF001 - they are what is tested
+    "in wide letters": "ｚＱ７－Ｘｋ９！ｈｕｎｔｅｒ２".encode(),
     "in binary": b" ".join(f"{byte:08b}".encode() for byte in b"zQ7-Xk9!hunter2"),
     "in rot13": b"mD7-Kx9!uhagre2",
     "in hex, reversed": b"zQ7-Xk9!hunter2"[::-1].hex().encode(),

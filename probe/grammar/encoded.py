@@ -152,8 +152,8 @@ def _letters(text: bytes, start: int, end: int) -> list[tuple[int, int]]:
 def skeletons(plain: str) -> Mapping[Reading, list[bytes]]:
     """The letters and digits of a secret, of its base64 and of the numbers of its bytes, for each reading.
 
-    Those that may be mere words or numbers, being short, are left out, except in `Reading.CODES`: nobody writes ordinary
-    words letter by letter in codes.
+    Short ones, which may be mere words or numbers, are left out, except in `Reading.CODES`: nobody writes
+    ordinary words letter by letter in codes.
     """
     data = plain.encode()
     bare = dict(readings(data.lower()))
