@@ -541,6 +541,13 @@ def test_reports_do_not_come_to_a_domain_without_any_host() -> None:
     assert problems(dmarc.judge(domain, seen)) == ["report-undeliverable"]
 
 
+def test_the_first_record_of_a_parent_reports_where_that_of_the_name_does() -> None:
+    rua = "rua=mailto:a@example.com,mailto:b@example.net"
+    found, _ = audit(record(f"v=DMARC1; p=reject; {rua}", "sub.example.com"), "sub.example.com")
+    told = next(one for one in found.findings if one.rule.id == "dmarc/parent-without-record")
+    assert pasted(told.fix) == "v=DMARC1; p=none; rua=mailto:a@example.com"
+
+
 def test_no_mailbox_is_offered_at_a_parent_of_which_nothing_is_known() -> None:
     zone: Zone = {"sub.example.com": {"MX": ["10 mx.example.com"]}, **record("v=DMARC1; p=reject")}
     found, _ = audit({"example.com": {"MX": ["0 ."]}, **zone}, "sub.example.com")

@@ -281,7 +281,11 @@ def _generations(found: Discovery, older: Older, facts: _Published) -> Iterator[
         yield facts.mended("public-suffix-claim", facts.at)
     alone = found.org == found.author == found.record_at and facts.record.psd is Psd.UNSAID
     if alone and older.org != found.org and not _suffixes.is_suffix(found.author):
-        fix = line(older.org, facts.seen, words="Publish: ")
+        inside = [
+            one.uri for one in facts.record.rua if one.domain and not _permission(older.org, one.domain)
+        ]
+        report = f"rua={','.join(inside)}" if inside else ""  # where those of this name are read already
+        fix = line(older.org, facts.seen, report, "Publish: ")
         yield facts.finding("parent-without-record", _both(found, older), fix=fix)
     elif older.org != found.org or older.record_at != found.record_at or _nonexistent(found, facts):
         yield facts.finding("receivers-differ", _both(found, older), _reconciled(found, older, facts))
