@@ -134,3 +134,12 @@ def test_a_domain_that_is_silent_is_told_once_and_not_area_by_area() -> None:
         Finding(rule, {}) for rule in (together.DOMAIN, replace(together.DOMAIN, id="spf/unknown"))
     )
     assert [one.id for one in seen(Report("dns", "x.test", findings)).problems] == ["dns/domain-silent"]
+
+
+def test_the_record_of_one_domain_is_not_told_to_all_of_them() -> None:
+    rule = catalogue.rule("session/domain-does-not-exist")
+    reports = [Report("dns", f"{name}.test", (Finding(rule, {}, fix=f"Publish {name}."),)) for name in "abcd"]
+    told = [seen(report) for report in reports]
+    assert [group.fix for group in groups(told)] == [rule.fix]
+    assert [group.fix for group in groups(told[:2])] == ["Publish a.", "Publish b."]
+    assert [group.fix for group in groups([told[0]] * 4)] == ["Publish a."]

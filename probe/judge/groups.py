@@ -32,7 +32,10 @@ _LOOKUPS = ("session/submission-", "session/domain-")
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A finding in a few words; `scope` is where it is mended by its nature, `source` what says so."""
+    """A finding in a few words; `scope` is where it is mended by its nature, `source` what says so.
+
+    `fix` is what mends it here, `usual` what its rule says for every case.
+    """
 
     id: str
     verdict: Verdict
@@ -42,6 +45,7 @@ class Problem:
     detail: str = ""
     cause: Cause = Cause.UNKNOWN
     source: Source | None = None
+    usual: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +98,18 @@ def seen(report: Report, *, host: str = "", provider: str = "") -> Seen:
 
 
 def _problem(finding: Finding, inbox: str) -> Problem:
-    rule = finding.rule
-    fix = finding.remedy
-    scope = _scope(finding, inbox)
-    return Problem(rule.id, rule.verdict, rule.title, fix, scope, finding.detail, rule.cause, rule.source)
+    rule, scope = finding.rule, _scope(finding, inbox)
+    return Problem(
+        rule.id,
+        rule.verdict,
+        rule.title,
+        finding.remedy,
+        scope,
+        finding.detail,
+        rule.cause,
+        rule.source,
+        rule.fix,
+    )
 
 
 def _scope(finding: Finding, inbox: str) -> str:
@@ -154,19 +166,18 @@ def _inboxes_of(members: _Members, inboxes: Sequence[Seen]) -> dict[str, list[st
 def _of_domains(members: _Members, inboxes: Sequence[Seen]) -> Iterator[Group]:
     everyone = _inboxes_of(members, inboxes)
     names = sorted({one.domain for one, _ in members})
-    problem = members[0][1]
     if len(names) >= _MANY:
         shown = f"{names[0]} and {len(names) - 1} more"
-        yield _group(problem, "domain", shown, [inbox for name in names for inbox in everyone[name]])
+        yield _group(members, "domain", shown, [inbox for name in names for inbox in everyone[name]])
         return
-    by_name = {one.domain: problem for one, problem in members}
+    by_name = _by(members, [one.domain for one, _ in members])
     for name in names:
         yield _group(by_name[name], "domain", name, everyone[name])
 
 
 def _of_tenants(members: _Members, _inboxes: Sequence[Seen]) -> Iterator[Group]:
     for name, some in _by(members, [organizational(one.domain) or one.domain for one, _ in members]).items():
-        yield _group(some[0][1], "tenant", name, [one.inbox for one, _ in some])
+        yield _group(some, "tenant", name)
 
 
 def _of_hosts(members: _Members, _inboxes: Sequence[Seen]) -> Iterator[Group]:
@@ -176,8 +187,7 @@ def _of_hosts(members: _Members, _inboxes: Sequence[Seen]) -> Iterator[Group]:
     whole = {name for name, some in hosts.items() if name and len(some) > 1}
     units = [one.provider if one.provider in whole else one.host for one, _ in members]
     for name, some in _by(members, units).items():
-        scope = "provider" if name in whole else "host"
-        yield _group(some[0][1], scope, name, [one.inbox for one, _ in some])
+        yield _group(some, "provider" if name in whole else "host", name)
 
 
 def _of_network(members: _Members, inboxes: Sequence[Seen]) -> Iterator[Group]:
@@ -188,7 +198,7 @@ def _of_network(members: _Members, inboxes: Sequence[Seen]) -> Iterator[Group]:
     domains = [member for member in members if not member[0].inbox]
     told = [one.inbox for one, _ in members if one.inbox]
     told += [inbox for some in _inboxes_of(domains, inboxes).values() for inbox in some]
-    yield _group(members[0][1], "our network", "", list(dict.fromkeys(told)))
+    yield _group(members, "our network", "", list(dict.fromkeys(told)))
 
 
 def _of_inboxes(members: _Members, inboxes: Sequence[Seen]) -> Iterator[Group]:
@@ -200,11 +210,11 @@ def _of_inboxes(members: _Members, inboxes: Sequence[Seen]) -> Iterator[Group]:
         for name, some in _by(left, [getattr(one, scope) for one, _ in left]).items():
             whole = name and len(some) >= _WHOLE and len(some) == total[name]
             if whole and (scope == "domain" or domains[name] > 1):
-                yield _group(some[0][1], scope, name, [one.inbox for one, _ in some])
+                yield _group(some, scope, name)
                 left = [member for member in left if getattr(member[0], scope) != name]
     if left:
         alone = left[0][0].inbox if len(left) == 1 else ""
-        yield _group(left[0][1], "inbox", alone, [one.inbox for one, _ in left])
+        yield _group(left, "inbox", alone)
 
 
 _BY_SCOPE = {
@@ -231,17 +241,20 @@ def _by(members: _Members, units: Sequence[str]) -> dict[str, list[tuple[Seen, P
     return found
 
 
-def _group(problem: Problem, scope: str, name: str, inboxes: Sequence[str]) -> Group:
-    subjects = tuple(islice(inboxes, MOST_SUBJECTS))
+def _group(members: _Members, scope: str, name: str, inboxes: Sequence[str] | None = None) -> Group:
+    """What members share, told of `inboxes` or of their own; the fix of one member is not told of all."""
+    inboxes = [one.inbox for one, _ in members] if inboxes is None else inboxes
+    problem = members[0][1]
+    alike = all(other.fix == problem.fix for _, other in members)
     return Group(
         problem.id,
         problem.verdict,
         scope,
         name,
         len(inboxes),
-        subjects,
+        tuple(islice(inboxes, MOST_SUBJECTS)),
         problem.title,
-        problem.fix,
+        problem.fix if alike else problem.usual,
         problem.cause,
         problem.source,
     )
