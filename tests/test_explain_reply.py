@@ -22,6 +22,14 @@ def cause(report: Report) -> Cause:
     return report.findings[0].rule.cause
 
 
+def test_a_report_on_a_long_reply_is_named_by_how_it_begins() -> None:
+    assert (
+        explain_reply("550 5.7.1 no " + "and no " * 20).subject
+        == ("550 5.7.1 no " + "and no " * 20)[:117] + "..."
+    )
+    assert explain_reply("550 5.7.1 no").subject == "550 5.7.1 no"
+
+
 # -- what people paste ----------------------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from probe.facts.asked import Inbox, Limits, TlsMode
 from probe.facts.records import ROOT, Answer, Question, Records, Status
 from probe.facts.session import Certificate, Ending, Fault, Reply, Stage, Tls, Turn
-from probe.facts.text import BARE, Secret, counted, escape, unescape, unmarked
+from probe.facts.text import BARE, Secret, counted, escape, shortened, unescape, unmarked
 from probe.facts.transcript import Transcript
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "Turn",
     "counted",
     "escape",
+    "shortened",
     "unescape",
     "unmarked",
 ]

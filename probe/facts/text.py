@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["BARE", "Secret", "counted", "escape", "unescape", "unmarked"]
+__all__ = ["BARE", "Secret", "counted", "escape", "shortened", "unescape", "unmarked"]
 
 BARE = "\\n"  # stands at the end of a line that ended in a bare LF
 
@@ -73,6 +73,11 @@ def unmarked(line: str) -> str:
 def counted(count: int, noun: str, plural: str = "") -> str:
     """So many of something: ``1 row``, ``2 rows``; the `plural` is told where it is made without an s."""
     return f"{count} {noun if count == 1 else plural or f'{noun}s'}"
+
+
+def shortened(text: str, most: int) -> str:
+    """The text, or what of its beginning finds room in `most` characters with three dots behind it."""
+    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 class Secret:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from probe.checks import Domain, mx
 from probe.checks._evidence import seen_answer
-from probe.facts import Question, Records, Reply, Stage, Transcript, Turn
+from probe.facts import Question, Records, Reply, Stage, Transcript, Turn, shortened
 from probe.grammar import sasl
 from probe.judge._joined_origin import receives, receives_questions
 from probe.judge.joined import Case, Claim, Conclusion, Status, concluded, dns, domain_of, says
@@ -102,7 +102,7 @@ def _first_failing(session: Transcript) -> Turn | None:
 
 
 def _short(turn: Turn) -> str:
-    return str(turn.heard).split("\n", 1)[0][:120]
+    return shortened(str(turn.heard).split("\n", 1)[0], 120)
 
 
 def _before(case: Case, _seen: Records) -> Conclusion:

@@ -6,6 +6,7 @@ import re
 import textwrap
 from collections.abc import Callable, Iterator
 
+from probe import facts
 from probe.facts import counted
 from probe.render import Style, printable
 from probe.rules import Verdict
@@ -74,8 +75,7 @@ def headed(
 
 def shortened(text: str, width: int, least: int = _SHORTEST) -> str:
     """The text, cut where it is longer than a line has room for."""
-    width = max(least, width)
-    return text if len(text) <= width else text[: width - 3] + "..."
+    return facts.shortened(text, max(least, width))
 
 
 def labelled(label: str, text: str, style: Style) -> Iterator[str]:
@@ -98,8 +98,9 @@ def quotation(text: str, style: Style, most: int) -> Iterator[str]:
     """Words of a peer behind a bar; a line that is too long goes on further in."""
     lines = [printable(line) for line in text.split("\n")]
     for line in lines[:most]:
-        cut = line if len(line) <= _LONGEST else f"{line[: _LONGEST - 3]}..."
-        pieces = textwrap.wrap(cut, style.width - 4, subsequent_indent="  ", break_on_hyphens=False)
+        pieces = textwrap.wrap(
+            facts.shortened(line, _LONGEST), style.width - 4, subsequent_indent="  ", break_on_hyphens=False
+        )
         yield from (f"  | {piece}" for piece in pieces or [""])
     if len(lines) > most:
         yield f"  | ... {counted(len(lines) - most, 'more line')} (-v)"

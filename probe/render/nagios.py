@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from probe.facts import counted
+from probe.facts import counted, shortened
 from probe.render import Style
 from probe.render._gist import beyond, by_verdict, line, nothing, numbered, single
 from probe.rules import Report, Verdict, worst
@@ -47,8 +47,7 @@ def unasked(reason: str) -> str:
 
 
 def _short(words: str) -> str:
-    told = _UNWANTED.sub("", line(words))
-    return told if len(told) <= _LONGEST else f"{told[: _LONGEST - 3]}..."
+    return shortened(_UNWANTED.sub("", line(words)), _LONGEST)
 
 
 def exit_code(verdicts: Iterable[Verdict]) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from probe import catalogue
-from probe.facts import Stage
+from probe.facts import Stage, shortened
 from probe.fleet import PRESETS, Fleet, Thresholds, patterns
 from probe.grammar import maillog, pasted
 from probe.grammar.delivery import Delivery
@@ -63,7 +63,7 @@ def explain_delivery(
         extracts, facts = {"extracts": pasted.extracts(told.reply)}, {}
     return Report(
         kind="reply",
-        subject=told.recipient or told.reply[:120] or told.action,
+        subject=told.recipient or shortened(told.reply, 120) or told.action,
         findings=(dataclasses.replace(finding, evidence=_evidence(told)),),
         facts=facts,
         evaluations=extracts,
@@ -229,7 +229,7 @@ class Pile:
             was.rule, _evidence(told), was.detail, was.fix, was.confidence, was.matched, was.alternates
         )
         read: dict[str, object] = {"extracts": pasted.extracts(told.reply)} if whole else {}
-        subject = told.recipient or told.reply[:120] or told.action
+        subject = told.recipient or shortened(told.reply, 120) or told.action
         return Report("reply", subject, (finding,), facts=reading.facts, evaluations=read)
 
     def _add(self, reading: Reading, recipient: str, sender: str, hour: int, said: str | bytes) -> None:

@@ -6,7 +6,7 @@ import dataclasses
 
 from probe import catalogue
 from probe.catalogue import Entry, Match
-from probe.facts import Reply, Stage
+from probe.facts import Reply, Stage, shortened
 from probe.grammar import pasted
 from probe.grammar.pasted import Pasted
 from probe.rules import Cause, Confidence, Family, Finding, Report
@@ -59,7 +59,7 @@ def explain_reply(
     facts = {"provider": match.provider, "stage": evidence["stage"]}
     return Report(
         kind="reply",
-        subject=recipient or words[:120],
+        subject=recipient or shortened(words, 120),
         findings=(finding,),
         facts={key: value for key, value in facts.items() if value},
         evaluations=evaluations,
