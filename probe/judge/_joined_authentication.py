@@ -66,7 +66,8 @@ def _spf(case: Case, seen: Records) -> Conclusion:
     if result in {"softfail", "neutral"}:
         return concluded(Status.LIKELY, claim, f"{words}, which is no pass and no fail", facts)
     if result == "pass":
-        because = f"{words} now: mail was forwarded, left from another address, or the record is new"
+        gives = f"SPF gives pass now{f' ({why})' if why else ''}"
+        because = f"{gives}: mail was forwarded, left from another address, or the record is new"
         return concluded(Status.REFUTED, claim, because, facts)
     if result == "temperror":
         return concluded(Status.UNCONFIRMED, claim, words, facts)
