@@ -9,9 +9,11 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from probe import checks, render
+from probe.facts import Transcript
 from probe.render import Style
 from probe.render._read import reports as read_back
-from probe.rules import Report, State
+from probe.render._session import steps
+from probe.rules import Report, State, Verdict
 
 from .render_world import domain, fleet, found, inbox, transcript, whole
 
@@ -39,6 +41,19 @@ def test_a_session_read_back_has_the_times_it_had(session: str) -> None:
     (again,) = read_back([told("jsonl", held)])
     assert told("text", again) == told("text", held)
     assert told("text", again).count(" ms") > 4
+
+
+def test_a_recipient_behind_a_refused_sender_is_no_fault_of_its_own() -> None:
+    lines = [
+        "-- session", "-- greeting", "S: 220 a", "-- mail", "C: MAIL FROM:<a@a.test>", "S: 432 4.3.2 Too many",
+        "-- rcpt", "C: RCPT TO:<a@a.test>", "S: 503 need MAIL command",
+    ]  # fmt: skip
+    session = Transcript.parse("\n".join(lines))
+    assert [(step.stage, step.verdict) for step in steps(session)] == [
+        ("greeting", Verdict.OK),
+        ("mail", Verdict.WAIT),
+        ("rcpt", Verdict.NOTE),
+    ]
 
 
 def test_seconds_of_a_stage_are_not_given_to_one_of_its_replies() -> None:

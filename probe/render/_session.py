@@ -29,19 +29,21 @@ def steps(
     """The steps worth a line: not the end, and not the dialogue inside AUTH.
 
     What a step without a reply means is known by the finding that stands on it. A second recipient is the
-    made-up one that the first is compared with: its refusal is no fault. `timings` are seconds by stage, for
+    made-up one that the first is compared with: its refusal is no fault, and none is that of a recipient
+    behind a sender who was refused. `timings` are seconds by stage, for
     a session that was read back and has none of its own.
     """
-    recipients = 0
+    recipients, refused = 0, False
     judged = {finding.evidence.get("stage", ""): finding.verdict for finding in findings}
     for turn, seconds in _timed(session, timings or {}):
         spent = round(1000 * seconds, 1)  # as JSON keeps it, so that either tells the same
         took = f"{spent:.0f} ms" if spent >= 1 else ""
         recipients += turn.stage is Stage.RCPT
-        if turn.stage is Stage.RCPT and recipients > 1:
-            yield Step(Verdict.NOTE, "control", printable(_told(turn, session)), took)
-        else:
-            yield Step(_verdict(turn, judged), str(turn.stage), printable(_told(turn, session)), took)
+        name = "control" if recipients > 1 and turn.stage is Stage.RCPT else str(turn.stage)
+        beside = turn.stage is Stage.RCPT and (recipients > 1 or (refused and not turn.accepted))
+        verdict = Verdict.NOTE if beside else _verdict(turn, judged)
+        yield Step(verdict, name, printable(_told(turn, session)), took)
+        refused = turn.stage is Stage.MAIL and not turn.accepted
 
 
 def _timed(session: Transcript, timings: Mapping[str, float]) -> list[tuple[Turn, float]]:
