@@ -7,8 +7,8 @@ import pytest
 from probe.grammar.bounce import bounces
 
 
-def mail(body: str, subject: str = "Undeliverable mail") -> bytes:
-    head = f"From: MAILER-DAEMON@mx.example.net\nTo: bob@example.net\nSubject: {subject}\n"
+def mail(body: str) -> bytes:
+    head = "From: MAILER-DAEMON@mx.example.net\nTo: bob@example.net\nSubject: Undeliverable mail\n"
     return f"{head}Content-Type: text/plain; charset=utf-8\n\n{body}\n".encode()
 
 

@@ -22,11 +22,11 @@ def fates(text: str) -> list[tuple[str, str]]:
     return [(one.recipient, one.action) for one in bounces(text.encode())]
 
 
-def report(kind: str, part: str, *fields: str, sender: str = BOB) -> str:
+def report(kind: str, part: str) -> str:
     body = (
         f"--B1\nContent-Type: text/plain\n\nA report.\n--B1\nContent-Type: message/{kind}\n\n{part}\n--B1--\n"
     )
-    return letter(body, 'Content-Type: multipart/report; boundary="B1"', *fields, sender=sender, subject="x")
+    return letter(body, 'Content-Type: multipart/report; boundary="B1"', sender=BOB, subject="x")
 
 
 # -- not yet ---------------------------------------------------------------------------------------

@@ -61,9 +61,9 @@ def dmarc(slug: str, record: str, *found: str, more: str = "") -> Planted:
     return Planted(slug, {"dmarc": f'_dmarc TXT "{record}"' if record else "", "more": more}, found)
 
 
-def mx(slug: str, mx: str, *found: str, more: str = "", sends: bool = True) -> Planted:
+def mx(slug: str, mx: str, *found: str, more: str = "") -> Planted:
     spf = '@ TXT "v=spf1 ip4:203.0.113.{n} -all"'
-    return Planted(slug, {"mx": mx, "spf": spf, "more": more}, found, sends)
+    return Planted(slug, {"mx": mx, "spf": spf, "more": more}, found)
 
 
 TEN = " ".join(f"a:a{number}.{{name}}" for number in range(10))

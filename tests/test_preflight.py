@@ -506,9 +506,9 @@ def test_the_audits_see_the_web_as_the_run_does() -> None:
 # -- the journal ---------------------------------------------------------------------------------------
 
 
-def journal(path: Path, *, anew: bool = False) -> Journal:
+def journal(path: Path) -> Journal:
     made = Journal(path / "run.jsonl", "digest")
-    made.open(anew=anew)
+    made.open()
     return made
 
 

@@ -12,12 +12,12 @@ from probe import Inbox, Network, Outcome, Report, Secret, TlsMode, check_creds
 from tests.bench.sink import Sink
 
 
-async def probed(sink: Sink, mode: TlsMode, *, resume: bool, times: int = 3) -> list[Report]:
+async def probed(sink: Sink, mode: TlsMode, *, resume: bool) -> list[Report]:
     inbox = Inbox(
         "ada@example.test", Secret("correct horse 7"), host="127.0.0.1", port=sink.ports[mode], tls=mode
     )
     async with Network(ca_file=sink.ca_file, resume=resume, helo="probe.example.test") as network:
-        return [await check_creds(inbox, network) for _ in range(times)]
+        return [await check_creds(inbox, network) for _ in range(3)]
 
 
 def resumed(report: Report) -> bool:

@@ -111,10 +111,10 @@ def authorises(text: str) -> bool:
     return letting_in or (record.all is None and record.first("redirect") is not None)
 
 
-def with_terms(record: Record, terms: Iterable[str], end: str = "") -> str:
+def with_terms(record: Record, terms: Iterable[str]) -> str:
     """The record with more terms at its beginning, each once."""
     first = tuple(terms)
-    kept = edited(record, lambda term: None if term.text in first else term.text, end)
+    kept = edited(record, lambda term: None if term.text in first else term.text)
     return spf.joined((*first, *kept.split()[1:]))
 
 

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 
-from probe.facts import Ending, Fault, Inbox, Reply, Stage, Transcript, Turn, unmarked
+from probe.facts import Ending, Fault, Reply, Stage, Transcript, Turn, unmarked
 from probe.grammar.sasl import MECHANISMS
 
 __all__ = ["recorded"]
@@ -17,19 +17,14 @@ _HOST = re.compile(r"[!-~]{1,253}")
 _THEN = {Ending.CLOSED: "close", Ending.RESET: "reset", Ending.TIMEOUT: "hang"}
 
 
-def recorded(
-    transcript: Transcript, *, about: str, inbox: Inbox | None = None, findings: Iterable[str] = ()
-) -> str:
+def recorded(transcript: Transcript, *, about: str, findings: Iterable[str] = ()) -> str:
     """The text of a scenario that says what the server of this transcript said.
 
     Every reply is scripted, so that a fake plays the session whatever password it is given. What a fake
     cannot repeat (a certificate, the network's own endings) is left to the one who saves it.
     """
     tls = _tls(transcript)
-    probe: dict[str, object] = {"run": "creds"}
-    if inbox is not None:
-        probe["address"] = inbox.address
-    probe["tls"] = tls
+    probe: dict[str, object] = {"run": "creds", "tls": tls}
     if tls == "none" and transcript.of(Stage.AUTH):
         probe["allow_plaintext"] = True
     named = _HOST.fullmatch(transcript.server) is not None

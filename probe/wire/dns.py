@@ -124,10 +124,10 @@ class Resolver:
             await self._wait(waiting, within)
         return {question: self._kept.get(question, _LATE) for question in wanted}
 
-    async def ask_one(self, name: str, kind: str, *, within: float | None = None) -> Answer:
+    async def ask_one(self, name: str, kind: str) -> Answer:
         """The answer to one question."""
         question = Question(name.lower().removesuffix("."), kind)
-        return (await self.ask((question,), within=within))[question]
+        return (await self.ask((question,)))[question]
 
     async def _wait(self, waiting: Waiting, within: float | None) -> None:
         done = waiting.done

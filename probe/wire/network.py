@@ -150,10 +150,10 @@ def _literal(host: str) -> tuple[str, ...]:
 
 
 @functools.cache
-def _hosts_file(path: str = "/etc/hosts") -> Mapping[str, tuple[str, ...]]:
+def _hosts_file() -> Mapping[str, tuple[str, ...]]:
     found: dict[str, list[str]] = {}
     try:
-        lines = Path(path).read_text(errors="replace").splitlines()[:10_000]
+        lines = Path("/etc/hosts").read_text(errors="replace").splitlines()[:10_000]
     except OSError:
         return {}
     for line in lines:

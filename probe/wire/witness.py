@@ -26,6 +26,7 @@ _SPOKEN = {
     "XOAUTH2": "auth_xoauth2",
 }
 _FIRST = {Stage.TLS, Stage.GREETING}
+_PATIENCE = 5.0  # seconds for all of a session
 
 
 def codes(transcript: Transcript) -> Codes:
@@ -57,17 +58,15 @@ def comparable(transcript: Transcript) -> bool:
     )
 
 
-async def witnessed(
-    transcript: Transcript, inbox: Inbox, address: tuple[str, int], *, ca_file: str, timeout: float = 5
-) -> Codes:
+async def witnessed(transcript: Transcript, inbox: Inbox, address: tuple[str, int], *, ca_file: str) -> Codes:
     """The codes aiosmtplib reads when it says to the server at an address what we said in a transcript.
 
-    `timeout` is in seconds, for all of it. What aiosmtplib raises for a broken session, or in time, ends
-    the list: the codes read before are its testimony.
+    What aiosmtplib raises for a broken session, or our patience, ends the list: the codes read before are
+    its testimony.
     """
     read: list[tuple[Stage, int]] = []
     try:
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(_PATIENCE):
             async for stage, code in _session(transcript, inbox, address, ca_file):
                 read.append((stage, code))
     except (aiosmtplib.SMTPException, OSError):  # TimeoutError is an OSError

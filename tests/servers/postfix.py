@@ -11,6 +11,7 @@ from pathlib import Path
 from tests.servers.common import Ports, certificate, free_ports, lines, missing, wait_for
 
 USER, PASSWORD = "alice@probe.test", "correct-horse"
+GREYLISTED = "grey@probe.test"
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ def _daemons() -> Path | None:
     )
 
 
-def start(folder: Path, greylisted: str = "grey@probe.test") -> Postfix:
+def start(folder: Path) -> Postfix:
     """Write the configuration and start both; `stop` ends them."""
     ports = free_ports(3)
     tls = certificate(folder)
@@ -47,7 +48,7 @@ def start(folder: Path, greylisted: str = "grey@probe.test") -> Postfix:
     shutil.chown(folder / "data", postfix.pw_uid)
     shutil.chown(folder / "spool" / "private", postfix.pw_uid)
     _write_dovecot(folder)
-    _write_postfix(folder, ports, tls, greylisted)
+    _write_postfix(folder, ports, tls)
     with (folder / "start.log").open("wb") as log:
         for words in (
             ["dovecot", "-c", str(folder / "dovecot.conf")],
@@ -108,7 +109,7 @@ def _write_dovecot(folder: Path) -> None:
     )
 
 
-def _write_postfix(folder: Path, ports: Ports, tls: Path, greylisted: str) -> None:
+def _write_postfix(folder: Path, ports: Ports, tls: Path) -> None:
     etc = folder / "etc"
     for name in ("postfix-files", "dynamicmaps.cf", "postfix-script", "post-install"):
         if (Path("/etc/postfix") / name).exists():
@@ -125,7 +126,7 @@ def _write_postfix(folder: Path, ports: Ports, tls: Path, greylisted: str) -> No
         myhostname = mx.probe.test
         mydestination =
         virtual_mailbox_domains = probe.test
-        virtual_mailbox_maps = inline:{{ {{{USER}=ok}} {{bob@probe.test=ok}} {{{greylisted}=ok}} }}
+        virtual_mailbox_maps = inline:{{ {{{USER}=ok}} {{bob@probe.test=ok}} {{{GREYLISTED}=ok}} }}
         virtual_transport = discard:
         default_transport = discard:
         relay_transport = discard:
@@ -142,7 +143,7 @@ def _write_postfix(folder: Path, ports: Ports, tls: Path, greylisted: str) -> No
         smtpd_sasl_path = private/auth
         smtpd_sasl_security_options = noanonymous
         smtpd_relay_restrictions = permit_sasl_authenticated, reject_unauth_destination
-        smtpd_recipient_restrictions = check_recipient_access inline:{{ {{{greylisted}=450 4.2.0 Greylisted, please come back in 300 seconds}} }}, reject_unlisted_recipient
+        smtpd_recipient_restrictions = check_recipient_access inline:{{ {{{GREYLISTED}=450 4.2.0 Greylisted, please come back in 300 seconds}} }}, reject_unlisted_recipient
         smtpd_error_sleep_time = 0
         """)
     )
