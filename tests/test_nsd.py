@@ -122,7 +122,7 @@ PLANTED = (
     Planted(
         "tls-rpt-two", {"more": '_smtp._tls TXT "v=TLSRPTv1; rua=mailto:x@{name}"'}, ("tls_rpt/several",)
     ),
-    Planted("mta-sts-bad", {"more": '_mta-sts TXT "v=STSv1"'}, ("mta_sts/syntax",)),
+    Planted("mta-sts-bad", {"more": '_mta-sts TXT "v=STSv1"'}, ("mta_sts/misspelt",)),
     Planted("bimi-bad", {"more": 'default._bimi TXT "v=BIMI1; l=http://{name}/l.svg"'}, ("bimi/syntax",)),
     Planted("ns-one", {"ns": "@ NS ns1\nns1 A 203.0.113.1"}, ("ns_soa/single-server",)),
     Planted("ns-gone", {"ns": "@ NS ns1\n@ NS ns2\nns1 A 203.0.113.1"}, ("ns_soa/no-address",)),
