@@ -318,6 +318,8 @@ def test_every_row_of_the_seeds_is_covered() -> None:
         ),
         ("421 RP-002 Unfortunately, some messages from 192.0.2.7 weren't sent.", None, Cause.REPUTATION),
         ("550 Mailbox unavailable or access denied", Stage.RCPT, Cause.POLICY),
+        # a mail library's own words before the server's
+        ("Mailbox unavailable. The server response was: 5.7.1 Access denied", None, Cause.POLICY),
         # whose name a login may send in
         ("553 5.7.0 Unauthorized use of sender address", Stage.MAIL, Cause.RELAY),
         ("550 Envelope domain 'a.example' doesn't match AUTH domain 'b.example'", Stage.MAIL, Cause.RELAY),

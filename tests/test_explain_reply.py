@@ -53,6 +53,10 @@ def test_a_report_on_a_long_reply_is_named_by_how_it_begins() -> None:
         ("connect to 192.0.2.250:25 on 2026: timed out", 0, "", None),
         ("421", 421, "", ""),
         ("", 0, "", ""),
+        ("Mailbox unavailable. The server response was: 5.7.1 Unable to relay", 550, "5.7.1", "Unable to relay"),
+        ("Mailbox unavailable. The server response was: 4.2.1 Not now", 0, "4.2.1", "Not now"),
+        ("Transaction failed. The server response was: 550 No", 550, "", "No"),
+        ("SMTP Error: data not accepted.SMTP server error: DATA END command failed Detail: Rejected SMTP code: 550", 550, "", "Rejected (in reply to end of DATA command)"),
     ],
 )  # fmt: skip
 def test_a_pasted_reply_is_taken_apart(text: str, code: int, enhanced: str, words: str | None) -> None:
