@@ -96,7 +96,7 @@ def test_a_private_address_is_not_asked_for() -> None:
 def test_the_fix_names_who_must_act() -> None:
     found = audit("ptr", "example.test", sending_ips=(IP,), helo="out.example.test")
     line = f"Have the owner of {IP} publish: 7.113.0.203.in-addr.arpa. IN PTR out.example.test."
-    assert found.fixes["ptr/none"] == f"First publish: out.example.test. IN A {IP}\n{line}"
+    assert found.fixes["ptr/none"] == f"First publish: out.example.test. IN A {IP}\nThen h{line[1:]}"
     leading = audit(
         "ptr", "example.test", f"out.example.test A {IP}", sending_ips=(IP,), helo="out.example.test"
     )
@@ -145,7 +145,8 @@ def test_a_name_made_of_the_address_is_no_better_under_the_own_domain(
     world = f"7.113.0.203.in-addr.arpa PTR {name}\n {name} A {IP}\n out.example.test A {IP}"
     found = audit("ptr", "example.test", world, sending_ips=(IP,), helo=helo)
     line = f"7.113.0.203.in-addr.arpa. IN PTR {better}."
-    assert found.fixes["ptr/generic"] == f"{before}Have the owner of {IP} publish: {line}"
+    owner = f"ave the owner of {IP} publish: {line}"
+    assert found.fixes["ptr/generic"] == (f"{before}Then h{owner}" if before else f"H{owner}")
     followed = f"7.113.0.203.in-addr.arpa PTR {better}\n {better} A {IP}"
     assert audit("ptr", "example.test", followed, sending_ips=(IP,), helo=helo).ids == []
 

@@ -314,11 +314,12 @@ def _own_name(domain: Domain, reverse: _Reverse, seen: Records) -> str:
     name = next((each for each in likely if not generic(each, address)), "")
     if not name:
         return ""
-    told = pasted(reverse.question, reverse.answer, f"{name}.", f"Have the owner of {address} publish: ")
+    words = f"ave the owner of {address} publish: "
     if name in leading:
-        return told
+        return pasted(reverse.question, reverse.answer, f"{name}.", f"H{words}")
     forward = _forward(name, address)
-    return f"{pasted(forward, seen_answer(seen, forward), address, 'First publish: ')}\n{told}"
+    first = pasted(forward, seen_answer(seen, forward), address, "First publish: ")
+    return f"{first}\n{pasted(reverse.question, reverse.answer, f'{name}.', f'Then h{words}')}"
 
 
 def _helo(helo: str, address: str, seen: Records) -> Iterator[Finding]:
