@@ -116,7 +116,7 @@ def test_every_inbox_is_there_folded_but_the_one_a_square_leads_to(large: Path, 
     seen, _ = browse(large, tmp_path / "profile", "--dump-dom", fragment="#s8")
     assert len(re.findall('<details class="one ', seen)) == 540
     assert len(re.findall('<details class="transcript">', seen)) == 500
-    assert len(re.findall('<a href="#s[0-9]+"><rect', seen)) == 500
+    assert len(re.findall('<a href="#s[0-9]+" tabindex="-1" aria-hidden="true"><rect', seen)) == 500
     anchors = set(re.findall(r'href="#(\w+)"', seen))
     assert anchors <= set(re.findall(r'id="(\w+)"', seen))
     unfolded = re.findall(r'<details class="[^"]*" open="">.*?<bdi class="who">(.*?)</bdi>', seen, re.DOTALL)

@@ -83,12 +83,13 @@ class _Section:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Whom a cause concerns at one place: each subject, how often it is named, and its anchor.
+    """Whom a cause concerns at one place (`about`): each subject, how often it is named, and its anchor.
 
     The anchor is empty where the subject is not on the page; `left` are not named.
     """
 
     group: Group
+    about: str
     subjects: tuple[tuple[str, int, str], ...]
     left: int
 
@@ -198,7 +199,8 @@ def _causes(told: Iterable[Group], places: Mapping[str, str]) -> Iterator[_Cause
 def _part(group: Group, places: Mapping[str, str]) -> _Part:
     named = group.named
     told = tuple((subject, times, places.get(subject, "")) for subject, times in named.items())
-    return _Part(group, told, group.count - sum(named.values()))
+    about = group.about or (group.subjects[0] if group.count == len(group.subjects) == 1 else "")
+    return _Part(group, about, told, group.count - sum(named.values()))
 
 
 def _total(several: Iterable[Group]) -> int:
