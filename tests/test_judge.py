@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import random
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from probe.facts import Inbox, Reply, Secret, Stage, Transcript
+from probe.facts import Ending, Fault, Inbox, Reply, Secret, Stage, TlsMode, Transcript, Turn
 from probe.fakes.reading import load
+from probe.grammar.command import Command, Handshake
 from probe.grammar.reply import reply
 from probe.judge import judge_login, typed
 from probe.judge.delivery import judge_delivery
+from probe.plans.creds import Login, creds
 from probe.play import play
 from probe.rules import Outcome
 from tests.test_transcript import sessions
@@ -31,6 +35,61 @@ def test_whatever_was_said_there_is_a_conclusion_and_always_the_same(session: Tr
     )
     assert accepted or first.outcome in {Outcome.BAD_CREDS, Outcome.NOT_PROVEN}
     assert judge_delivery(session) == judge_delivery(session)
+
+
+ANSWERS = {
+    Stage.GREETING: ["220 mx", "554 no"],
+    Stage.EHLO: ["250-mx\n250-STARTTLS\n250 AUTH PLAIN LOGIN", "250-mx\n250 AUTH CRAM-MD5 SCRAM-SHA-256", "250 mx"],
+    Stage.STARTTLS: ["220 go", "454 later"],
+    Stage.AUTH: ["235 ok", "334 ", "334 VXNlcm5hbWU6", "334 UGFzc3dvcmQ6", "535 no", "504 what"],
+}  # fmt: skip
+ANYWHERE = [
+    "250 ok",
+    "220 mx",
+    "235 ok",
+    "334 ",
+    "354 go on",
+    "421 bye",
+    "450 later",
+    "550 no",
+    "534 too weak",
+]
+
+
+def held(inbox: Inbox, tls: TlsMode, chance: random.Random) -> Transcript:
+    """A session of the login plan with a server that says anything, and often what it should."""
+    plan = creds(Login(inbox, tls, "me", allow_plaintext=chance.random() < 0.5))
+    turns: list[Turn] = []
+    flight = next(plan)
+    while True:
+        heard: list[Turn] = []
+        for step in flight:
+            words = chance.choice(ANSWERS.get(step.stage, ["250 ok"]) if chance.random() < 0.8 else ANYWHERE)
+            broken = Fault(chance.choice([Ending.CLOSED, Ending.TIMEOUT, Ending.GARBLED]), "")
+            good = None if isinstance(step, Handshake) else reply(words)
+            said = step.shown if isinstance(step, Command) else ""
+            heard.append(Turn(step.stage, said, broken if chance.random() < 0.05 else good))
+            if heard[-1].heard is broken:
+                break
+        turns += heard
+        try:
+            flight = plan.send(tuple(heard))
+        except StopIteration as ended:
+            return Transcript(tuple(turns), stopped=str(ended.value))
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.sampled_from(["auto", "plain", "login", "cram-md5", "scram-sha-256"]),
+    st.sampled_from(TlsMode),
+    st.randoms(use_true_random=False),
+)
+def test_what_ends_before_the_inbox_is_usable_is_never_told_as_good(
+    mechanism: str, tls: TlsMode, chance: random.Random
+) -> None:
+    inbox = dataclasses.replace(ADA, mechanism=mechanism)
+    concluded = judge_login(inbox, held(inbox, tls, chance))
+    assert concluded.findings or concluded.outcome is Outcome.USABLE
 
 
 def told(*lines: str) -> Transcript:
