@@ -20,6 +20,7 @@ from collections.abc import Callable, Generator, Mapping
 from probe.facts import Secret
 
 __all__ = [
+    "BY_PROOF",
     "MECHANISMS",
     "PASSWORD",
     "TOKEN",
@@ -144,6 +145,7 @@ PASSWORD: tuple[str, ...] = ("PLAIN", "LOGIN", "CRAM-MD5")
 # Without TLS: what hides it first.
 PASSWORD_IN_CLEAR: tuple[str, ...] = ("SCRAM-SHA-256", "CRAM-MD5", "PLAIN", "LOGIN")
 TOKEN = ("XOAUTH2", "OAUTHBEARER")
+BY_PROOF = ("CRAM-MD5", "SCRAM-SHA-256")  # in which the server must keep something made for them
 WITH_NONCE = ("SCRAM-SHA-256",)  # in which the server proves itself as well
 
 

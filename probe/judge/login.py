@@ -141,8 +141,10 @@ def _reading(turn: Turn, session: Transcript, provider: str) -> Finding | None:
     if isinstance(heard, Reply) and (heard.code < 400 or (heard.code == 535 and turn.stage in _BEFORE_AUTH)):
         return about_the_session("unexpected-code", turn, f"{heard.code} at {turn.stage}")
     match = _match(heard, turn.stage, provider, mechanism_of(session))
-    if match.rule.outcome is Outcome.BAD_CREDS and turn.stage is Stage.AUTH and not _secret_left(session):
+    if match.rule.outcome is Outcome.BAD_CREDS and turn.stage is Stage.AUTH and not _told(session):
         return about_the_session("refused-unheard", turn)
+    if match.rule.outcome is Outcome.BAD_CREDS and _proof_alone(session):
+        return about_the_session("proof-refused", turn)
     if _taken_back(turn) and not match.rule.id.startswith(f"{match.provider or '?'}/"):
         return about_the_session("login-taken-back", turn)
     return Finding(
@@ -166,12 +168,22 @@ def _taken_back(turn: Turn) -> bool:
     return turn.stage is Stage.MAIL and isinstance(turn.heard, Reply) and turn.heard.code == 535
 
 
-def _secret_left(session: Transcript) -> bool:
-    """Whether anything of the credentials was said in the last exchange."""
-    last: list[Turn] = []
+def _told(session: Transcript) -> int:
+    """How many lines of the last exchange carried something of the credentials."""
+    told = 0
     for turn in session.of(Stage.AUTH):
-        last = [turn] if turn.said.startswith("AUTH ") else [*last, turn]
-    return any(_HIDDEN in turn.said for turn in last)
+        told = (0 if turn.said.startswith("AUTH ") else told) + (_HIDDEN in turn.said)
+    return told
+
+
+def _proof_alone(session: Transcript) -> bool:
+    """Whether nothing but a proof was looked at, or none, and the password itself could have been said.
+
+    A SCRAM that got as far as its second line was answered by what the server keeps of the password.
+    """
+    by_proof = mechanism_of(session) in sasl.BY_PROOF and _told(session) == 1
+    offers = (name for extent in offered(session) for name in extent.mechanisms)
+    return by_proof and not {"PLAIN", "LOGIN"}.isdisjoint(offers)
 
 
 def _detail(turn: Turn, session: Transcript) -> str:
