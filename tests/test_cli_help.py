@@ -60,6 +60,42 @@ def test_a_topic_is_found_by_how_it_begins_and_by_its_other_names(asked: str, to
     assert CliRunner().invoke(app, ["help", asked]).stdout == TOPICS[topic]
 
 
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        (
+            "creds --pass",
+            [
+                "--password-stdin",
+                "--password-env",
+                "--password-file",
+                "--password-command",
+                "--password-keyring",
+            ],
+        ),
+        ("creds --provider goo", ["google"]),
+        ("dns --only dm", ["dmarc"]),
+        ("dns a.test -f js", ["json", "jsonl"]),
+        ("dns a.test --fail-on w", ["warn"]),
+        ("convert run.jsonl -f na", ["nagios"]),
+        ("help exit", ["exit-codes"]),
+        ("help pre", ["preflight"]),
+        ("serve creds-usable-w", ["creds-usable-wildcard"]),
+        ("scenarios show creds-usable-w", ["creds-usable-wildcard"]),
+        ("catalogue show google/app-p", ["google/app-password-required"]),
+        ("providers zo", ["zoho"]),
+    ],
+)
+def test_a_shell_completes_what_can_be_said(typed: str, found: list[str]) -> None:
+    words = ["probe", *typed.split()]
+    shell = {
+        "_PROBE_COMPLETE": "complete_bash",
+        "COMP_WORDS": " ".join(words),
+        "COMP_CWORD": str(len(words) - 1),
+    }
+    assert CliRunner().invoke(app, [], prog_name="probe", env=shell).stdout.split() == found
+
+
 @pytest.mark.parametrize("name", ["creds", "catalogue"])
 def test_help_of_a_command_is_its_help(name: str) -> None:
     told = [

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 
 from probe import render
+from probe.cli._completion import FORMATS, VERDICTS
 from probe.cli._files import check_apart, check_writable, write_whole
 from probe.cli._messages import refuse, say
 from probe.render import Style
@@ -40,6 +41,7 @@ FORMAT = typer.Option(
     "--format",
     help="What stdout gets: text, json, jsonl, csv, html, junit, md, nagios or prom.",
     metavar="FORMAT",
+    autocompletion=FORMATS,
 )
 OUTPUT = typer.Option(
     [],
@@ -53,6 +55,7 @@ FAIL_ON = typer.Option(
     "--fail-on",
     help="The verdict from which the exit code is 1: note, warn or fail.",
     metavar="VERDICT",
+    autocompletion=VERDICTS,
 )
 BASELINE = typer.Option(
     "",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from probe.cli._columns import row
+from probe.cli._completion import RULES
 from probe.cli._messages import refuse, say
 
 if TYPE_CHECKING:
@@ -50,7 +51,10 @@ def list_(
 
 @app.command()
 def show(
-    ids: Annotated[list[str], typer.Argument(metavar="ID", help="Ids or globs, as `list` names them.")],
+    ids: Annotated[
+        list[str],
+        typer.Argument(metavar="ID", autocompletion=RULES, help="Ids or globs, as `list` names them."),
+    ],
     format: Annotated[str, typer.Option("-f", "--format", metavar="FORMAT", help="text or json.")] = "text",
 ) -> None:
     """Print the page of a rule.

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from probe.cli._completion import FORMATS
 from probe.cli._output import FAIL_ON, OUTPUT, VERBOSE, Output
 
 EPILOG = """\b
@@ -29,6 +30,7 @@ def command(
             "-f",
             "--format",
             metavar="FORMAT",
+            autocompletion=FORMATS,
             help="What stdout gets; default: text, and nothing where -o is given.",
         ),
     ] = "",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from probe.cli._completion import PROVIDERS
 from probe.cli._messages import refuse, say
 from probe.cli._network import (
     CaFile,
@@ -77,7 +78,12 @@ def command(  # typer reads options from parameters
         str, typer.Option(metavar="NAME", help="Login name, with one address; default: the address.")
     ] = "",
     provider: Annotated[
-        str, typer.Option(metavar="ID", help="Provider id (see `probe providers`); default: recognised.")
+        str,
+        typer.Option(
+            metavar="ID",
+            autocompletion=PROVIDERS,
+            help="Provider id (see `probe providers`); default: recognised.",
+        ),
     ] = "",
     auth_mech: Annotated[
         Mechanism, typer.Option(help="SASL mechanism; xoauth2 and oauthbearer take a token.")

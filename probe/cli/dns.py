@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from probe.cli._completion import CHECKS, PROVIDERS
 from probe.cli._files import piped
 from probe.cli._messages import refuse, say
 from probe.cli._network import Resolvers, seconds_of
@@ -50,12 +51,21 @@ def command(  # typer reads options from parameters
         str, typer.Option(metavar="ADDRESS", help="Envelope sender; default: postmaster at the domain.")
     ] = "",
     provider: Annotated[
-        str, typer.Option(metavar="ID", help="Who sends for the domain; default: recognised.")
+        str,
+        typer.Option(
+            metavar="ID", autocompletion=PROVIDERS, help="Who sends for the domain; default: recognised."
+        ),
     ] = "",
     only: Annotated[
-        list[str], typer.Option(metavar="CHECK", help="Run only this check, or several: spf,dmarc.")
+        list[str],
+        typer.Option(
+            metavar="CHECK", autocompletion=CHECKS, help="Run only this check, or several: spf,dmarc."
+        ),
     ] = [],
-    skip: Annotated[list[str], typer.Option(metavar="CHECK", help="Leave this check out, or several.")] = [],
+    skip: Annotated[
+        list[str],
+        typer.Option(metavar="CHECK", autocompletion=CHECKS, help="Leave this check out, or several."),
+    ] = [],
     dnsbl: Annotated[
         bool, typer.Option("--dnsbl", help="Ask the blocklists about addresses and domain.")
     ] = False,

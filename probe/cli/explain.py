@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from probe.cli._completion import PROVIDERS
 from probe.cli._files import stdin, write_whole
 from probe.cli._messages import refuse, say
 from probe.cli._network import Resolvers
@@ -45,7 +46,10 @@ def command(  # typer reads options from parameters
         typer.Option(metavar="STAGE", help="The command it answered: connect, auth, mail, rcpt, data, ..."),
     ] = "",
     provider: Annotated[
-        str, typer.Option(metavar="ID", help="Whose server said it; default: recognised.")
+        str,
+        typer.Option(
+            metavar="ID", autocompletion=PROVIDERS, help="Whose server said it; default: recognised."
+        ),
     ] = "",
     mx: Annotated[str, typer.Option(metavar="HOST", help="The server that said it.")] = "",
     verify: Annotated[

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from probe.cli._completion import TOPICS as TOPICS_AND_COMMANDS
 from probe.cli._messages import refuse
 
 EPILOG = """\b
@@ -144,7 +145,12 @@ _ALSO = {"csv": "lists", "passwords": "secrets", "codes": "exit-codes", "outcome
 
 
 def command(
-    topic: Annotated[str, typer.Argument(metavar="TOPIC", help="What to explain; or a command.")] = "",
+    topic: Annotated[
+        str,
+        typer.Argument(
+            metavar="TOPIC", autocompletion=TOPICS_AND_COMMANDS, help="What to explain; or a command."
+        ),
+    ] = "",
 ) -> None:
     """Explain what every command shares.
 

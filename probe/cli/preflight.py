@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from probe.cli._completion import CHECKS
 from probe.cli._messages import refuse
 from probe.cli._network import (
     CaFile,
@@ -64,7 +65,8 @@ def command(  # typer reads options from parameters
     most: Annotated[int, typer.Option(metavar="N", help="Refuse a list of more rows than this.")] = 20_000,
     dns: Annotated[bool, typer.Option("--dns/--no-dns", help="Audit each domain's DNS too.")] = True,
     skip: Annotated[
-        list[str], typer.Option(metavar="CHECK", help="Leave this DNS check out; repeatable.")
+        list[str],
+        typer.Option(metavar="CHECK", autocompletion=CHECKS, help="Leave this DNS check out; repeatable."),
     ] = [],
     allow_commands: Annotated[
         bool, typer.Option("--allow-commands", help="Let rows name commands (cmd:...) that print a password.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from probe.cli._columns import hung, row
+from probe.cli._completion import PROVIDERS
 from probe.cli._messages import refuse
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ def command(
         list[str] | None,
         typer.Argument(
             metavar="WHO",
+            autocompletion=PROVIDERS,
             help="Show these in full: an id, a name, a domain or a mail exchanger. Default: list all.",
         ),
     ] = None,

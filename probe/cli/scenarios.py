@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from probe.cli._columns import row
+from probe.cli._completion import SCENARIOS
 from probe.cli._messages import refuse, say
 from probe.cli._output import as_files_are
 
@@ -37,7 +38,7 @@ def list_(
 
 
 @app.command()
-def show(name: Annotated[str, typer.Argument(metavar="SCENARIO")]) -> None:
+def show(name: Annotated[str, typer.Argument(metavar="SCENARIO", autocompletion=SCENARIOS)]) -> None:
     """Print the file of a scenario.
 
     A good beginning for one of your own.
@@ -53,7 +54,10 @@ def show(name: Annotated[str, typer.Argument(metavar="SCENARIO")]) -> None:
 @app.command()
 def run(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="SCENARIO", help="Names, globs or files; default: all.")
+        list[str] | None,
+        typer.Argument(
+            metavar="SCENARIO", autocompletion=SCENARIOS, help="Names, globs or files; default: all."
+        ),
     ] = None,
     witness: Annotated[bool, typer.Option("--witness", help="Let aiosmtplib read the same codes.")] = False,
     verbose: Annotated[

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from probe.cli._completion import SCENARIOS
 from probe.cli._messages import refuse, say
 
 if TYPE_CHECKING:
@@ -26,7 +27,10 @@ _MOST_MECHANISMS = 8  # that are named; clients may make some up
 
 
 def command(
-    names: Annotated[list[str], typer.Argument(metavar="SCENARIO", help="Names, or paths of files.")],
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="SCENARIO", autocompletion=SCENARIOS, help="Names, or paths of files."),
+    ],
     port: Annotated[
         int,
         typer.Option(
