@@ -278,7 +278,7 @@ CURED: list[tuple[str, Zone, str]] = [
     ("misspelt", {NAME: {"TXT": ['"v=spf1 mx -all"']}}, "v=spf1 mx -all"),
     ("misspelt", {NAME: {"TXT": ["v=spf1;mx -all"]}}, "v=spf1 mx -all"),
     ("misspelt", {NAME: {"TXT": ["v=spf1\xc2\xa0mx -all"]}}, "v=spf1 mx -all"),
-    ("misspelt", {NAME: {"TXT": ["v=spf1include:a.test -all"]}}, "v=spf1 include:a.test -all"),
+    ("misspelt", {NAME: {"TXT": ["v=spf1include:a.test -all"]}, "a.test": GOOD}, "v=spf1 include:a.test -all"),
     ("misspelt", {NAME: {"TXT": ["spf1 mx -all"]}}, "v=spf1 mx -all"),
     ("obsolete-type", {NAME: {"SPF": ["v=spf1 mx -all"]}}, "v=spf1 mx -all"),
     ("several", {NAME: {"TXT": ["v=spf1 a mx -all", "v=spf1 mx include:x.test ~all"]}, "x.test": GOOD}, "v=spf1 a mx include:x.test ~all"),
@@ -289,6 +289,7 @@ CURED: list[tuple[str, Zone, str]] = [
     ("after-all", {NAME: {"TXT": ["v=spf1 a ?all a:x.test"]}, "x.test": {"A": ["192.0.2.8"]}}, "v=spf1 a a:x.test ?all"),
     ("include-without-record", {NAME: {"TXT": ["v=spf1 a include:x.test -all"]}}, "v=spf1 a -all"),
     ("include-without-record", {NAME: {"TXT": ["v=spf1 a include:x.test include:y.test -all"]}}, "v=spf1 a -all"),
+    ("include-without-record", {NAME: {"TXT": ["v=spf1 include:_spf.gogle.com -all"]}, "_spf.google.com": GOOD}, "v=spf1 include:_spf.google.com -all"),
     ("void-lookup", {NAME: {"TXT": ["v=spf1 ip4:192.0.2.1 a:x.test -all"]}}, "v=spf1 ip4:192.0.2.1 -all"),
     ("void-lookup", {NAME: {"TXT": ["v=spf1 ip4:192.0.2.1 a:x.test mx:y.test -all"]}}, "v=spf1 ip4:192.0.2.1 -all"),
     ("allows-all", {NAME: {"TXT": ["v=spf1 ip4:192.0.2.1 +all"]}}, "v=spf1 ip4:192.0.2.1 ~all"),
@@ -542,6 +543,30 @@ def test_an_envelope_domain_without_record_authorises_nobody() -> None:
     assert facts(judgement)["result"] == "none"
     below = audit({NAME: GOOD}, sending_ips=("192.0.2.1",), mail_from=f"ada@bounce.{NAME}")
     assert below.findings[0].fix == f'Publish: bounce.{NAME}. IN TXT "v=spf1 ip4:192.0.2.1 ~all"'
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("spf.google.com", "_spf.google.com"),
+        ("_spf.goolge.com", "_spf.google.com"),
+        ("spf.protection.outlook.co", "spf.protection.outlook.com"),
+        ("sendgird.net", "sendgrid.net"),
+        ("_spf.foo.com", ""),
+        ("mail.example.test", ""),
+        ("x" * 5000, ""),
+    ],
+)
+def test_a_slip_in_a_providers_name_is_known(name: str, meant: str) -> None:
+    assert _providers.nearly(name) == meant
+
+
+def test_an_include_that_is_a_slip_is_told_with_what_is_meant() -> None:
+    told = of("v=spf1 ip4:192.0.2.1 ~include:_spf.gogle.com -all", {"_spf.google.com": GOOD}).findings[0]
+    assert told.detail.endswith("_spf.gogle.com has no SPF record; _spf.google.com is meant?")
+    assert published(told) == "v=spf1 ip4:192.0.2.1 ~include:_spf.google.com -all"
+    alone = of("v=spf1 ip4:192.0.2.1 include:_spf.gogle.com -all").findings[0]
+    assert published(alone) == "v=spf1 ip4:192.0.2.1 -all"
 
 
 def test_prose_about_spf_is_no_record() -> None:

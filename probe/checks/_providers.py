@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import re
 import tomllib
@@ -11,8 +12,9 @@ from pathlib import Path
 
 from probe.rules import Source
 
-__all__ = ["Provider", "filled", "find", "including", "leading", "matches", "recognise", "table"]
+__all__ = ["Provider", "filled", "find", "including", "leading", "matches", "nearly", "recognise", "table"]
 
+_LONGEST, _ONE_SLIP = 80, 0.91  # of a name of 12 characters; two slips of one of 25
 _OPEN = re.compile(r"[*}]")
 
 
@@ -112,6 +114,12 @@ def including(names: Iterable[str]) -> tuple[Provider, ...]:
     """The providers whose customers include one of these names in their SPF records, in the table's order."""
     places = {place for name in names for place in _by_include().get(name, ())}
     return tuple(table()[place] for place in sorted(places))
+
+
+@functools.lru_cache(maxsize=512)
+def nearly(name: str) -> str:
+    """The name to include that this one is a slip of, for its author's customers; empty where it is none."""
+    return next(iter(difflib.get_close_matches(name[:_LONGEST].lower(), _by_include(), 1, _ONE_SLIP)), "")
 
 
 @functools.cache

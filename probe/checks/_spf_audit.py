@@ -144,7 +144,10 @@ def offered(name: str, text: str, seen: Records, words: str = "Publish", *, work
     """
     tree = survey(name, spf.parse(text), seen)
     broken = {root.term.at: root.term for root in map(tree.root, tree.having(*BROKEN))}
-    if broken and fixes.authorises(sound := fixes.without(spf.parse(text), broken.values())):
+    if broken:
+        sound = fixes.without(spf.parse(text), broken.values())
+        if not fixes.authorises(sound):
+            return ""
         named = ", ".join(term.text for term in broken.values())
         words = printable(f"{words}, without {named}, which would be a permerror")
         text, tree = sound, survey(name, spf.parse(sound), seen)

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator
 
 from probe.checks import _spf_fixes as fixes
 from probe.checks._evidence import evidence, printable, routable, seen_answer, unknown
+from probe.checks._providers import nearly
 from probe.checks._spf_audit import BROKEN, MOST_ALIKE, Audit, again
 from probe.checks._spf_networks import EVERYTHING, count
+from probe.checks._spf_provider import respelt
 from probe.checks._spf_reach import authorised
 from probe.checks._spf_result import MOST_LOOKUPS, MOST_VOIDS, Evaluation, Result, Sender, records_of
 from probe.checks._spf_rules import rule
@@ -46,6 +48,8 @@ def _at(audit: Audit, tree: Tree, lookup: Lookup, problem: str, words: str) -> F
     told = evidence(question, answer, theirs or audit.text)
     whose = "" if lookup.parent < 0 else f" in the record of {lookup.domain}"
     name = question.name if lookup.question else "what it names"
+    if lookup.fate is Fate.NO_RECORD and (meant := nearly(name)) not in {"", name}:
+        words += f"; {meant} is meant?"
     detail = printable(f"{lookup.term.text}{whose}: {name} {words}")
     return Finding(rule(problem), told, detail, _cure(audit, tree, lookup))
 
@@ -53,7 +57,7 @@ def _at(audit: Audit, tree: Tree, lookup: Lookup, problem: str, words: str) -> F
 def _cure(audit: Audit, tree: Tree, lookup: Lookup) -> str:
     """The record without all such terms; somebody else's is theirs to correct, and left in while it works."""
     if lookup.fate in BROKEN:
-        kept = audit.without(*(tree.root(each).term for each in tree.having(*BROKEN)))
+        kept = audit.offer(respelt(audit))
     else:
         kept = audit.without(*(each.term for each in tree.having(lookup.fate) if each.parent < 0))
     if lookup.parent < 0:

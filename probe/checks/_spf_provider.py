@@ -7,20 +7,23 @@ from collections.abc import Iterator
 from probe.checks import _providers as providers
 from probe.checks import _spf_fixes as fixes
 from probe.checks._evidence import seen_answer
-from probe.checks._spf_audit import Audit
+from probe.checks._spf_audit import Audit, unseen
 from probe.checks._spf_networks import covers
 from probe.checks._spf_reach import authorised
 from probe.checks._spf_result import records_of
 from probe.checks._spf_tree import Fate, survey
 from probe.facts import Question
 from probe.grammar import spf
+from probe.grammar.spf import Term
 from probe.rules import Confidence, Finding
 
-__all__ = ["left_out", "questions"]
+__all__ = ["left_out", "questions", "respelt"]
 
 
 def questions(audit: Audit) -> Iterator[Question]:
     """What must be known of a provider that the record does not name, to say that it is left out."""
+    if (meant := respelt(audit)) != audit.text:
+        yield from unseen(audit.domain.name, meant, audit.seen)
     provider = _in_question(audit)
     if provider is not None:
         question = Question(provider.spf[0], "TXT")
@@ -28,6 +31,22 @@ def questions(audit: Audit) -> Iterator[Question]:
         records = records_of(seen_answer(audit.seen, question).values)
         if len(records) == 1:
             yield from survey(question.name, spf.parse(records[0]), audit.seen).missing
+
+
+def respelt(audit: Audit) -> str:
+    """The record as it is, but for the includes that are slips of those of providers."""
+    lost = audit.tree.having(Fate.NO_RECORD) if audit.tree is not None else ()
+    names = {each.term.at: each.term.literal or "" for each in lost if each.parent < 0}
+    meant = {at: provided for at, name in names.items() if (provided := providers.nearly(name))}
+    if not meant:
+        return audit.text
+    return fixes.edited(
+        audit.record, lambda term: _with(term, meant[term.at]) if term.at in meant else term.text
+    )
+
+
+def _with(term: Term, name: str) -> str:
+    return f"{term.text.removesuffix(term.spec)}{name}"
 
 
 def left_out(audit: Audit) -> Iterator[Finding]:
