@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import enum
 import re
+from collections.abc import Callable
 
-__all__ = ["HEAD", "Kind", "kind_of"]
+__all__ = ["HEAD", "Kind", "binary", "columns", "encoding", "kind_of"]
 
 HEAD = 64 * 1024  # bytes that are looked at to tell
 
@@ -22,7 +23,13 @@ class Kind(enum.StrEnum):
     POWERMTA = "powermta"
     QMAIL = "qmail"
     EVENTS = "events"  # JSON events, one a line (KumoMTA, SES by Firehose, SendGrid's export)
-    WEBHOOK = "webhook"  # one JSON value
+    WEBHOOK = "webhook"  # one JSON value, or several; a form that a browser would send
+    WRAPPED = "wrapped"  # a log, each line a string of a JSON object (journald, containers)
+    TABLE = "table"  # rows of CSV that name recipients (an export, a message trace)
+    GZIP = "gzip"
+    ZIP = "zip"
+    UTF16 = "utf-16"  # as a spreadsheet or an editor saves text
+    BINARY = "binary"  # nothing that could be read as text
     EMPTY = "empty"
 
 
@@ -59,39 +66,106 @@ _MAIL_FIELD = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _JSON = re.compile(rb"\{|\[\s*[\[{\]]")  # a bracket may begin other things, such as a time
+_WRAPPED = re.compile(
+    rb'"(?:__REALTIME_TIMESTAMP|SYSLOG_IDENTIFIER)"|"(?:MESSAGE|message|msg|log|line|_raw|textPayload)"\s*:\s*'
+    rb'"[^"\n]{0,200}(?:postfix/|exim|sendmail|sm-mta|qmail|status=|: (?:to|from)=<)'
+)
+_FORM = re.compile(rb"[\w.%-]{1,60}=[^\s&]{0,65536}(?:&[\w.%-]{1,60}=[^\s&]{0,65536}){0,1000}\s*\Z")
+# The names of a table's columns: whom it tells of, and what.
+_WHOM = re.compile(
+    rb"^\W*(?:.{0,40}recipient.{0,40}|(?:to.?)?e?-?mail.{0,20}|rcpt.{0,10}|to)\W*$", re.IGNORECASE
+)
+_WHAT = re.compile(rb"status|reason|diagnos|error|response|detail|event|bounce|reply", re.IGNORECASE)
+_NAME = re.compile(rb"[\w./#()-]{0,40}(?: [\w./#()-]{1,40}){0,3}\Z")
+_NAMED = b"#Fields:"  # how some servers begin the line, after others of their own
+_COMMENT = re.compile(rb"\s*$|#(?!Fields:)")
+# How files begin that hold no text, and what is said of them.
+_MAGIC = {
+    b"\xd0\xcf\x11\xe0": "it is an Outlook message (.msg) or an Office file; save the mail as .eml",
+    b"%PDF-": "it is a PDF; hand over the mail or the text itself",
+    b"\x89PNG": "it is a picture; hand over the text itself",
+    b"\xff\xd8\xff": "it is a picture; hand over the text itself",
+    b"GIF8": "it is a picture; hand over the text itself",
+    b"(\xb5/\xfd": "it is compressed (zstd); unpack it first",
+    b"\xfd7zXZ": "it is compressed (xz); unpack it first",
+    b"BZh": "it is compressed (bzip2); unpack it first",
+    b"7z\xbc\xaf": "it is an archive (7z); unpack it first",
+    b"Rar!": "it is an archive (rar); unpack it first",
+}
+_CONTROL = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1b"))
 _REPLY_KEY = re.compile(rb'"reply"\s*:')
 
 
 def kind_of(head: bytes) -> Kind:
     """What the bytes begin; `Kind.REPLY` where they begin nothing better known."""
-    head = head[:HEAD].removeprefix(b"\xef\xbb\xbf").lstrip()
-    if not head:
-        return Kind.EMPTY
-    if _JSON.match(head):
-        return _json(head)
-    first = head.split(b"\n", 1)[0]
-    if first[:300].lower().startswith((b"type,", b'"type",')):
-        return Kind.POWERMTA
-    text = head.replace(b"\r\n", b"\n")
-    if (found := _FIELDS.match(text)) and len(set(map(bytes.lower, _MAIL_FIELD.findall(found[0])))) >= 2:
-        return Kind.MBOX if text.startswith((b"From ", b">From ")) else Kind.MAIL
-    if _QMAIL.search(text):
-        return Kind.QMAIL
-    if (_POSTFIX.search(text) and _POSTFIX_LINE.search(text)) or _stated(text):
-        return Kind.POSTFIX
+    if encoding(head):
+        return Kind.UTF16
+    text = head[:HEAD].removeprefix(b"\xef\xbb\xbf").lstrip().replace(b"\r\n", b"\n")
+    kinds = (kind(text) if callable(kind) else kind for begins, kind in _SIGNS if begins(text))
+    return next(kinds, Kind.REPLY)
+
+
+def binary(head: bytes) -> str:
+    """What is to be said of bytes that hold no text; empty where they may."""
+    head = head[:1024]
+    for magic, words in _MAGIC.items():
+        if head.startswith(magic):
+            return words
+    strange = len(head) - len(head.translate(None, _CONTROL))
+    return "it is no text" if len(head) > 100 and strange > len(head) // 10 else ""
+
+
+def encoding(head: bytes) -> str:
+    """The encoding of text that is none of the ASCII family; empty where it is."""
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    even, odd = head[:400:2], head[1:400:2]
+    if len(odd) > 8 and not odd.strip(b"\0") and even.strip(b"\0"):
+        return "utf-16-le"
+    return "utf-16-be" if len(odd) > 8 and not even.strip(b"\0") and odd.strip(b"\0") else ""
+
+
+def columns(text: bytes) -> tuple[bytes, bytes]:
+    """The line of a table that names its columns, and what stands between two of them; empty without one."""
+    lines = (line for line in text[:HEAD].split(b"\n") if not _COMMENT.match(line))
+    line = next(lines, b"")
+    between = max((b",", b";", b"\t"), key=line.count)
+    names = [name.strip(b' \t\r"') for name in line.removeprefix(_NAMED).split(between)]
+    sentence = between + b" " in line  # whose words stand apart
+    named = len(names) > 1 and not sentence and all(map(_NAME.match, names))
+    if named and any(map(_WHOM.match, names)) and any(map(_WHAT.search, names)):
+        return line, between
+    return b"", b""
+
+
+def _is_table(text: bytes) -> bool:
+    """Whether columns are named and a row of them follows, with an address."""
+    header, between = columns(text)
+    most = header.count(between)
+    return bool(header) and any(b"@" in row and row.count(between) >= most for row in text.split(b"\n")[:40])
+
+
+def _is_mail(text: bytes) -> bool:
+    """Whether fields begin it, two of them such as mails have."""
+    found = _FIELDS.match(text)
+    return found is not None and len(set(map(bytes.lower, _MAIL_FIELD.findall(found[0])))) >= 2
+
+
+def _is_postfix(text: bytes) -> bool:
+    return bool(_POSTFIX.search(text) and _POSTFIX_LINE.search(text)) or any(
+        all(word in text for word in words) for words in _STATED
+    )
+
+
+def _all_begin(text: bytes, time: re.Pattern[bytes]) -> bool:
+    """Whether every line, of at least three, begins with a time."""
     lines = text[:8192].count(b"\n")
-    if _EXIM.search(text) or (lines > 2 and len(_EXIM_TIME.findall(text[:8192])) >= lines):
-        return Kind.EXIM
-    if lines > 2 and len(_SYSLOG.findall(text[:8192])) >= lines:
-        return Kind.POSTFIX
-    return Kind.REPLY
-
-
-def _stated(text: bytes) -> bool:
-    return any(all(word in text for word in words) for words in _STATED)
+    return lines > 2 and len(time.findall(text[:8192])) >= lines
 
 
 def _json(head: bytes) -> Kind:
+    if head[:1] == b"{" and _WRAPPED.search(head):
+        return Kind.WRAPPED
     if head[:1] == b"[":
         return Kind.WEBHOOK
     first, newline, rest = head.partition(b"\n")
@@ -103,3 +177,22 @@ def _json(head: bytes) -> Kind:
     if not newline and _REPLY_KEY.search(line[: 16 * 1024]):  # a first line longer than what was looked at
         return Kind.LINES
     return Kind.WEBHOOK
+
+
+# How each kind begins; the first that does counts.
+_SIGNS: tuple[tuple[Callable[[bytes], object], Kind | Callable[[bytes], Kind]], ...] = (
+    (lambda text: not text, Kind.EMPTY),
+    (lambda text: text.startswith(b"\x1f\x8b"), Kind.GZIP),
+    (lambda text: text.startswith(b"PK\x03\x04"), Kind.ZIP),
+    (binary, Kind.BINARY),
+    (_JSON.match, _json),
+    (lambda text: _FORM.match(text) and b"@" in text.replace(b"%40", b"@"), Kind.WEBHOOK),
+    (lambda text: text[:300].lower().startswith((b"type,", b'"type",')), Kind.POWERMTA),
+    (_is_mail, lambda text: Kind.MBOX if text.startswith((b"From ", b">From ")) else Kind.MAIL),
+    (_QMAIL.search, Kind.QMAIL),
+    (_is_postfix, Kind.POSTFIX),
+    (_is_table, Kind.TABLE),
+    (_EXIM.search, Kind.EXIM),
+    (lambda text: _all_begin(text, _EXIM_TIME), Kind.EXIM),
+    (lambda text: _all_begin(text, _SYSLOG), Kind.POSTFIX),
+)

@@ -248,7 +248,7 @@ def _deliveries(known: Mapping[str, object], mails: _Mails) -> Iterator[Delivery
     if not code and (found := _NUMBER.search(f"{number} {stated}")):
         code = found[0]
     enhanced = enhanced or codes(stated)[1] or codes(number)[1]
-    action = _action(known, stated, refused=(code or enhanced)[:1] in {"4", "5"})
+    action = _action(known, stated, heard=(code or enhanced)[:1])
     if not action:
         return
     said = mails.reply(html) if html and not codes(text)[0] else ""
@@ -272,11 +272,11 @@ def _deliveries(known: Mapping[str, object], mails: _Mails) -> Iterator[Delivery
         )
 
 
-def _action(known: Mapping[str, object], stated: str, *, refused: bool) -> str:
+def _action(known: Mapping[str, object], stated: str, *, heard: str) -> str:
     """What became of the message; empty where the event is none of a delivery.
 
-    An event whose name says nothing is a failure where a refusal stands beside it (`refused`), and so is an
-    object that names no event at all.
+    An event whose name says nothing is a failure where a refusal stands beside it (`heard` is the first digit
+    of a reply), and so is an object that names no event at all.
     """
     named = str(known.get("event", "")) or ("" if any(map(str.isdigit, stated)) else stated)
     event = named.lower().replace(" ", "_").replace("-", "_")
@@ -284,8 +284,10 @@ def _action(known: Mapping[str, object], stated: str, *, refused: bool) -> str:
     if "not-spam" in str(known.get("feedback", "")).lower():
         return "delivered"
     action = next((action for action, pattern in _ACTIONS if pattern.search(event)), "")
+    if event == "send" and heard == "2":  # handed over to another server, not to the service that tells
+        return "delivered"
     if not action:
-        return "" if _OTHER.search(event) or (event and not refused) else "failed"
+        return "" if _OTHER.search(event) or (event and heard not in {"4", "5"}) else "failed"
     if action != "failed":
         return action
     softer = next((name for name, pattern in _ACTIONS[:2] if pattern.search(degree)), "")

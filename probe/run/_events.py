@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+import dataclasses
+import json
+import re
+import urllib.parse
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from probe.grammar.intake import Kind
+from probe.grammar.delivery import Delivery, codes
+from probe.grammar.intake import Kind, columns
 from probe.grammar.webhook import MAX_EVENTS, MAX_NOTICES, events, loads, values
 from probe.rules import Report
 from probe.run.explain import not_read, nothing_found
@@ -13,11 +19,18 @@ from probe.run.sources import FEW, MAX_LINE, Asked, read_all
 
 __all__ = ["READERS"]
 
+_MAX_FORM = 8 * 1024 * 1024  # characters of a form
+_MAX_FIELDS = 1000
 _MAX_VALUE = 32 * 1024 * 1024  # bytes of one JSON value
 
 
 def _webhook(source: BinaryIO, name: str, asked: Asked) -> Iterator[Report]:
     data = read_all(source, _MAX_VALUE, name, asked)
+    if data[:1] not in b"{[\xef \t\r\n":  # a form, whose fields may hold JSON
+        fields = urllib.parse.parse_qsl(
+            data.decode("utf-8", "replace")[:_MAX_FORM], max_num_fields=_MAX_FIELDS
+        )
+        data = json.dumps(dict(fields)).encode()
     try:
         found = events(loads(data))
     except ValueError:
@@ -36,6 +49,56 @@ def _webhook(source: BinaryIO, name: str, asked: Asked) -> Iterator[Report]:
     if len(found) == MAX_EVENTS:
         asked.note(f"{name}: only the first {MAX_EVENTS:,} events are read")
     _tell_unread(sum(told.unread for told in found), name, asked)
+
+
+def _table(source: BinaryIO, name: str, asked: Asked) -> Iterator[Report]:
+    """Rows of CSV: an event each, by the names of their columns."""
+    header, between = b"", b","
+    while not header and (line := source.readline(MAX_LINE)):
+        header, between = columns(line.removeprefix(b"\xef\xbb\xbf"))
+    names = next(csv.reader([_line(header.removeprefix(b"#Fields:"))], delimiter=between.decode()), [])
+    rows = csv.reader(map(_line, iter(lambda: source.readline(MAX_LINE), b"")), delimiter=between.decode())
+    other = broken = 0
+    any_found = False
+    while True:
+        try:
+            row = next(rows)
+        except StopIteration:
+            break
+        except csv.Error:
+            broken += 1
+            continue
+        found = _apart(events({name.strip(): cell for name, cell in zip(names, row, strict=False) if cell}))
+        other += bool(row) and not found
+        for told in found:
+            any_found = True
+            reading = asked.pile.delivery(told)
+            if asked.every or asked.pile.seen <= FEW:
+                yield asked.pile.explained(told, reading)
+    asked.wants_pile = any_found
+    if not any_found:
+        yield nothing_found(name)
+    if other and any_found:
+        asked.note(f"{name}: rows that tell of no delivery: {other:,}")
+    if broken:
+        asked.note(f"{name}: rows that could not be read: {broken:,}")
+
+
+def _line(line: bytes) -> str:
+    return line.decode("utf-8", "replace").replace("\0", "")
+
+
+def _apart(found: list[Delivery]) -> list[Delivery]:
+    """The recipients of one row, each with its own reply: else nobody knows whose the reply is."""
+    if len(found) < 2:
+        return found
+    replies = re.split(r";(?=\s{0,3}[245][0-9]{2}[ -])", found[0].reply)
+    if len(replies) != len(found):
+        return [dataclasses.replace(one, reply="", code="", enhanced="") for one in found]
+    told = ((one, reply.strip(), *codes(reply)) for one, reply in zip(found, replies, strict=True))
+    return [
+        dataclasses.replace(one, reply=reply, code=code, enhanced=more) for one, reply, code, more in told
+    ]
 
 
 def _events(source: BinaryIO, name: str, asked: Asked) -> Iterator[Report]:
@@ -70,4 +133,4 @@ def _tell_unread(count: int, name: str, asked: Asked) -> None:
         )
 
 
-READERS = {Kind.WEBHOOK: _webhook, Kind.EVENTS: _events}
+READERS = {Kind.WEBHOOK: _webhook, Kind.EVENTS: _events, Kind.TABLE: _table}

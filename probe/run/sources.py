@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from probe.facts import Stage
 from probe.grammar.expression import Expression
-from probe.grammar.intake import HEAD, Kind, kind_of
+from probe.grammar.intake import HEAD, Kind, binary, kind_of
 from probe.rules import Report
 from probe.run.explain import explain_reply, not_read, nothing_found
 
@@ -39,17 +39,21 @@ USUAL = "usual"  # the preset of thresholds
 _CHUNK = 1024 * 1024
 _MAX_PASTED = 1024 * 1024
 _MAX_FILES = 200_000
-_LAYERS = 2  # of compression, one inside the other: each may hold a thousand times what it weighs
 # Who reads what is no reply: much that a reply does not need, imported when it comes.
 _READERS = {
     Kind.MAIL: "_mails",
     Kind.MBOX: "_mails",
     Kind.EVENTS: "_events",
     Kind.WEBHOOK: "_events",
+    Kind.TABLE: "_events",
     Kind.POSTFIX: "_logs",
     Kind.EXIM: "_logs",
     Kind.POWERMTA: "_logs",
     Kind.QMAIL: "_logs",
+    Kind.GZIP: "_unpacked",
+    Kind.ZIP: "_unpacked",
+    Kind.UTF16: "_unpacked",
+    Kind.WRAPPED: "_unpacked",
 }
 
 
@@ -63,7 +67,8 @@ class Asked:
 
     `preset` names the thresholds of the pile. `every`: a report for each failed line of a log, however many
     (else the pile alone when they are many). `note` hears of what was left out. `pile` counts everything
-    that passes; `wants_pile` becomes true when what came is a log, which is understood as a whole.
+    that passes; `wants_pile` becomes true when what came is a log, which is understood as a whole. `layers`
+    of compression are taken off, one inside the other: each may hold a thousand times what it weighs.
     """
 
     stage: Stage | None = None
@@ -73,6 +78,7 @@ class Asked:
     every: bool = False
     wants_pile: bool = False
     note: Callable[[str], None] = _silent
+    layers: int = 2
     _pile: Pile | None = field(default=None, init=False)
     _uncounted: list[tuple[Report, float]] = field(default_factory=list, init=False)
 
@@ -129,37 +135,8 @@ def explain_folder(folder: Path, asked: Asked) -> Iterator[Report]:
 
 def explain_stream(stream: BinaryIO, name: str, asked: Asked) -> Iterator[Report]:
     """The reports of whatever `stream` holds, as they come; `name` stands for it where it tells of nobody."""
-    yield from _explained(stream, name, asked, _LAYERS)
-
-
-def _explained(stream: BinaryIO, name: str, asked: Asked, layers: int) -> Iterator[Report]:
-    """`explain_stream`, with so many layers of compression still to be taken off."""
     head = _beginning(stream)
-    if head.startswith(b"\x1f\x8b"):
-        if layers:
-            yield from _unpacked(cast("BinaryIO", _Joined(head, stream)), name, asked, layers)
-        else:
-            yield not_read(name, f"it is compressed more than {_LAYERS} times")
-        return
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):  # UTF-16, as a spreadsheet or an editor saves it
-        text = (head + stream.read(_MAX_PASTED)).decode("utf-16", "replace")
-        yield from _explained(io.BytesIO(text.encode()), name, asked, layers)
-        return
-    kind, source = kind_of(head), cast("BinaryIO", _Joined(head, stream))
-    yield from _reader(kind)(source, name, asked)
-
-
-def _unpacked(packed: BinaryIO, name: str, asked: Asked, layers: int) -> Iterator[Report]:
-    from probe.run._unpacked import Unpacked  # noqa: PLC0415 -- few inputs are compressed
-
-    source = Unpacked(packed)
-    stream = io.BufferedReader(source)
-    if not stream.peek(1) and source.damaged:
-        yield not_read(name, "the compressed file is damaged")
-        return
-    yield from _explained(cast("BinaryIO", stream), name, asked, layers - 1)
-    if source.damaged:
-        asked.note(f"{name}: the compressed file is damaged; what came before was read")
+    yield from _reader(kind_of(head))(cast("BinaryIO", _Joined(head, stream)), name, asked)
 
 
 def _reader(kind: Kind) -> _Reader:
@@ -225,6 +202,7 @@ def read_all(source: BinaryIO, limit: int, name: str, asked: Asked) -> bytes:
 # -- replies --------------------------------------------------------------------------------------
 
 _OPENS = Expression(r"\s{0,9}[\"'(\[]{0,2}([2-5][0-9]{2})([- ]|$)")
+_TIMED = Expression(r"^\W{0,3}[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}", re.MULTILINE)
 _TELLS = Expression(
     r"deliver|undeliverable|recipient|unzustell|remis|entreg|配信|退信|could not be|failed", re.IGNORECASE
 )
@@ -271,6 +249,8 @@ def _notice(text: str, asked: Asked) -> list[Report]:
     if len(text) < 120 or text.count("\n") + text.count("<br") < 3 or _OPENS.compiled.match(text[:40]):
         return []
     if "@" not in text or not _TELLS.compiled.search(text[:4096]):
+        return []
+    if len(_TIMED.compiled.findall(text[:8192])) > 2:  # a log of a program that is not known names anybody
         return []
     from probe.grammar.bounce import pasted_bounce  # noqa: PLC0415 -- a reply needs no reader of mail
 
@@ -319,9 +299,18 @@ def _when(at: object) -> float:
 _KEYS = frozenset({"reply", "mx", "stage", "provider", "recipient", "sender"})
 
 
+def _binary(source: BinaryIO, name: str, _asked: Asked) -> Iterator[Report]:
+    yield not_read(name, binary(source.read(HEAD)))
+
+
 def _empty(_source: BinaryIO, name: str, _asked: Asked) -> Iterator[Report]:
     yield nothing_found(name, "there is nothing in it")
 
 
 _Reader = Callable[[BinaryIO, str, Asked], Iterator[Report]]
-_REPLIES: Mapping[Kind, _Reader] = {Kind.REPLY: _pasted, Kind.LINES: _lines, Kind.EMPTY: _empty}
+_REPLIES: Mapping[Kind, _Reader] = {
+    Kind.REPLY: _pasted,
+    Kind.LINES: _lines,
+    Kind.BINARY: _binary,
+    Kind.EMPTY: _empty,
+}
