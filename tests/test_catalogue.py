@@ -318,6 +318,15 @@ def test_every_row_of_the_seeds_is_covered() -> None:
         ),
         ("421 RP-002 Unfortunately, some messages from 192.0.2.7 weren't sent.", None, Cause.REPUTATION),
         ("550 Mailbox unavailable or access denied", Stage.RCPT, Cause.POLICY),
+        # whose mail it is that goes out, and whose number is full
+        ("554 5.1.8 email outgoing blocked", None, Cause.SENDER_SUSPENDED),
+        (
+            "554 5.7.0 The limit on the number of allowed outgoing messages was exceeded",
+            None,
+            Cause.SENDER_QUOTA,
+        ),
+        ("550 Maximum number of recipients per day reached for this sender", None, Cause.SENDER_QUOTA),
+        ("550 5.1.1 <a@b.example>... We do not accept mail for this user", None, Cause.RECIPIENT_UNKNOWN),
         # a mail library's own words before the server's
         ("Mailbox unavailable. The server response was: 5.7.1 Access denied", None, Cause.POLICY),
         # whose name a login may send in
