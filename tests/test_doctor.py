@@ -129,6 +129,10 @@ PROBLEMS: dict[str, tuple[str, Machine]] = {
     "the clock is in the past": ("doctor/clock-wrong", machine(clock=dt.datetime(1970, 1, 1, tzinfo=dt.UTC))),
     "the clock is ahead": ("doctor/clock-wrong", machine(remote="Sat, 21 Nov 2026 11:00:00 GMT")),
     "few descriptors": ("doctor/few-descriptors", machine(descriptors=(256, 4096))),
+    "secrets that nobody can look at": (
+        "doctor/secrets-not-seen",
+        machine(exposed={"passwords.txt": Fault(Ending.LOCAL, "is no ordinary file")}),
+    ),
     "secrets are open": ("doctor/secrets-exposed", machine(exposed={"passwords.txt": "is open to everybody"})),
 }  # fmt: skip
 
@@ -168,8 +172,10 @@ def test_a_file_of_secrets_is_for_its_owner_alone(tmp_path: Path) -> None:
     assert doctor.exposed(str(file)) == "is open to its group (mode 0640)"
     file.chmod(0o644)
     assert doctor.exposed(str(file)) == "is open to everybody (mode 0644)"
-    assert doctor.exposed(str(tmp_path)) == "is no ordinary file"
-    assert doctor.exposed(str(tmp_path / "none")).startswith("cannot be looked at")
+    assert doctor.exposed(str(tmp_path)) == Fault(Ending.LOCAL, "is no ordinary file")
+    assert str(doctor.exposed(str(tmp_path / "none"))).endswith(
+        "cannot be looked at: No such file or directory"
+    )
 
 
 def test_what_this_machine_is_like_is_always_told() -> None:
@@ -233,6 +239,8 @@ def test_a_named_host_without_an_address_is_told() -> None:
         (("mx.test:70000",), "'mx.test:70000': '70000' is no port"),
         (("[::1]:99999",), "'[::1]:99999': '99999' is no port"),
         (("--clock", "http://x"), "is no https URL"),
+        (("--secrets", "/nonexistent"), "--secrets /nonexistent: No such file or directory"),
+        (("--secrets", "/"), "--secrets / is no file"),
         (("--sending-ip", "me"), "is no IP address"),
         (("--ca-file", "/nonexistent"), "--ca-file"),
         (tuple(f"h{n}.test" for n in range(9)), "too many"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import stat
 from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -66,6 +68,8 @@ def command(
     out = Output(format, output, fail_on, verbose, baseline, read=[*secrets, ca_file])
     if len(hosts) > _MOST_HOSTS:
         refuse(f"{len(hosts)} hosts are too many; {_MOST_HOSTS} tell enough")
+    for file in secrets:
+        _looked_at(file)
     if clock and not clock.startswith("https://"):
         refuse(f"--clock {clock!r} is no https URL")
     try:
@@ -82,3 +86,13 @@ def command(
         sending_ip=next(iter(told.sending_ips), ""),
     )
     out.finish(one_by_one(network, [partial(check_machine, examined, network)]))
+
+
+def _looked_at(file: str) -> None:
+    """Refuses a file of secrets whose name is mistyped."""
+    try:
+        mode = Path(file).stat().st_mode
+    except (OSError, ValueError) as problem:
+        refuse(f"--secrets {file}: {getattr(problem, 'strerror', None) or problem}")
+    if not stat.S_ISREG(mode):
+        refuse(f"--secrets {file} is no file")

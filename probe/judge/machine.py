@@ -31,7 +31,7 @@ class Machine:
     """What was seen. `own` are the addresses by family, `told` the one that the operator names.
 
     `sessions` are those with the hosts that were named, by (host, port). `exposed` says of each file of
-    secrets what is wrong with it, `remote` is the Date header of the `page` that was named.
+    secrets who else can read it, `remote` is the Date header of the `page` that was named.
     """
 
     own: Mapping[str, str]
@@ -45,7 +45,7 @@ class Machine:
     helo: str = ""
     told: str = ""
     sessions: Mapping[tuple[str, int], Transcript] = field(default_factory=dict)
-    exposed: Mapping[str, str] = field(default_factory=dict)
+    exposed: Mapping[str, str | Fault] = field(default_factory=dict)
 
 
 def ask(nonce: str, address: str, helo: str, seen: Records) -> Iterator[Question]:
@@ -228,7 +228,9 @@ def _descriptors(machine: Machine) -> Iterator[Finding]:
 
 def _secrets(machine: Machine) -> Iterator[Finding]:
     for path, wrong in machine.exposed.items():
-        if wrong:
+        if isinstance(wrong, Fault):
+            yield _found("secrets-not-seen", f"{path} {wrong.detail}", {"file": path})
+        elif wrong:
             yield _found("secrets-exposed", f"{path} {wrong}", {"file": path})
 
 

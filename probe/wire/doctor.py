@@ -11,6 +11,7 @@ import socket
 import stat
 from pathlib import Path
 
+from probe.facts import Ending, Fault
 from probe.wire import tls
 
 __all__ = ["clock", "descriptors", "exposed", "own_addresses", "roots"]
@@ -62,14 +63,14 @@ def clock() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
-def exposed(path: str) -> str:
-    """What is wrong with a file of secrets, in a sentence; empty where only its owner can read it."""
+def exposed(path: str) -> str | Fault:
+    """Who else can read a file of secrets, in a sentence; empty where only its owner can."""
     try:
         status = os.stat(path)  # noqa: PTH116  # a link is followed: what counts is what it leads to
-    except OSError as problem:
-        return f"cannot be looked at: {problem.strerror}"
+    except (OSError, ValueError) as problem:
+        return Fault(Ending.LOCAL, f"cannot be looked at: {getattr(problem, 'strerror', None) or problem}")
     if not stat.S_ISREG(status.st_mode):
-        return "is no ordinary file"
+        return Fault(Ending.LOCAL, "is no ordinary file")
     if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         others = "everybody" if status.st_mode & stat.S_IRWXO else "its group"
         return f"is open to {others} (mode {stat.S_IMODE(status.st_mode):04o})"
