@@ -232,10 +232,13 @@ def _remarks(session: Transcript, provider: str, now: dt.datetime | None) -> Ite
     if any(extent.old_style for extent in offered(session)):
         yield about_the_session("old-style-auth", session.last(Stage.EHLO))
     auth = session.last(Stage.AUTH)
-    if auth is None or not isinstance(auth.heard, Reply) or auth.heard.code != 235:
+    if auth is None:
         return
-    if not auth.secure:
-        yield about_the_session("plaintext-login", auth)
+    if not auth.secure and any(_HIDDEN in turn.said for turn in session.of(Stage.AUTH)):
+        by_proof = mechanism_of(session) in sasl.BY_PROOF
+        yield about_the_session("proof-without-tls" if by_proof else "plaintext-login", auth)
+    if not isinstance(auth.heard, Reply) or auth.heard.code != 235:
+        return
     match = _match(auth.heard, Stage.AUTH, provider, mechanism_of(session))
     if match.rule.verdict in {Verdict.NOTE, Verdict.WARN}:  # the code has said that it is no refusal
         yield Finding(match.rule, evidence_of(auth), confidence=match.confidence, matched=match.matched)

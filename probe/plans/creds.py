@@ -70,7 +70,8 @@ def _choices(login: Login, offered: Extensions) -> Iterator[str]:
     inbox = login.inbox
     asked = inbox.mechanism.upper()
     if not offered.mechanisms:
-        raise Stop("auth-not-offered")
+        in_clear = login.tls is TlsMode.NONE and "STARTTLS" in offered
+        raise Stop("auth-under-tls-only" if in_clear else "auth-not-offered")
     if asked != "AUTO":
         if asked not in offered.mechanisms:
             raise Stop("mechanism-not-offered")
