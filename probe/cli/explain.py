@@ -30,8 +30,9 @@ Examples:
   tail -f replies.jsonl | probe explain -f jsonl -
 
 What it is given is told from its beginning: a pasted reply, a bounce mail, an mbox, a Maildir, a mail log
-(Postfix, Exim, PowerMTA, KumoMTA), a webhook, or JSON lines with a "reply" key. Nothing is sent anywhere,
-and DNS is asked with --verify only.
+(Postfix, Exim, sendmail, OpenSMTPD, qmail, PowerMTA, KumoMTA; by syslog, a journal or a container), a table
+with a column of recipients, a webhook, or JSON lines with a "reply" key; .gz and .zip of these. Nothing is
+sent anywhere, and DNS is asked with --verify only.
 With -o FILE.csv the addresses to suppress are written there."""
 
 _MANY = 20  # reports after which the pile is told as well
