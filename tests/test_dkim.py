@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from probe.checks import Domain, Judgement, _providers, dkim
+from probe.checks import Domain, Judgement, _providers, dkim, spf, tls_rpt
 from probe.checks._dkim_keys import Assessment, assess
-from probe.checks._dkim_search import COMMON, places
-from probe.facts import Status
+from probe.checks._dkim_search import COMMON, caution, places
+from probe.facts import Answer, Question, Records, Status
 from probe.grammar import dkim as grammar
 from probe.rules import State
 from probe.run import told
@@ -339,6 +339,27 @@ def test_the_control_label_is_the_same_in_every_run_and_differs_by_domain() -> N
     assert label == places(Domain("example.com")).control.name
     assert label.partition(".")[0] != places(Domain("example.net")).control.name.partition(".")[0]
     assert grammar.selector(label)
+
+
+@pytest.mark.parametrize(
+    ("name", "control", "careful"),
+    [
+        ("news.example.com", Status.NODATA, True),
+        ("news.example.com", Status.OK, True),
+        ("news.example.com", Status.NXDOMAIN, False),
+        ("news.example.com", Status.TIMEOUT, False),
+        ("example.com", Status.NODATA, False),
+    ],
+)
+def test_a_record_takes_a_name_out_of_the_wildcard(name: str, control: Status, *, careful: bool) -> None:
+    nothing = {Question(name, kind): Answer(Status.NODATA) for kind in ("TXT", "MX", "SPF")}
+    reports = Question(f"_smtp._tls.{name}", "TXT")
+    seen = Records({**nothing, reports: Answer(Status.NODATA), places(Domain(name)).control: Answer(control)})
+    assert bool(caution(name, seen)) is careful
+    (told,) = spf.judge(Domain(name), seen).findings
+    assert told.fix.endswith("it answers them no more.") is careful
+    (optional,) = tls_rpt.judge(Domain(name), seen).findings
+    assert (optional.fix == "") is careful
 
 
 def test_names_too_long_to_ask_for_are_not_asked_for() -> None:

@@ -26,7 +26,7 @@ from probe.facts import Answer, Question, Records, Status
 from probe.grammar import dkim
 from probe.grammar.hostname import askable
 
-__all__ = ["Ladder", "Places", "Selector", "domainkey", "ladder_of", "own_answer", "places"]
+__all__ = ["Ladder", "Places", "Selector", "caution", "domainkey", "ladder_of", "own_answer", "places"]
 
 # Selectors that programs and panels use by default, as public lists of found keys show them.
 COMMON = (
@@ -288,6 +288,19 @@ def own_answer(name: str, asked: Question, seen: Records) -> Answer:
     control = seen.answers.get(places(Domain(name)).control) if answer.aliases else None
     astray = control is not None and control.aliases == answer.aliases
     return replace(answer, aliases=()) if astray else answer
+
+
+def caution(name: str, seen: Records) -> str:
+    """What to say of a first record at a name below its organization that may be there by a wildcard alone.
+
+    It may be where a label below it that nobody chose is there, too. A record of its own takes it out of the
+    wildcard, with all that the wildcard answered for it (RFC 4592 section 2.2.2).
+    """
+    asked = places(Domain(name))
+    control = seen.answers.get(asked.control)
+    if asked.parent is None or control is None or control.status not in {Status.OK, Status.NODATA}:
+        return ""
+    return f"If {name} is there by a wildcard alone, publish its other records, too: it answers them no more."
 
 
 @once_for_all(attrgetter("climbed"))

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 
 from probe.checks import Domain, Judgement
-from probe.checks._dkim_search import own_answer
+from probe.checks._dkim_search import caution, own_answer
 from probe.checks._evidence import (
     address_questions,
     addresses,
@@ -316,5 +316,5 @@ def _written(hosts: tuple[str, ...], mode: str, age: int) -> tuple[str, str]:
 
 
 def _advice(domain: Domain, seen: Records) -> str:
-    file = _file(domain, seen)
+    file = "" if caution(domain.name, seen) else _file(domain, seen)  # it would be all there is
     return f"If you want it, serve this file and then publish the record: {file}" if file else ""

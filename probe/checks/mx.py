@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from probe.checks import Domain, Judgement
 from probe.checks import _mx_rules as rules
+from probe.checks._dkim_search import caution
 from probe.checks._evidence import (
     address_questions,
     addresses,
@@ -174,7 +175,8 @@ def _implicit(domain: Domain, seen: Records, answer: Answer) -> Judgement:
     detail = ", ".join(own) or domain.name
     if _silent(domain, seen):
         fact = evidence(Question(domain.name, "MX"), answer)
-        finding = Finding(rules.NULL_MISSING, fact, detail, _first(domain.name, answer, "0 ."))
+        fix = "\n".join(filter(None, (_first(domain.name, answer, "0 ."), caution(domain.name, seen))))
+        finding = Finding(rules.NULL_MISSING, fact, detail, fix)
         return Judgement(State.VALID if own else State.MISSING, (finding,), evaluation)
     if not own:
         fact, fix = evidence(Question(domain.name, "MX"), answer), _first(domain.name, answer, "")

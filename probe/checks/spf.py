@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from probe.checks import Domain, Judgement, _spf_policy, _spf_provider, _spf_written
 from probe.checks import _providers as providers
+from probe.checks._dkim_search import caution
 from probe.checks._evidence import evidence, nonexistent, printable, seen_answer, unknown, zone_line
 from probe.checks._once import asked_once, once
 from probe.checks._spf_audit import Audit, audited, offered, unseen
@@ -243,13 +244,14 @@ def _nothing(domain: Domain, seen: Records) -> Finding:
         )
         return Finding(rule("none"), evidence(question, answer), f"an alias of {owner}", aside)
     proposed, because = proposal(domain, seen)
+    line = zone_line(domain.name, "TXT", proposed)
     denied = "nxdomain for TXT, though the name has other records: its servers contradict themselves"
     detail = denied if answer.status is Status.NXDOMAIN else ""
     return Finding(
         rule("none"),
         evidence(question, answer),
         detail,
-        f"{because}: {zone_line(domain.name, 'TXT', proposed)}",
+        "\n".join(filter(None, (f"{because}: {line}", caution(domain.name, seen)))),
     )
 
 
