@@ -56,6 +56,10 @@ def silent(ending: Ending = Ending.TIMEOUT) -> Transcript:
     return Transcript((Turn(Stage.CONNECT, "", Fault(ending, "no answer")),))
 
 
+def nowhere() -> Transcript:
+    return Transcript((Turn(Stage.RESOLVE, "", Fault(Ending.UNRESOLVED, "gone.test does not exist")),))
+
+
 def found(one: Machine) -> dict[str, str]:
     return {finding.rule.id: finding.detail for finding in judge_machine(one)[1]}
 
@@ -73,6 +77,7 @@ def test_a_good_machine_has_nothing_to_mend() -> None:
     ("area", "state", "seen"),
     [
         ("ports", "not_applicable", machine(sessions={})),
+        ("ports", "unknown", machine(sessions={("gone.test", 25): nowhere(), ("mx.test", 25): answered()})),
         ("blocklists", "unknown", machine({TEST_POINT: Answer(Status.TIMEOUT)})),
         ("blocklists", "unknown", machine({TEST_POINT: Answer(Status.OK, ("127.255.255.254",))})),
         ("clock", "not_applicable", machine()),
@@ -115,6 +120,10 @@ PROBLEMS: dict[str, tuple[str, Machine]] = {
     "a list is silent": ("doctor/blocklists-silent", machine({TEST_POINT: Answer(Status.TIMEOUT)})),
     "no host was named": ("doctor/ports-not-tried", machine(sessions={})),
     "one host is silent": ("doctor/port-silent", machine(sessions={("mx.test", 25): silent()})),
+    "a host has no address": (
+        "doctor/host-unresolved",
+        machine(sessions={("gone.test", at): nowhere() for at in (25, 587)}),
+    ),
     "port 25 is closed": (
         "doctor/port-closed",
         machine(sessions={("a.test", 25): silent(), ("b.test", 25): silent(), ("a.test", 587): answered()}),

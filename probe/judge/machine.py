@@ -264,8 +264,12 @@ def _ports(machine: Machine) -> Iterator[Finding]:
     if not machine.sessions:
         yield _found("ports-not-tried", "no host was named", {"hosts": ""})
         return
-    for port in sorted({port for _, port in machine.sessions}):
-        tried = {host: session for (host, at), session in machine.sessions.items() if at == port}
+    nowhere = {host: turn for (host, _), one in machine.sessions.items() if (turn := one.last(Stage.RESOLVE))}
+    for turn in nowhere.values():
+        yield _found("host-unresolved", str(turn.heard), evidence_of(turn))
+    named = {place: one for place, one in machine.sessions.items() if place[0] not in nowhere}
+    for port in sorted({port for _, port in named}):
+        tried = {host: session for (host, at), session in named.items() if at == port}
         silent = {host: session for host, session in tried.items() if _silent(session)}
         if len(silent) < len(tried):
             continue
