@@ -423,6 +423,19 @@ def test_a_host_that_asks_for_less_gets_less() -> None:
     assert reports["fleet inboxes"].evaluations["slowed"]
 
 
+def test_a_host_that_puts_everybody_off_is_heard_a_few_times() -> None:
+    rows = [inbox(f"i{number}@a.example") for number in range(30)]
+    reports = play(rows, own(busy=10_000), Options(audit=False, pause=0.001))
+    rules = Counter(ids(report)[0] for report in reports.values())
+    assert rules.pop("preflight/brake") == 1
+    assert rules.pop("preflight/host-braked") == 30 - rules.total()
+    heard = [report for report in reports.values() if report.verdict is Verdict.WAIT]
+    assert len(heard) == rules.total() > 0
+    assert all("421 4.7.0 Too many connections" in str(report.transcript) for report in heard)
+    (brake, _) = reports["fleet inboxes"].findings
+    assert brake.detail.endswith(": 10 sessions in a row were put off")
+
+
 def test_sessions_at_one_host_are_bounded() -> None:
     addresses = [f"i{number}@a.example" for number in range(12)]
     host = MailHost("mail.own.test", dict.fromkeys(addresses, Account("right", hang=0.05)))

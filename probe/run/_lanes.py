@@ -25,7 +25,8 @@ class Pace:
 
     `at_once` sessions, `per_minute` logins (0: no limit), and at most `brake` logins that it refused or
     did not answer within `window` seconds. `pause` is what is waited, in seconds, after the first complaint;
-    each further one doubles it up to `longest`, and after `patience` of them in a row no more is asked.
+    each further one doubles it up to `longest`, a session without one halves it again, and after `patience`
+    of them in a row no more is asked.
     """
 
     at_once: int = 5
@@ -97,6 +98,8 @@ class Lane:
             wait = min(self.pace.longest, self.pace.pause * 2 ** (self._complaints - 1))
             self._after = max(self._after, now + wait * (0.5 + self._chance()))
             self.slowed = "the server asks for less"
+        else:
+            self._complaints = max(0, self._complaints - 1)
         self._admit()
 
     def close(self) -> None:

@@ -124,37 +124,39 @@ class Logins:
 
     async def login(self, row: Row, inbox: Inbox, server: Server, session: Session) -> Report | None:
         """The report on one login; None where the run was stopped before it."""
-        lane = await self._lane(server)
-        for attempt in range(_TRIES):
+        lane, report, sign = await self._lane(server), None, Sign.FINE
+        for _ in range(_TRIES):
             if not await lane.enter():
-                if lane.braked and not self.stopped:
-                    return unsent(row, "host-braked", f"{lane.name}: {lane.why}")
-                return None
-            sign, again = Sign.FINE, False
-            try:
-                async with self._free:
-                    report = await self._session(inbox, session)
-                asleep = session.began <= self.slept
-                sign = sign_of(report)
-                if asleep and sign is Sign.UNANSWERED:
-                    sign = Sign.FINE  # it was this machine that did not listen
-                again = not session.left and (sign is Sign.SLOWER or asleep) and attempt + 1 < _TRIES
-            except Exception:
-                sign = Sign.UNANSWERED if session.left else sign  # a flaw of ours hid how the login ended
-                raise
-            finally:
-                lane.leave(sign)
+                break
+            report, sign = await self._tried(lane, inbox, session)
             if session.unrecorded:
                 return unsent(row, "not-recorded", self.journal.broken if self.journal else "")
-            if not again:
+            if session.left or not (sign is Sign.SLOWER or session.began <= self.slept):
                 break
-        else:
-            raise AssertionError("the last try ends the loop")
+        if report is None:
+            left_alone = lane.braked and not self.stopped
+            return unsent(row, "host-braked", f"{lane.name}: {lane.why}") if left_alone else None
         if session.began <= self.slept and report.outcome is Outcome.NOT_PROVEN:
             asleep_too = Finding(catalogue.rule("preflight/asleep"), {"clock": "leapt"})
             return replace(report, findings=(asleep_too, *report.findings))
         self._record(inbox, server, lane, session, report, sign)
         return report
+
+    async def _tried(self, lane: Lane, inbox: Inbox, session: Session) -> tuple[Report, Sign]:
+        """A session in its lane, and what it told of the host."""
+        sign = Sign.FINE
+        try:
+            async with self._free:
+                report = await self._session(inbox, session)
+            sign = sign_of(report)
+            if sign is Sign.UNANSWERED and session.began <= self.slept:
+                sign = Sign.FINE  # it was this machine that did not listen
+        except Exception:
+            sign = Sign.UNANSWERED if session.left else sign  # a flaw of ours hid how the login ended
+            raise
+        finally:
+            lane.leave(sign)
+        return report, sign
 
     async def _session(self, inbox: Inbox, session: Session) -> Report:
         def leaves() -> None:
