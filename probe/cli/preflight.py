@@ -60,7 +60,7 @@ def command(  # typer reads options from parameters
         ),
     ] = 0,
     brake: Annotated[
-        int, typer.Option(metavar="N", help="Stop at a host after N refused logins in ten minutes.")
+        int, typer.Option(metavar="N", help="Stop at a host after N logins failed in ten minutes.")
     ] = 4,
     most: Annotated[int, typer.Option(metavar="N", help="Refuse a list of more rows than this.")] = 20_000,
     dns: Annotated[bool, typer.Option("--dns/--no-dns", help="Audit each domain's DNS too.")] = True,
