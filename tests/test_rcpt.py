@@ -79,6 +79,11 @@ def test_mx_is_host_and_port(text: str, server: tuple[str, int]) -> None:
     assert place_of("--mx", text, 25) == server
 
 
+def test_the_null_sender_can_be_said_as_a_transcript_shows_it() -> None:
+    told = probe("a@one.test", "--mail-from", "<>", "--resolver", "127.0.0.1:1")
+    assert (told.exit_code, told.stderr) == (3, "")
+
+
 # -- a whole run ----------------------------------------------------------------------------------
 
 EXITS = {

@@ -88,6 +88,8 @@ def command(
     network = network_of(
         limits_of(timeout, deadline), ca_file=ca_file, helo=helo, source=source_address, resolver=resolver
     )
+    if mail_from == "<>":  # the null sender, as a transcript shows it
+        mail_from = ""
     if mail_from:
         address_of("--mail-from", mail_from)
     try:
