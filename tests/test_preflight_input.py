@@ -172,7 +172,7 @@ def test_what_is_no_file_is_refused_with_a_sentence(
         (("--concurrency", "0"), "at least 1"),
         (("--brake", "0"), "at least 1"),
         (("--skip", "everything"), "there is no check"),
-        (("--most", "1"), "more than 1 rows"),
+        (("--most", "1"), "more rows than 1;"),
         (("--write-pass", "/nowhere/good.csv"), "does not exist"),
         (("--dry-run", "-f", "json"), "--dry-run tells the plan in words and has no report"),
         (("--dry-run", "-o", "/tmp/plan.html"), "--dry-run tells the plan in words and has no report"),

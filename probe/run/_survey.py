@@ -79,7 +79,7 @@ def survey(rows: Callable[[], Iterable[Row]], most: int = 0) -> Survey:
     for row in rows():
         count += 1
         if most and count > most:
-            raise ValueError(f"has more than {most:,} rows; say probe preflight --most N to probe so many")
+            raise ValueError(f"has more rows than {most:,}; say probe preflight --most N to probe so many")
         if row.inbox is None:
             wrong_rows += 1
             if len(wrong) < _MOST_NAMED:
