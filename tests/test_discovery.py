@@ -106,3 +106,16 @@ def test_the_port_of_implicit_tls_is_announced_under_the_service_of_starttls() -
 )
 def test_only_the_host_is_told(port: int, tls: TlsMode | None, where: tuple[int, TlsMode]) -> None:
     assert found(port, tls, host="mail.own.example") == where
+
+
+def test_an_address_literal_has_no_records_to_ask_for() -> None:
+    class Mute(Network):
+        """A network whose DNS is asked nothing."""
+
+        async def ask(
+            self, questions: Iterable[Question], *, within: float | None = None
+        ) -> dict[Question, Answer]:
+            raise AssertionError(tuple(questions))
+
+    server = asyncio.run(submission_server(Inbox("ada@[192.0.2.1]", Secret("x")), Mute()))
+    assert server.problem == "session/submission-server-unknown"

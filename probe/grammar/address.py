@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import ipaddress
 import re
 from dataclasses import dataclass
 
@@ -16,12 +17,12 @@ _MAX = 254  # RFC 5321 section 4.5.3.1.3 less the angle brackets
 _ATOMS = re.compile(r"[^\s\x00-\x20\x7f()<>\[\]:;@\\,\"]+\Z")
 _QUOTED = re.compile(r"\"(?:[^\"\\\x00-\x1f\x7f]|\\[\x20-\x7e])*\"\Z")
 _DOMAIN = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9_-]{1,63}(?<!-))*\Z")
-_LITERAL = re.compile(r"\[[0-9A-Fa-f:.]{2,45}\]\Z|\[IPv6:[0-9A-Fa-f:.]{2,45}\]\Z", re.IGNORECASE)
+_LITERAL = re.compile(r"\[(?:IPv6:)?([0-9A-Fa-f:.]{2,45})\]\Z", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A mailbox: `local` as typed, `domain` in lower-case A-labels."""
+    """A mailbox: `local` as typed, `domain` in lower-case A-labels, or an address literal in brackets."""
 
     local: str
     domain: str
@@ -56,7 +57,9 @@ def address(text: str) -> Address:
         raise ValueError("ends in an @: the domain is missing")
     if not _QUOTED.match(local) and not all(_ATOMS.match(atom) for atom in local.split(".")):
         raise ValueError(f"has a local part that must be quoted or is mistyped: {local}")
-    if not _LITERAL.match(domain):
+    if (literal := _LITERAL.match(domain)) is not None:
+        domain = _literal(literal[1])
+    else:
         try:
             domain = idna.encode(domain, uts46=True).decode() if not domain.isascii() else domain.lower()
         except idna.IDNAError as problem:
@@ -66,3 +69,12 @@ def address(text: str) -> Address:
     if len(local.encode()) > 64 or len(local.encode()) + len(domain) >= _MAX:
         raise ValueError("is longer than RFC 5321 allows (64 octets before the @, 254 in all)")
     return Address(local, domain)
+
+
+def _literal(text: str) -> str:
+    """An address literal (RFC 5321 section 4.1.3)."""
+    try:
+        parsed = ipaddress.ip_address(text)
+    except ValueError:
+        raise ValueError(f"has an address literal that is no address: [{text}]") from None
+    return f"[IPv6:{parsed}]" if parsed.version == 6 else f"[{parsed}]"

@@ -50,6 +50,8 @@ async def submission_server(inbox: Inbox, network: Network) -> Server:
     known = catalogue.provider_of_domain(domain)
     if known is not None and known.submission:
         return _served(inbox, known, "by domain", domain)
+    if domain.startswith("["):  # an address has no records to ask for
+        return Server(problem="session/submission-server-unknown")
     services = [Question(f"{service}.{domain}", "SRV") for service, _ in _SERVICES]
     mx = Question(domain, "MX")
     answers = await network.ask((mx, *services))
