@@ -115,7 +115,7 @@ def test_an_address_literal_has_no_records_to_ask_for() -> None:
         async def ask(
             self, questions: Iterable[Question], *, within: float | None = None
         ) -> dict[Question, Answer]:
-            raise AssertionError(tuple(questions))
+            raise AssertionError(tuple(questions), within)
 
     server = asyncio.run(submission_server(Inbox("ada@[192.0.2.1]", Secret("x")), Mute()))
     assert server.problem == "session/submission-server-unknown"
