@@ -14,7 +14,7 @@ from probe.cli._completion import RULES
 from probe.cli._messages import refuse, say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from probe.catalogue import Entry
     from probe.rules import Rule
@@ -67,7 +67,7 @@ def show(
         typer.echo(json.dumps(pages[0] if len(pages) == 1 else pages, indent=2))
         return
     entries = _entries()
-    typer.echo("\n".join("\n".join(page(rule, entries.get(rule.id))) for rule in found))
+    typer.echo("\n".join("\n".join(_fitted(page(rule, entries.get(rule.id)))) for rule in found))
 
 
 @app.command()
@@ -119,6 +119,15 @@ def page(rule: Rule, entry: Entry | None) -> Iterator[str]:
             for sample in entry.samples:
                 yield from ("```", *sample.strip().splitlines(), "```")
     yield from ("", f"Source: <{rule.source.url}> ({rule.source.kind}, read {rule.source.read})", "")
+
+
+def _fitted(lines: Iterable[str]) -> Iterator[str]:
+    """The lines of a page as wide as the terminal; what servers said stays as it is."""
+    fenced = False
+    for line in lines:
+        fenced ^= line.startswith("```")
+        head = "- " if line.startswith("- ") else ""
+        yield line if fenced else row(head, line.removeprefix(head))
 
 
 def _conditions(entry: Entry) -> Iterator[str]:
