@@ -65,11 +65,24 @@ def test_records(case: str) -> None:
     assert not any(question.type == "HTTP" for question in found.asked)
 
 
-def test_of_several_records_one_that_can_be_used_is_kept() -> None:
-    for texts in (("v=STSv1; id=", "v=STSv1; id=2"), ("v=STSv1;", "v=STSv1; id=a-b")):
-        world = "\n".join(f"_mta-sts.example.test TXT {text}" for text in texts)
-        kept = seen(MX + world).fixes["mta_sts/several"].partition('TXT "')[2].rstrip('"')
-        assert not mtasts.record(kept).problems
+@pytest.mark.parametrize(
+    "records",
+    [
+        "v=STSv1; id=1-1\n_mta-sts.example.test TXT v=STSv1; id=2",
+        "v=STSv1; id=1-1",
+        "v=stsv1; id=1",
+    ],
+)
+def test_a_policy_that_nobody_has_read_is_served_anew_before_the_record(records: str) -> None:
+    found = seen(f"{MX}_mta-sts.example.test TXT {records}", POLICY.replace("mx: mx", "mx: old"))
+    (fix,) = found.fixes.values()
+    words, _, rest = fix.partition(f": {URL}\n")
+    assert words == "Serve this file, then publish the record in place of what is there"
+    policy, _, record = rest.partition("\n\n")
+    assert mtasts.policy(policy).mode == "testing"
+    text = record.partition('"')[2].rstrip('"')
+    followed = seen(f"{MX}_mta-sts.example.test TXT {text}", policy)
+    assert followed.ids == ["mta_sts/testing"]
 
 
 @pytest.mark.parametrize("text", ["v=STSv2; id=1", "v=spf1 -all", "sts-verification=1"])

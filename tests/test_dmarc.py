@@ -555,6 +555,8 @@ def test_no_mailbox_is_offered_at_a_parent_of_which_nothing_is_known() -> None:
         ("dmarc/inherited", ""),
         ("dmarc/no-reports", ""),
     ]
+    found, _ = audit({**zone, **record("v=DMARC1; p=reject; fo=0")}, "sub.example.com")
+    assert [one.fix for one in found.findings if one.rule.id == "dmarc/no-reports"] == [""]
 
 
 def test_an_envelope_below_the_domain_aligns_once_aspf_is_not_strict() -> None:

@@ -232,7 +232,9 @@ def _reports(facts: _Published) -> Iterator[Finding]:
         home = _suffixes.organizational(facts.at)
         elsewhere = f"If you want reports, name an address at another domain: no mail comes to {home}."
         silent = takes_no_mail(home, facts.seen)
-        yield facts.finding("no-reports", fix=elsewhere) if silent else facts.mended("no-reports")
+        meant = repaired(facts.at, facts.seen, record)
+        reporting = meant if "rua=" in meant else ""  # no mailbox is known to be there
+        yield facts.finding("no-reports", fix=elsewhere if silent else reporting)
     bad = [one.uri for one in (*record.rua, *record.ruf) if not one.domain]
     if bad:
         yield facts.mended("bad-report-address", ", ".join(printable(uri)[:80] for uri in bad[:3]))

@@ -17,7 +17,6 @@ from probe.checks._evidence import (
     addresses,
     evidence,
     failures,
-    keep,
     pasted,
     printable,
     problem,
@@ -206,19 +205,18 @@ def judge(domain: Domain, seen: Records) -> Judgement:
     fact = evidence(question, answer, "; ".join(records[:4]))
     nearly = [] if records else [value for value in answer.values[:10] if mtasts.resembles(value)]
     if nearly:
-        fix = pasted(question, answer, f"v=STSv1; id={_identity(nearly[0])}")
         told = evidence(question, answer, nearly[0])
-        return Judgement(State.INVALID, (Finding(MISSPELT, told, printable(nearly[0])[:200], fix),))
+        finding = Finding(MISSPELT, told, printable(nearly[0])[:200], _anew(domain, seen))
+        return Judgement(State.INVALID, (finding,))
     if not records:
         return Judgement(State.MISSING, (Finding(NONE, fact, fix=_advice(domain, seen)),))
     if len(records) > 1:
-        good = [record for record in records[:10] if not mtasts.record(record).problems]
-        fix = keep(question, answer, good[0] if good else f"v=STSv1; id={_identity(records[0])}")
-        return Judgement(State.INVALID, (Finding(SEVERAL, fact, f"{len(records)} records", fix),))
+        finding = Finding(SEVERAL, fact, f"{len(records)} records", _anew(domain, seen))
+        return Judgement(State.INVALID, (finding,))
     record = mtasts.record(records[0])
     if record.problems:
-        fix = pasted(question, answer, f"v=STSv1; id={_identity(records[0])}")
-        return Judgement(State.INVALID, (Finding(SYNTAX, fact, printable("; ".join(record.problems)), fix),))
+        finding = Finding(SYNTAX, fact, printable("; ".join(record.problems)), _anew(domain, seen))
+        return Judgement(State.INVALID, (finding,))
     return _policy(domain, record, seen)
 
 
@@ -313,6 +311,15 @@ def _written(hosts: tuple[str, ...], mode: str, age: int) -> tuple[str, str]:
     patterns = [f"mx: {printable(host)}" for host in hosts]
     text = "\n".join(("version: STSv1", f"mode: {mode}", *patterns, f"max_age: {age}"))
     return text, _identity(text)
+
+
+def _anew(domain: Domain, seen: Records) -> str:
+    """The fix for a record that senders pass over: what they shall find first, as nobody has read it so far.
+
+    A policy that was never fetched may be enforced and leave out every host.
+    """
+    file = _file(domain, seen)
+    return f"Serve this file, then publish the record in place of what is there: {file}" if file else ""
 
 
 def _advice(domain: Domain, seen: Records) -> str:
