@@ -99,6 +99,30 @@ EXPORTS = [
     ),
     (
         "",
+        "From email,From name,SMTP host,SMTP port,SMTP encryption,Username,Password",
+        "ada@a.example,Ada,smtp.a.example,465,SSL,su,sp",
+        ("ada@a.example", "su", "sp", "smtp.a.example", 465, TlsMode.IMPLICIT),
+    ),
+    (
+        "",
+        "E-Mail-Adresse,Kennwort,Benutzername,Postausgangsserver,Port,Verschlüsselung",
+        "ada@a.example,sp,su,smtp.a.example,587,STARTTLS",
+        ("ada@a.example", "su", "sp", "smtp.a.example", 587, TlsMode.STARTTLS),
+    ),
+    (
+        "",
+        "Adresse e-mail,Mot de passe,Serveur SMTP,Port SMTP",
+        "ada@a.example,sp,smtp.a.example,587",
+        ("ada@a.example", "", "sp", "smtp.a.example", 587, None),
+    ),
+    (
+        "",
+        "Correo electrónico,Contraseña,Servidor SMTP,Puerto",
+        "ada@a.example,sp,smtp.a.example,587",
+        ("ada@a.example", "", "sp", "smtp.a.example", 587, None),
+    ),
+    (
+        "",
         "email_address,inbox_type,smtp_use_tls,imap_use_ssl,password",
         "ada@a.example,google,true,true,pw",
         ("ada@a.example", "", "pw", "", 0, None),
@@ -162,6 +186,14 @@ def test_other_encodings_are_told_or_refused_with_the_place() -> None:
     assert next(iter(rows(data, form, header(next(records(data, form)), ",")))).inbox is not None
 
 
+@pytest.mark.parametrize("encoding", ["gb18030", "gbk", "big5", "shift_jis", "euc-kr"])
+def test_the_encodings_of_east_asia_can_be_told(encoding: str) -> None:
+    data = "email,password,name\nada@a.example,pw,一\n".encode(encoding)
+    form = form_of(data, encoding)
+    assert said(next(rows(data, form, header_of(data, form))))[2] == "pw"
+    assert b"".join(rewritten(one, form) for one in records(data, form)) == data
+
+
 def test_a_damaged_place_is_found_behind_the_first_piece() -> None:
     good = b"ada@a.example,password-of-hers\n"
     data = b"email,password\n" + good * 5000 + b"eve@a.example,p\xff\n"
@@ -179,6 +211,8 @@ PROBLEMS = {
     "all addresses": ("ada@a.example,pw,0.0.0.0,587,", "no address of a host"),
     "a URL": ("ada@a.example,pw,smtp://h.example,587,", "the host is no host name"),
     "two ports": ("ada@a.example,pw,h.example:465,587,", "different ports"),
+    "a port of IMAP": ("ada@a.example,pw,imap.a.example,993,", "the port is one for reading mail"),
+    "a port of POP3": ("ada@a.example,pw,h.example:110,,", "the port is one for reading mail"),
     "a port too high": ("ada@a.example,pw,h.example,70000,", "the port is no port"),
     "a port with a beginning that is one": ("ada@a.example,pw,h.example,0065535999,", "the port is no port"),
     "a port with an underscore": ("ada@a.example,pw,h.example,5_87,", "the port is no port"),

@@ -125,6 +125,11 @@ NOT_LISTS = {
     "nothing but the delimiter": ("sep=;\r\n", "is empty"),
     "a web page": ("<!DOCTYPE html>\n<html><body>Sign in</body></html>\n", "is a web page"),
     "UTF-16 without its mark": ("email,password\n".encode("utf-16-le"), "say --encoding utf-16-le"),
+    "UTF-32": ("email,password\n".encode("utf-32"), "is UTF-32; save it as UTF-8"),
+    "addresses and passwords alone": (
+        f"{USER}:{PASSWORD}\n",
+        "has no header: an address stands in its first line",
+    ),
     "UTF-16 the other way round": ("email,password\n".encode("utf-16-be"), "say --encoding utf-16-be"),
     "a header with a torn quote": (
         'email,"pass"word\n',

@@ -8,12 +8,12 @@ somebody's password.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
 
 from probe.facts import counted
-from probe.grammar.address import address
 from probe.grammar.sheet import Form, Record, cells, records
 
 __all__ = ["ALIASES", "SECRETS", "SIGNS", "Header", "header", "header_of", "normal"]
@@ -64,6 +64,18 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     "mail_from": ("mailfrom", "envelopefrom"),
     "refresh_token": ("refreshtoken",),
 }
+# The same in lists that people made; understood, and not told.
+_TRANSLATED: Mapping[str, tuple[str, ...]] = {
+    "email": ("emailadresse", "mailadresse", "adresseemail", "courriel", "correoelectronico", "correo"),
+    "smtp_host": ("postausgangsserver", "serveursmtp", "servidorsmtp", "serversmtp"),
+    "smtp_port": ("portsmtp", "puertosmtp", "puerto", "portasmtp", "porta"),
+    "smtp_user": ("smtpbenutzer", "smtpbenutzername", "utilisateursmtp", "usuariosmtp", "utentesmtp"),
+    "user": ("benutzername", "benutzer", "utilisateur", "nomdutilisateur", "usuario", "utente"),
+    "smtp_password": ("smtppasswort", "smtpkennwort", "motdepassesmtp", "contrasenasmtp", "senhasmtp"),
+    "password": ("passwort", "kennwort", "motdepasse", "contrasena", "senha", "wachtwoord"),
+    "smtp_security": ("verschlusselung", "smtpverschlusselung", "chiffrement", "cifrado"),
+}
+_UNDERSTOOD = {name: (*aliases, *_TRANSLATED.get(name, ())) for name, aliases in ALIASES.items()}
 _DECISIVE = {"smtp_user", "user", "smtp_password", "password"}  # a wrong one is a failed login
 SECRETS = ("smtp_password", "password", "access_token")
 SIGNS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
@@ -82,7 +94,7 @@ _TOLD = (
 # a source is known by columns that only its export has, normalised or as they are written
 _SOURCES: tuple[tuple[str, frozenset[str]], ...] = (
     ("Smartlead", frozenset({"fromemail", "maxemailperday"})),
-    ("Smartlead", frozenset({"fromname", "fromemail", "username", "password", "smtphost"})),
+    ("Smartlead", frozenset({"from_name", "from_email", "user_name"})),
     ("Instantly", frozenset({"email", "warmupenabled", "warmupincrement"})),
     ("Instantly", frozenset({"First Name", "IMAP Username", "SMTP Username"})),
     ("PlusVibe", frozenset({"enablecamprampup", "warmupdailylimit"})),
@@ -115,8 +127,8 @@ class Header:
 
 
 def normal(name: str) -> str:
-    """A name as it is compared: letters and digits, in lower case."""
-    return "".join(char for char in name.lower() if char.isalnum())
+    """A name as it is compared: letters without their accents and digits, in lower case."""
+    return "".join(char for char in unicodedata.normalize("NFKD", name.lower()) if char.isalnum())
 
 
 def header_of(data: bytes, form: Form, told: Mapping[str, str] | None = None) -> Header:
@@ -135,7 +147,7 @@ def header_of(data: bytes, form: Form, told: Mapping[str, str] | None = None) ->
 
 def _is_header(record: Record, delimiter: str) -> bool:
     names = {normal(name) for name in record.raw.replace('"', "").strip().split(delimiter[0])}
-    return all(any(names.intersection(ALIASES[way]) for way in ways) for ways in _NEEDED.values())
+    return all(any(names.intersection(_UNDERSTOOD[way]) for way in ways) for ways in _NEEDED.values())
 
 
 def header(record: Record, delimiter: str, told: Mapping[str, str] | None = None) -> Header:
@@ -151,7 +163,7 @@ def header(record: Record, delimiter: str, told: Mapping[str, str] | None = None
         raise ValueError(f"has more than {MOST_FIELDS} columns")
     plain = [normal(name) for name in names]
     columns: dict[str, int] = {}
-    for canonical, aliases in ALIASES.items():
+    for canonical, aliases in _UNDERSTOOD.items():
         if canonical in (told or {}):
             continue
         at = [place for alias in aliases for place, name in enumerate(plain) if name == alias]
@@ -195,7 +207,7 @@ def _complete(columns: dict[str, int], names: tuple[str, ...]) -> None:
     missing = {what: ways for what, ways in _NEEDED.items() if not any(way in columns for way in ways)}
     if not missing:
         return
-    if any(_is_address(name) for name in names):
+    if any("@" in name for name in names):
         raise ValueError(
             "has no header: an address stands in its first line; "
             "put a line above it, such as email,password,smtp_host,smtp_port"
@@ -209,10 +221,3 @@ def _complete(columns: dict[str, int], names: tuple[str, ...]) -> None:
         f"has no column for {' and none for '.join(missing)}: names such as {known} are understood; of its "
         f"{counted(len(names), 'column')} these were: {read}; say {told}"
     )  # other names are not quoted: without a header they are somebody's password
-
-
-def _is_address(name: str) -> bool:
-    try:
-        return bool(address(name.strip()))
-    except ValueError:
-        return False

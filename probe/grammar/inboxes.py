@@ -186,6 +186,7 @@ def _user(told: Mapping[str, str]) -> str:
     return user
 
 
+_OF_READING = {110, 143, 993, 995}  # registered for POP3 and IMAP, without and with TLS
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?\.?\Z")
 
 
@@ -208,6 +209,8 @@ def _server(told: Mapping[str, str]) -> tuple[str, int]:
         return host.rstrip("."), 0
     if not (port := port_number(number)):
         raise ValueError("the port is no port; ports are 1 to 65535")
+    if port in _OF_READING:
+        raise ValueError("the port is one for reading mail (IMAP, POP3); give that of SMTP: 587, 465 or 25")
     return host.rstrip("."), port
 
 

@@ -23,6 +23,8 @@ _MAGIC = (
     (b"\xd0\xcf\x11\xe0", "an old Excel file; save it as CSV"),
     (b"%PDF", "a PDF file; save the table as CSV"),
     (b"SQLite format 3", "a database; export the table as CSV"),
+    (b"\xff\xfe\0\0", "UTF-32; save it as UTF-8"),
+    (b"\0\0\xfe\xff", "UTF-32; save it as UTF-8"),
 )
 _MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 # Codecs that put a mark before every text; of a file without one: the same without.
@@ -30,7 +32,9 @@ _MARKED = {"utf-8-sig": "utf-8", "utf-16": "utf-16-le"}
 _DELIMITERS = ",;\t|"
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _SEP = re.compile(r'"?sep=([,;\t|])"?(?:\r\n|\n|\r)', re.IGNORECASE)
-_NAMED = re.compile(r"(?:utf-?(?:8|16)|cp|windows-|iso-?8859-|latin-?|mac|koi8)[a-z0-9_-]{0,12}\Z")
+_NAMED = re.compile(
+    r"(?:utf-?(?:8|16)|cp|windows-|iso-?8859-|latin-?|mac|koi8|gb|big5|shift_?jis|euc-)[a-z0-9_-]{0,12}\Z"
+)
 
 
 @dataclass(frozen=True, slots=True)
