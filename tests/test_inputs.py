@@ -92,6 +92,25 @@ def test_utf16_is_read_to_its_end(name: str) -> None:
     assert asked.pile.seen == many
 
 
+# -- long ones -------------------------------------------------------------------------------------
+
+
+def test_recipients_beyond_what_is_read_of_a_notice_are_told() -> None:
+    people = "".join(f"<bob{at}@corp.example>:\n550 no such user\n\n" for at in range(600))
+    found, notes = told(BOUNCE + people)
+    assert notes == [f"input: only the first {len(found):,} recipients of this mail are told"]
+    assert told(BOUNCE)[1] == []
+
+
+def test_a_mail_of_a_mailbox_that_loses_its_end_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("probe.run._mails.MAX_MAIL", 1 << 20)
+    box = f"From a@b.example Sat Nov 21 10:00:00 2026\n{BOUNCE}\n" * 2
+    assert told(box)[1] == []
+    found, notes = told(box + "x" * 1000 + "\n" + ("y" * 70 + "\n") * 20_000)
+    assert len(found) == 2
+    assert notes == ["input: mails longer than 1 MiB, of which the end is not read: 1"]
+
+
 # -- a log in JSON ---------------------------------------------------------------------------------
 
 

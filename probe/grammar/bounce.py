@@ -82,7 +82,10 @@ def bounces(data: bytes, *, depth: int = 0) -> list[Delivery]:
     found = _feedback(letter, copy) or _receipt(letter) or _status(letter, copy) or _event(letter)
     if not found and depth < _MAX_INNER and not _is_robot(letter):  # somebody who hands bounces on
         found = [one for each in copies for one in bounces(each.raw, depth=depth + 1)]
-    return found[:MAX_RECIPIENTS] or _words(letter, copy)
+    if found and (len(found) >= MAX_RECIPIENTS or letter.cut):
+        *others, last = found[:MAX_RECIPIENTS]
+        found = [*others, dataclasses.replace(last, cut=True)]
+    return found or _words(letter, copy)
 
 
 def pasted_bounce(text: str) -> list[Delivery]:

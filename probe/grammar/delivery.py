@@ -47,6 +47,7 @@ class Delivery:
     source_ip: str = ""
     at: float = 0.0
     unread: bool = False
+    cut: bool = False
 
 
 def folded(text: str, limit: int = MAX_REPLY) -> str:

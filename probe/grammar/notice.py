@@ -22,6 +22,7 @@ MAX_TEXT = 64 * 1024  # characters of a notice that are read
 MAX_LINE = 2048
 MAX_LINES = 4000
 MAX_PEOPLE = 500
+_MANY = 20  # recipients who make a list of recipients: a long text behind them may go on with it
 MAX_LABELS = 200  # reasons behind a label or a code that are read, each with the lines after it
 _NEAR = 120  # characters before an address in which stands what it is
 
@@ -138,8 +139,13 @@ def notice(text: str, *, failed: Iterable[str] = (), own: Iterable[str] = ()) ->
     if not people:
         people[""] = _Person("", [])
     whole = folded(" ".join(line for line in lines if not wording.RULE.match(line)), 1500)
-    found = (_delivery(person, shared, whole, remote, reporter) for person in people.values())
-    return [replace(one, action=action) for one in found]
+    found = [
+        replace(_delivery(person, shared, whole, remote, reporter), action=action)
+        for person in people.values()
+    ]
+    if len(people) == MAX_PEOPLE or (len(text) > MAX_TEXT and len(people) > _MANY):
+        found[-1] = replace(found[-1], cut=True)
+    return found
 
 
 def _joined(lines: list[str]) -> Iterator[str]:

@@ -9,7 +9,6 @@ from typing import BinaryIO
 from probe.grammar.bounce import bounces
 from probe.grammar.intake import Kind
 from probe.grammar.mime import MAX_MAIL
-from probe.grammar.status import MAX_RECIPIENTS
 from probe.rules import Report
 from probe.run.explain import nothing_found
 from probe.run.sources import MAX_LINE, Asked, read_all
@@ -23,8 +22,8 @@ def _mail(source: BinaryIO, name: str, asked: Asked) -> Iterator[Report]:
 
 def _one_mail(data: bytes, name: str, asked: Asked) -> Iterator[Report]:
     found = bounces(data)
-    if len(found) >= MAX_RECIPIENTS:
-        asked.note(f"{name}: only the first {MAX_RECIPIENTS:,} recipients of this mail are told")
+    if found and found[-1].cut:
+        asked.note(f"{name}: only the first {len(found):,} recipients of this mail are told")
     if not found:
         yield nothing_found(name)
     for told in found:
@@ -38,7 +37,7 @@ _FROM = re.compile(rb"From \S{1,320} {1,2}(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\b")
 def _mbox(source: BinaryIO, name: str, asked: Asked) -> Iterator[Report]:
     """A mailbox, mail by mail; a mail beyond the limit loses its end."""
     kept: list[bytes] = []
-    size = number = 0
+    size = number = longer = 0
     blank = True
     while line := source.readline(MAX_LINE):
         if blank and kept and _FROM.match(line):
@@ -47,10 +46,15 @@ def _mbox(source: BinaryIO, name: str, asked: Asked) -> Iterator[Report]:
             kept, size = [], 0
         if size < MAX_MAIL:
             kept.append(line)
-            size += len(line)
+        longer += size < MAX_MAIL <= size + len(line)
+        size += len(line)
         blank = line in {b"\n", b"\r\n"}
     if kept:
         yield from _one_mail(b"".join(kept), f"{name} #{number + 1}", asked)
+    if longer:
+        asked.note(
+            f"{name}: mails longer than {MAX_MAIL >> 20} MiB, of which the end is not read: {longer:,}"
+        )
 
 
 READERS = {Kind.MAIL: _mail, Kind.MBOX: _mbox}

@@ -54,7 +54,7 @@ class Unpacked(io.RawIOBase):
             return 0
         try:
             piece = self._packed.read1(len(buffer))
-        except (OSError, EOFError, zlib.error, ValueError):
+        except (OSError, EOFError, zlib.error, zipfile.BadZipFile, ValueError):
             self.damaged = True
             return 0
         buffer[: len(piece)] = piece
