@@ -327,7 +327,18 @@ def test_every_row_of_the_seeds_is_covered() -> None:
         ),
         ("550 Maximum number of recipients per day reached for this sender", None, Cause.SENDER_QUOTA),
         ("550 5.1.1 <a@b.example>... We do not accept mail for this user", None, Cause.RECIPIENT_UNKNOWN),
-        # a mail library's own words before the server's
+        # the words of who reports are not the server's
+        (
+            "Failed to deliver to 'a@b.example' SMTP module(domain b.example) reports: 550 Access denied",
+            None,
+            Cause.POLICY,
+        ),
+        ("Can't send mail - all recipients were rejected: 554 Message refused by policy", None, Cause.POLICY),
+        (
+            "SMTP error from remote mail server after RCPT TO:<a@b.example>: 550 User unknown",
+            None,
+            Cause.RECIPIENT_UNKNOWN,
+        ),
         ("Mailbox unavailable. The server response was: 5.7.1 Access denied", None, Cause.POLICY),
         # whose name a login may send in
         ("553 5.7.0 Unauthorized use of sender address", Stage.MAIL, Cause.RELAY),

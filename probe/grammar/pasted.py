@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from probe.facts import Reply, Stage
+from probe.grammar import reported
 from probe.grammar.expression import Expression
 
 __all__ = ["Pasted", "extracts", "of", "read"]
@@ -41,20 +42,6 @@ _TAG = Expression(
 )
 _BREAKS = ("\\r\\n", "\\n", "\r", "\u23ce", "\u2028")  # beside the usual one; the first two are escaped
 _TUPLE = Expression(r"""\(\s*([2-5][0-9]{2})\s*,\s*b?(['"])""")
-# What mail libraries say of a code before (.NET) or around (PHPMailer) the server's words.
-_DOTNET = Expression(r"([^.:]{4,100})\. The server response was:\s{0,9}")
-_DOTNET_SAYS = {
-    "service not available, closing transmission channel": "421", "error in processing": "451",
-    "insufficient system storage": "452",
-    "client does not have permission to submit mail to this server": "454",
-    "syntax error, command unrecognized": "500", "mailbox unavailable": "550",
-    "the smtp server requires a secure connection or the client was not authenticated": "530",
-    "exceeded storage allocation": "552", "mailbox name not allowed": "553", "transaction failed": "554",
-}  # fmt: skip
-_PHPMAILER = Expression(
-    r"SMTP server error: ([^:\n]{1,60}?) Detail: ([^\n]{0,800}?) SMTP code: ([2-5][0-9]{2})"
-    r"(?: Additional SMTP info: ([245]\.[0-9]{1,3}\.[0-9]{1,3}))?"
-)
 _ESC = Expression(r"\x1b?\$[@B]([!-~]{2,400}?)\x1b?\([BJ]")
 _QUOTED = Expression(r"=([0-9A-F]{2})")
 # A code at the beginning of a word; looking back after its digits is cheaper than before every letter.
@@ -103,14 +90,15 @@ def read(text: str) -> Pasted:
     flat = " ".join(lines)
     code, end = _code(flat)
     enhanced = _enhanced(flat, code, end)
-    return Pasted(code, enhanced, _words(flat, code, enhanced), lines, _stage(flat.lower()))
+    low = flat.lower()
+    words = _words(reported.unreported(flat, low), code, enhanced)
+    return Pasted(code, enhanced, words, lines, _stage(low))
 
 
 def _clean(text: str) -> str:
     if "(" in text and (found := _TUPLE.compiled.search(text)):
         text = f"{found[1]} {text[found.end() :].rstrip(''' )},''').rstrip(found[2])}"
-    if "The server response was:" in text or "SMTP server error:" in text:
-        text = _unwrapped(text)
+    text = reported.unwrapped(text)
     if "<" in text:
         text = _TAG.compiled.sub(" ", text)
     if "&" in text:
@@ -126,19 +114,6 @@ def _clean(text: str) -> str:
             text = data.encode("latin-1").decode("utf-8")
         except ValueError:
             text = data
-    return text
-
-
-def _unwrapped(text: str) -> str:
-    """The server's words out of a mail library's sentence, and the code that the sentence stands for."""
-    if found := _DOTNET.compiled.search(text):
-        words, code = text[found.end() :], _DOTNET_SAYS.get(found[1].strip().lower(), "")
-        told = words[:1] if words[1:2] == "." else words[:3]  # a class, or a code of the server's own
-        return words if told.isdigit() and told != code[:1] else f"{code} {words}".lstrip()
-    if found := _PHPMAILER.compiled.search(text):
-        command, words, code, enhanced = found.groups()
-        asked = command.removesuffix(" failed").replace("DATA END", "end of DATA")
-        return f"{code} {enhanced or ''} {words} (in reply to {asked})"
     return text
 
 
