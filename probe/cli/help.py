@@ -13,7 +13,7 @@ EPILOG = """\b
 Examples:
   probe help                 the topics
   probe help exit-codes
-  probe creds --help         the options of a command"""
+  probe help creds           the options of a command"""
 
 TOPICS = {
     "verdicts": """\
@@ -66,9 +66,9 @@ password typed in groups are said as findings and sent as they are.
     "lists": """\
 `probe preflight FILE` reads the lists people already have, unchanged: exports
 of Instantly, Smartlead, EmailBison, PlusVibe, Lemlist, Reply.io, Woodpecker and
-tables of your own, with commas, semicolons or tabs, in UTF-8 or UTF-16
+tables of your own, with commas, semicolons, tabs or |, in UTF-8 or UTF-16
 (--encoding for others). What was detected is said once; --map FIELD="COLUMN"
-overrules it. Fields:
+overrules it, and "#2" is the second column. Fields:
 
   email, smtp_host, smtp_port, smtp_user, smtp_password,
   smtp_security (ssl, starttls, none), access_token, provider, mail_from
@@ -79,11 +79,13 @@ domain, MX or SRV record.
 
 Each login is tried once in a run, and written to a journal before it leaves:
 after an interruption --resume goes on, and what was under way is reported, not
-tried again. A login that was refused rests for 15 minutes, then an hour, then a
-day (--force tries it at once). A host is asked by as many sessions as its
-provider bears (--per-host), by one after the first refused login, and by none
-after four in ten minutes (--brake): then the exit code is 4. Journals and the
-keyed hashes of refused logins lie in the state folder (--state).
+tried again; --resume --force tries again what is not proven. A login that was
+refused rests for 15 minutes, then an hour, then a day (--force tries it at
+once). A host is asked by as many sessions as its provider bears (--per-host), by
+one after the first login that it refused or did not answer, and by none after
+four in ten minutes (--brake), or where it puts off ten sessions in a row: then
+the exit code is 4. Journals and the keyed hashes of refused logins lie in the
+state folder (--state).
 
 --write-pass and --write-fail part the list in two, the rows byte for byte; the
 second gains probe_reason and probe_fix.
@@ -158,6 +160,9 @@ def command(
     """
     if not topic:
         typer.echo("Topics: " + ", ".join(TOPICS))
+        typer.echo(
+            "`probe help TOPIC` explains one, `probe help COMMAND` a command; `probe --help` lists those."
+        )
         return
     if pages := [name for name in (*TOPICS, *_ALSO) if name.startswith(topic.lower())]:
         typer.echo(TOPICS[_ALSO.get(pages[0], pages[0])], nl=False)
