@@ -53,6 +53,7 @@ def test_a_report_on_a_long_reply_is_named_by_how_it_begins() -> None:
         ("connect to 192.0.2.250:25 on 2026: timed out", 0, "", None),
         ("421", 421, "", ""),
         ("", 0, "", ""),
+        ("550 5.1.1 <i.petrov@example.ru>: unknown", 550, "5.1.1", "<i.petrov@example.ru>: unknown"),
         ("SMTP error from remote mail server after RCPT TO:<a@b.example>: 550 5.1.1 No such user", 550, "5.1.1", "No such user"),
         ("192.0.2.1 does not like recipient. Remote host said: 550 No\nGiving up on 192.0.2.1.", 550, "", None),
         ("Failed to deliver to 'a@b.example' SMTP module(domain b.example) reports: host mx.b.example says: 550 No", 550, "", "host mx.b.example says: No"),

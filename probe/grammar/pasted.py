@@ -37,7 +37,7 @@ class Pasted:
 
 
 _TAG = Expression(
-    r"<(?:br|/?p|/?div|/?td|/?tr|/?table|/?span|/?b|/?i|/?a|/?font|/?pre|/?li|/?ul|/?h[1-6])\b[^<>]{0,300}>",
+    r"<(?:br|/?p|/?div|/?td|/?tr|/?table|/?span|/?b|/?i|/?a|/?font|/?pre|/?li|/?ul|/?h[1-6])(?=[\s/>])[^<>]{0,300}>",
     re.IGNORECASE,
 )
 _BREAKS = ("\\r\\n", "\\n", "\r", "\u23ce", "\u2028")  # beside the usual one; the first two are escaped
