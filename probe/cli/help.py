@@ -81,11 +81,11 @@ Each login is tried once in a run, and written to a journal before it leaves:
 after an interruption --resume goes on, and what was under way is reported, not
 tried again; --resume --force tries again what is not proven. A login that was
 refused rests for 15 minutes, then an hour, then a day (--force tries it at
-once). A host is asked by as many sessions as its provider bears (--per-host), by
-one after the first login that it refused or did not answer, and by none after
-four in ten minutes (--brake), or where it puts off ten sessions in a row: then
-the exit code is 4. Journals and the keyed hashes of refused logins lie in the
-state folder (--state).
+once). A host is asked by as many sessions as its provider bears (--per-host),
+by one after the first login that it refused or did not answer, and by none
+after four in ten minutes (--brake), or where it puts off ten sessions in a row:
+then the exit code is 4. Journals and the keyed hashes of refused logins lie in
+the state folder (--state).
 
 --write-pass and --write-fail part the list in two, the rows byte for byte; the
 second gains probe_reason and probe_fix.
