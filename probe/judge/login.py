@@ -32,6 +32,7 @@ __all__ = ["Conclusion", "judge_login"]
 _BEFORE_AUTH = frozenset({Stage.GREETING, Stage.EHLO, Stage.STARTTLS, Stage.TLS})  # where 535 answers nothing
 _AFTERWARDS = frozenset({Stage.RSET, Stage.QUIT})
 _YES_TO_NOTHING = frozenset({"accepted-unheard", "server-not-genuine"})  # accepted, and no login
+_NOBODY = "-"  # a provider that has no words of its own
 _CANCEL, _HIDDEN = "*", "***"  # how a transcript shows a cancelled exchange, and what is secret
 
 
@@ -160,6 +161,16 @@ def _reading(turn: Turn, session: Transcript, provider: str) -> Finding | None:
 
 @functools.lru_cache(maxsize=64)  # servers answer every inbox alike
 def _match(heard: Reply | Fault, stage: Stage, provider: str, mechanism: str) -> catalogue.Match:
+    match = _read(heard, stage, provider, mechanism)
+    if match.rule.outcome is not Outcome.BAD_CREDS or not match.rule.id.startswith(f"{match.provider}/"):
+        return match
+    # A provider's words for a wrong login are often everybody's ("authentication failed"): where others
+    # beside them tell of another matter, they tell more.
+    anybodys = _read(heard, stage, _NOBODY, mechanism)
+    return anybodys if anybodys.matched and anybodys.rule.outcome is None else match
+
+
+def _read(heard: Reply | Fault, stage: Stage, provider: str, mechanism: str) -> catalogue.Match:
     return catalogue.read(heard, stage=stage, provider=provider, mechanism=mechanism, side="submission")
 
 
