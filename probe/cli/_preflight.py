@@ -93,9 +93,15 @@ def _say_survey(whole: Listed) -> None:
 
 def _doubled(seen: Survey) -> str:
     conflicts = sum(double.conflict for double in seen.doubles.values())
-    again = f"; {conflicts} of them with different passwords, which are not tried" if conflicts else ""
-    one, many = "login stands in several rows and is", "logins stand in several rows and are"
-    return f"{counted(len(seen.doubles), one, many)} tried once{again}"
+    told = (
+        (len(seen.doubles) - conflicts, "in several rows", "tried once"),
+        (conflicts, "in several rows with different passwords", "not tried"),
+    )
+    return "; ".join(
+        f"{counted(count, 'login stands', 'logins stand')} {where} and {'is' if count == 1 else 'are'} {what}"
+        for count, where, what in told
+        if count
+    )
 
 
 # -- state -------------------------------------------------------------------------------------------
