@@ -208,6 +208,14 @@ def test_a_prompt_that_is_left_is_no_login(
     assert capsys.readouterr().err == "probe: no password was typed\n"
 
 
+def test_a_password_is_not_read_where_it_would_be_seen(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    assert command.ran("creds", "ada@example.test", "--password-stdin") == 2
+    assert "on a terminal would show it" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("stdin", "sentence"),
     [

@@ -68,6 +68,10 @@ _NAME = re.compile("[A-Z_][A-Z0-9_]{0,60}")
 def _store(asked: Asked) -> tuple[str, Callable[[], str]]:
     """What to call the store that was chosen, and how to look into it; what may be a secret is not named."""
     if asked.stdin:
+        if sys.stdin is not None and sys.stdin.isatty():
+            refuse(
+                "--password-stdin on a terminal would show it: leave the option out, and it is asked for unseen"
+            )
         return "stdin", lambda: stores.text(piped(stores.LONGEST, "password"))
     if asked.env:
         named = asked.env if _NAME.fullmatch(asked.env) else "whose name --password-env takes"
