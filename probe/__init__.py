@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from probe.checks import Domain as Domain
     from probe.facts import Fault as Fault
+    from probe.facts import Grant as Grant
     from probe.facts import Inbox as Inbox
     from probe.facts import Limits as Limits
     from probe.facts import Reply as Reply
@@ -38,6 +39,7 @@ _HOME = {
     "Domain": "checks",
     "Fault": "facts",
     "Finding": "rules",
+    "Grant": "facts",
     "Inbox": "facts",
     "Limits": "facts",
     "Network": "wire.network",

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 
-from probe.facts import Inbox, Limits, Secret, Stage, TlsMode, Transcript
+from probe.facts import Grant, Inbox, Limits, Secret, Stage, TlsMode, Transcript
 from probe.fakes.ordinary import Tally
 from probe.fakes.scenario import Expect, Scenario
 from probe.fakes.script import ScenarioError, known
@@ -111,6 +111,9 @@ def inbox_of(scenario: Scenario) -> Inbox:
         mail_from=ask.mail_from,
         rcpt_to=ask.rcpt_to,
         provider=ask.provider,
+        grant=Grant(ask.client_id, Secret(ask.client_secret), ask.tenant, ask.client_credentials)
+        if ask.client_id
+        else None,
     )
 
 
@@ -210,6 +213,8 @@ async def _testimony(
 ) -> tuple[Codes, Codes] | None:
     if session is None or scenario.smtp is None or scenario.smtp.raw or not comparable(session):
         return None
+    if scenario.probe.client_id:
+        return None  # the witness asks no token server
     address = ("127.0.0.1", world.port)
     return codes(session), await witnessed(session, inbox_of(scenario), address, ca_file=world.ca_file)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ class Announced(Network):
         }
 
 
-def found(port: int, tls: TlsMode | None, *records: tuple[str, str], **more: str) -> tuple[int, TlsMode]:
+def found(port: int, tls: TlsMode | None, *records: tuple[str, str], **more: Any) -> tuple[int, TlsMode]:
     inbox = Inbox("ada@own.example", Secret("x"), port=port, tls=tls, **more)
     server = asyncio.run(submission_server(inbox, Announced(*records)))
     assert not server.problem

@@ -124,7 +124,9 @@ class Provider:
 
     `mx` and `domains` are globs, `signs` words in a banner or reply that betray it, `submission` the
     servers, best first, `mechanisms` the SASL names it prefers, `password` what kind of password it
-    wants. `at_once` sessions and `per_minute` logins (0: nothing known) are what it bears.
+    wants. `token_url` is where it hands out access tokens (``{tenant}`` stands for the directory),
+    `token_scope` what is asked for with a refresh token, `token_scope_alone` by an application for itself
+    (empty: not offered). `at_once` sessions and `per_minute` logins (0: nothing known) are what it bears.
     """
 
     id: str
@@ -136,6 +138,9 @@ class Provider:
     mechanisms: tuple[str, ...] = ()
     password: str = ""
     app_password_url: str = ""
+    token_url: str = ""
+    token_scope: str = ""
+    token_scope_alone: str = ""
     at_once: int = 5
     per_minute: int = 0
     note: str = ""

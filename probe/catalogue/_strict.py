@@ -44,7 +44,7 @@ _RULE_KEYS = _ENTRY_KEYS - {
 _PROVIDER_KEYS = frozenset(
     (
         "name", "mx", "domains", "submission", "signs", "mechanisms", "password", "app_password_url",
-        "at_once", "per_minute", "note", "source",
+        "token_url", "token_scope", "token_scope_alone", "at_once", "per_minute", "note", "source",
     )
 )  # fmt: skip
 _FILE_KEYS = frozenset(("provider", "reply", "rule", "source", "vocabulary", "defaults"))

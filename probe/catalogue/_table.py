@@ -167,6 +167,7 @@ def _provider(stem: str, each: Mapping[str, Any], source: Any) -> dict[str, Any]
         "mechanisms": [one.upper() for one in listed(each.get("mechanisms"))],
         "password": str(each.get("password", "")),
         "app_password_url": str(each.get("app_password_url", "")),
+        **{key: str(each.get(key, "")) for key in ("token_url", "token_scope", "token_scope_alone")},
         "at_once": int(each.get("at_once", 5)),
         "per_minute": int(each.get("per_minute", 0)),
         "note": " ".join(str(each.get("note", "")).split()),

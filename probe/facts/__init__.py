@@ -6,7 +6,7 @@ exception; exceptions are for our own bugs and for wrong use.
 
 from __future__ import annotations
 
-from probe.facts.asked import Inbox, Limits, TlsMode
+from probe.facts.asked import Grant, Inbox, Limits, TlsMode
 from probe.facts.records import ROOT, Answer, Question, Records, Status
 from probe.facts.session import Certificate, Ending, Fault, Reply, Stage, Tls, Turn
 from probe.facts.text import BARE, Secret, counted, escape, shortened, unescape, unmarked
@@ -19,6 +19,7 @@ __all__ = [
     "Certificate",
     "Ending",
     "Fault",
+    "Grant",
     "Inbox",
     "Limits",
     "Question",

@@ -1,7 +1,8 @@
 """A web server on loopback that serves a handful of pages under TLS, for policies and registration records.
 
 ``pages`` maps a URL to its body, or to a table: ``status``, ``type`` (Content-Type), ``body``, ``date``,
-``location`` and ``then``, which is ``hang``, ``close`` or ``endless`` (a body that never ends).
+``location``, ``form`` (what must be posted, else the answer is a token server's to a wrong request) and
+``then``, which is ``hang``, ``close`` or ``endless`` (a body that never ends).
 """
 
 from __future__ import annotations
@@ -12,12 +13,22 @@ from collections import Counter
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
+from urllib.parse import parse_qsl
 
 __all__ = ["FakeWeb"]
 
 _LONGEST = 8192
 _ENDLESS = 4096  # pieces of 1 KiB, so that even endless ends
 _DATE = "Sat, 21 Nov 2026 12:00:00 GMT"
+
+
+_WRONG_FORM = {"status": 400, "type": "application/json", "body": '{"error": "invalid_request"}'}
+
+
+def _as_wanted(page: object, said: bytes) -> bool:
+    """Whether the form that a page wants was posted; a page that names none takes anything."""
+    wanted = page.get("form") if isinstance(page, Mapping) else None
+    return wanted is None or dict(parse_qsl(said.decode("latin-1"))) == wanted
 
 
 class FakeWeb:
@@ -55,8 +66,11 @@ class FakeWeb:
             hosts = [line.partition(":")[2].strip() for line in head if line.lower().startswith("host:")]
             url = f"https://{hosts[0] if hosts else ''}{path}"
             self.served[url] += 1
-            await self._answer(writer, self._pages.get(url, {"status": 404, "body": "not here"}))
-        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, IndexError):
+            page = self._pages.get(url, {"status": 404, "body": "not here"})
+            sizes = [line.partition(":")[2] for line in head if line.lower().startswith("content-length:")]
+            said = await reader.readexactly(min(int(sizes[0]), _LONGEST)) if sizes else b""
+            await self._answer(writer, page if _as_wanted(page, said) else _WRONG_FORM)
+        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, IndexError, ValueError):
             pass  # whoever speaks no HTTP gets no answer
         except asyncio.CancelledError:
             pass  # the server is closing: asyncio would report a cancelled talk as a failure

@@ -24,7 +24,7 @@ __all__ = ["folder", "load", "load_all", "parse"]
 _MAX_FILE = 1 << 20
 _LARGEST = 65_535  # whole number: ports, and counts of what a server saw
 _MOST_SERVERS = 64  # of one kind in one world
-_PAGE = ("status", "type", "body", "date", "location", "then")
+_PAGE = ("status", "type", "body", "date", "location", "form", "then")
 
 
 def folder() -> Path:

@@ -96,6 +96,10 @@ class Ask:
     port: int = 0
     tls: str = field(default="", metadata=_one_of("", *TLS))
     mechanism: str = "auto"
+    client_id: str = ""
+    client_secret: str = ""
+    tenant: str = ""
+    client_credentials: bool = False
     provider: str = ""
     mail_from: str = ""
     rcpt_to: str = ""

@@ -1,4 +1,6 @@
-"""What an OAuth 2 token says of itself; read, never verified: only the server it is made for can do that.
+"""OAuth 2 tokens: what one says of itself, and what a token server says instead of one.
+
+The claims are read, never verified: only the server a token is made for can do that.
 
 Microsoft's access tokens for organizations are JSON Web Tokens (RFC 7519, RFC 9068). Google's, and those
 of personal accounts, are opaque: nothing can be read there but the prefix that Google gives to each kind.
@@ -9,13 +11,19 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from dataclasses import dataclass
 
-__all__ = ["Claims", "claims", "kind"]
+from probe.facts import Secret
+
+__all__ = ["Claims", "Denied", "Granted", "answered", "claims", "kind", "tenant"]
 
 _SHORTEST = 30  # characters of any of Google's secrets; a password may begin like one
 _LONGEST = 32 * 1024  # characters of a token that is read
 _MOST = 50  # audiences, scopes or roles
+_UNTOLD = 600.0  # seconds that a token is used whose time is not told
+_CODE = re.compile(r"\bAADSTS[0-9]{5,9}\b")
+_TENANT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?\Z")
 _FAR = 1e11  # seconds: no token is for the sixth millennium
 _GOOGLES = {"ya29.": "access token", "1//": "refresh token", "GOCSPX-": "client secret"}
 
@@ -73,3 +81,54 @@ def _words(value: object) -> tuple[str, ...]:
     """The words of a claim that is one text, its parts between spaces, or a list of texts."""
     listed = value.split() if isinstance(value, str) else value if isinstance(value, list) else []
     return tuple(word for word in listed[:_MOST] if isinstance(word, str))
+
+
+# -- the token server -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """An access token, and for how many seconds it is good (RFC 6749 section 5.1)."""
+
+    token: Secret
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """Why there is none (RFC 6749 section 5.2), Microsoft's own code (or none), and the server's words."""
+
+    error: str
+    code: str = ""
+    words: str = ""
+
+
+def tenant(text: str) -> str:
+    """A directory of Microsoft's, by its id or one of its domains; ValueError where it can be neither."""
+    if not _TENANT.match(text):
+        raise ValueError("the tenant is no id of a directory and no domain")
+    return text
+
+
+def answered(body: str) -> Granted | Denied | None:
+    """What a token server's answer says; None where it says nothing that can be read."""
+    try:
+        told = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(told, dict):
+        return None
+    token, error = told.get("access_token"), told.get("error")
+    if isinstance(token, str) and token.isascii() and token.isprintable() and token:
+        seconds = told.get("expires_in")
+        lasts = seconds if isinstance(seconds, int | float) and 0 < seconds < _FAR else _UNTOLD
+        return Granted(Secret(token), lasts)
+    if not isinstance(error, str) or not error:
+        return None
+    words = told.get("error_description")
+    words = words if isinstance(words, str) else ""
+    found = _CODE.search(words)
+    # Google tells a sign-in that has to be renewed by a subtype of an ordinary error.
+    subtype = told.get("error_subtype")
+    error = subtype if subtype == "invalid_rapt" else error
+    return Denied(error[:100], found[0] if found else "", words[:2000])

@@ -39,6 +39,16 @@ async def check_creds(
     server = await submission_server(inbox, network)
     if server.problem:
         return _without_server(inbox, server)
+    exchanged: dict[str, float] = {}
+    if inbox.grant is not None:
+        from probe.run.grant import with_token  # noqa: PLC0415 - few inboxes have one
+
+        granted = await with_token(inbox, inbox.grant, server.provider, network)
+        if isinstance(granted, Finding):
+            return _without_token(inbox, server, granted)
+        inbox = granted
+        exchanged["token"] = time.monotonic() - began
+        began = time.monotonic()
     addresses = await network.addresses(server.host, server.port)
     looked_up = time.monotonic() - began
     if isinstance(addresses, Fault):
@@ -51,7 +61,7 @@ async def check_creds(
         return report
     peer = Peer(server.host, addresses, network.source)
     session = await _session(inbox, server, peer, network, before_auth)
-    report = _report(inbox, server, session, {"resolve": looked_up})
+    report = _report(inbox, server, session, {**exchanged, "resolve": looked_up})
     return await _joined(report, inbox, network)
 
 
@@ -142,22 +152,31 @@ def _without_server(inbox: Inbox, server: Server) -> Report:
     return Report("creds", inbox.address, findings, Outcome.NOT_PROVEN)
 
 
-def _report(
-    inbox: Inbox, server: Server, session: Transcript, timings: Mapping[str, float] | None = None
-) -> Report:
-    concluded = judge.judge_login(inbox, session, provider=server.provider)
+def _without_token(inbox: Inbox, server: Server, finding: Finding) -> Report:
+    return Report("creds", inbox.address, (finding,), Outcome.NOT_PROVEN, facts=_facts(server))
+
+
+def _facts(server: Server, local: str = "") -> dict[str, str]:
+    """What was found out about where to log in, as reports show it."""
     name = catalogue.provider(server.provider).name if server.provider else ""
     facts = {
         "provider": f"{name} ({server.how})" if name else "",
         "server": f"{server.host}:{server.port}",
-        "from": session.local,
+        "from": local,
     }
+    return {key: value for key, value in facts.items() if value}
+
+
+def _report(
+    inbox: Inbox, server: Server, session: Transcript, timings: Mapping[str, float] | None = None
+) -> Report:
+    concluded = judge.judge_login(inbox, session, provider=server.provider)
     return Report(
         kind="creds",
         subject=inbox.address,
         findings=concluded.findings,
         outcome=concluded.outcome,
-        facts={key: value for key, value in facts.items() if value},
+        facts=_facts(server, session.local),
         evaluations=_evaluations(session, concluded.decided),
         transcript=session,
         timings={**(timings or {}), **session.timings()},

@@ -1,4 +1,4 @@
-"""The window on the web: one GET for a policy file or a registration record, bounded in every way.
+"""The window on the web: a GET of a policy file or a registration record, a form, bounded in every way.
 
 A URL is a question of type ``HTTP`` or ``RDAP``, and what came back is an `Answer` like any other:
 ``values`` holds the status code, the content type, the Date header and the body. A status code of 404
@@ -46,6 +46,7 @@ _KINDS = {
     "HTTP": _Kind("text/plain, */*;q=0.1", 64 * 1024, 0),  # RFC 8461 section 3.3: none may be followed
     "RDAP": _Kind("application/rdap+json, application/json", 2 * 1024 * 1024, 3),  # RFC 7480 section 5.2
 }
+_FORM = _Kind("application/json", 64 * 1024, 0)  # RFC 6749 section 3.2: what a form is answered with
 
 
 class _Asks(Protocol):
@@ -85,27 +86,37 @@ class Web:
                 self._kept[question] = await self._fetched(question)
             return self._kept[question]
 
+    async def post(self, url: str, form: Mapping[str, str]) -> Answer:
+        """What is answered to a form; never raises for the network. Nothing is kept: it may be secret."""
+        return await self._within(url, _FORM, form)
+
     async def _fetched(self, question: Question) -> Answer:
         kind = _KINDS.get(question.type)
         if kind is None:
             return Answer(Status.NOTIMP, detail=f"{question.type} is not asked of the web")
+        return await self._within(question.name, kind)
+
+    async def _within(self, url: str, kind: _Kind, form: Mapping[str, str] | None = None) -> Answer:
+        """The answer to one request, in the time allowed."""
         try:
             async with (
                 self._room,
                 asyncio.timeout(self._timeout),
                 _client(self._ca_file, self._timeout) as client,
             ):
-                return await self._followed(client, question.name, kind)
+                return await self._followed(client, url, kind, form)
         except ImportError:
             return Answer(Status.SKIPPED, detail="HTTPS needs the extra: pip install 'probe-smtp[http]'")
         except TimeoutError:
             return Answer(Status.TIMEOUT, detail=f"no whole answer in {self._timeout:g} s")
 
-    async def _followed(self, client: httpx2.AsyncClient, url: str, kind: _Kind) -> Answer:
+    async def _followed(
+        self, client: httpx2.AsyncClient, url: str, kind: _Kind, form: Mapping[str, str] | None
+    ) -> Answer:
         """The answer at the end of the redirections that this kind of question may follow."""
         server = ""
         for _ in range(kind.redirections + 1):
-            answer, location = await self._get(client, url, kind)
+            answer, location = await self._asked(client, url, kind, form)
             if not location or not kind.redirections:
                 return answer
             server = answer.server
@@ -115,8 +126,10 @@ class Web:
                 return Answer(Status.GARBLED, server=server, detail="redirected to no URL")
         return Answer(Status.GARBLED, server=server, detail="redirected too often")
 
-    async def _get(self, client: httpx2.AsyncClient, url: str, kind: _Kind) -> tuple[Answer, str]:
-        """One GET: the answer, and where it redirects to."""
+    async def _asked(
+        self, client: httpx2.AsyncClient, url: str, kind: _Kind, form: Mapping[str, str] | None
+    ) -> tuple[Answer, str]:
+        """One request, a GET or the POST of a form: the answer, and where it redirects to."""
         try:
             parts = urlsplit(url)
             host, port = parts.hostname or "", parts.port or 443
@@ -131,7 +144,7 @@ class Web:
             shown = f"[{address}]" if ":" in address else address
             where = f"https://{shown}:{at}{path}"
             try:
-                async with _response(client, where, host, kind.accept) as response:
+                async with _response(client, where, host, kind.accept, form) as response:
                     return await _read(response, address, kind.largest), response.headers.get("location", "")
             except OSError as problem:
                 answer = _failed(problem, address)
@@ -191,14 +204,18 @@ class _FetchError(OSError):
 
 @asynccontextmanager
 async def _response(
-    client: httpx2.AsyncClient, url: str, host: str, accept: str
+    client: httpx2.AsyncClient, url: str, host: str, accept: str, form: Mapping[str, str] | None
 ) -> AsyncIterator[httpx2.Response]:
-    """The response to a GET of an address whose certificate must be that of `host`."""
+    """The response of an address whose certificate must be that of `host`, to a GET or to a form."""
     import httpx2  # noqa: PLC0415 - as in `_client`
 
     try:
         request = client.build_request(
-            "GET", url, headers={"Host": host, "Accept": accept}, extensions={"sni_hostname": host}
+            "GET" if form is None else "POST",
+            url,
+            data=form,
+            headers={"Host": host, "Accept": accept},
+            extensions={"sni_hostname": host},
         )
     except (httpx2.InvalidURL, ValueError) as problem:  # a redirection may lead to anything
         raise _FetchError(Status.FORMERR, "no URL") from problem

@@ -18,6 +18,7 @@ from probe.wire.admission import Admission
 if TYPE_CHECKING:
     from probe.wire.dns import Resolver
     from probe.wire.http import Web
+    from probe.wire.token import Tokens
 
 __all__ = ["Network"]
 
@@ -63,6 +64,7 @@ class Network:
         self._resolver = resolver
         self._own = resolver is None
         self._web: Web | None = None
+        self._tokens: Tokens | None = None
         self._helo = helo
         self._literal = functools.lru_cache(maxsize=256)(_address_literal)
 
@@ -100,13 +102,25 @@ class Network:
         """The answers to some questions, through the run's cache; `within` as of `Resolver.ask`."""
         return await (await self.resolver()).ask(questions, within=within)
 
-    async def fetch(self, question: Question) -> Answer:
-        """The answer to one question of type HTTP, through the run's window on the web."""
+    async def web(self) -> Web:
+        """The run's window on the web, made when it is first needed."""
         if self._web is None:
             from probe.wire.http import Web  # noqa: PLC0415  # few runs need the web
 
             self._web = Web(await self.resolver(), hosts=self.sites, ca_file=self.ca_file)
-        return await self._web.fetch(question)
+        return self._web
+
+    async def tokens(self) -> Tokens:
+        """The run's window on token servers, made when it is first needed."""
+        if self._tokens is None:
+            from probe.wire.token import Tokens  # noqa: PLC0415  # as above
+
+            self._tokens = Tokens(await self.web())
+        return self._tokens
+
+    async def fetch(self, question: Question) -> Answer:
+        """The answer to one question of type HTTP, through the run's window on the web."""
+        return await (await self.web()).fetch(question)
 
     async def addresses(
         self, host: str, port: int, *, allowed: Callable[[str], bool] | None = None

@@ -1,0 +1,55 @@
+"""An inbox with an access token for its secret, where it has only the means to get one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from probe import catalogue, judge
+from probe.facts import Grant, Inbox
+from probe.grammar.address import address
+from probe.grammar.token import Granted, tenant
+from probe.rules import Finding
+from probe.wire.network import Network
+
+__all__ = ["with_token"]
+
+
+async def with_token(inbox: Inbox, grant: Grant, provider: str, network: Network) -> Inbox | Finding:
+    """The inbox as it logs in, or why no token was to be had.
+
+    `provider` is an id of the catalogue, or nothing. Inboxes that share an application's own token share
+    one request.
+    """
+    known = catalogue.provider(provider) if provider else None
+    scope = "" if known is None else known.token_scope_alone if grant.alone else known.token_scope
+    if known is None or not known.token_url or (grant.alone and not scope):
+        named = {"provider": known.name if known is not None else "none"}
+        return Finding(catalogue.rule("grant/no-token-server"), named)
+    try:
+        url = known.token_url.replace("{tenant}", _directory(inbox, grant))
+    except ValueError as problem:
+        return Finding(catalogue.rule("grant/tenant-unknown"), {"tenant": grant.tenant}, str(problem))
+    told = await (await network.tokens()).ask(url, _form(inbox, grant, scope))
+    if not isinstance(told, Granted):
+        return judge.denied(told, url, [one for one in (inbox.secret, grant.secret) if one])
+    mechanism = "xoauth2" if inbox.mechanism == "auto" else inbox.mechanism
+    return replace(inbox, secret=told.token, mechanism=mechanism, grant=None)
+
+
+def _directory(inbox: Inbox, grant: Grant) -> str:
+    """The directory to ask; ValueError where none is told and the inbox's domain can be none.
+
+    An application by itself can ask in one alone, whose name may be any domain of it.
+    """
+    return tenant(grant.tenant or (address(inbox.address).domain if grant.alone else "common"))
+
+
+def _form(inbox: Inbox, grant: Grant, scope: str) -> dict[str, str]:
+    """What is sent (RFC 6749 sections 2.3.1, 4.4.2 and 6)."""
+    secret = (inbox.secret if grant.alone else grant.secret).reveal()
+    form = {"client_id": grant.client, "client_secret": secret, "scope": scope}
+    if grant.alone:
+        form["grant_type"] = "client_credentials"
+    else:
+        form |= {"grant_type": "refresh_token", "refresh_token": inbox.secret.reveal()}
+    return {name: value for name, value in form.items() if value}

@@ -1,0 +1,156 @@
+"""An inbox that has a grant instead of a token: what is sent for one, what comes back, and what stays secret."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from probe import Grant, Inbox, Network, Secret
+from probe.facts import Answer, Status
+from probe.fakes.http import FakeWeb
+from probe.fakes.tls import ca_file, server_context
+from probe.grammar.token import Denied, Granted, answered, tenant
+from probe.judge import denied
+from probe.rules import Finding
+from probe.run.grant import with_token
+
+MICROSOFT = "https://login.microsoftonline.com/{}/oauth2/v2.0/token"
+BY_ITSELF = Grant("the-application", alone=True)
+TOKEN = {"access_token": "the.access.token", "expires_in": 3599}
+ADA = Inbox("ada@example.test", Secret("the-secret-of-it"), grant=BY_ITSELF)
+
+
+def page(told: object, **more: object) -> dict[str, object]:
+    return {"type": "application/json", "body": json.dumps(told), **more}
+
+
+def granted(pages: Mapping[str, object], *inboxes: Inbox) -> tuple[list[Inbox | Finding], FakeWeb]:
+    """What comes of these inboxes at Microsoft, asked all at once; and the server that was asked."""
+
+    async def run() -> tuple[list[Inbox | Finding], FakeWeb]:
+        host = "login.microsoftonline.com"
+        async with FakeWeb(pages, server_context("good", (host,))) as server:
+            sites = {(host, 443): ("127.0.0.1", server.port)}
+            async with Network(ca_file=ca_file(), sites=sites) as network:
+                asked = (with_token(one, one.grant, "microsoft", network) for one in inboxes if one.grant)
+                return list(await asyncio.gather(*asked)), server
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("body", "read"),
+    [
+        ('{"access_token": "a.b.c", "expires_in": 3599}', Granted(Secret("a.b.c"), 3599)),
+        ('{"access_token": "a.b.c"}', Granted(Secret("a.b.c"), 600)),
+        ('{"access_token": "a.b.c", "expires_in": -1}', Granted(Secret("a.b.c"), 600)),
+        ('{"access_token": "a.b.c", "expires_in": NaN}', Granted(Secret("a.b.c"), 600)),
+        ('{"error": "invalid_grant"}', Denied("invalid_grant")),
+        (
+            '{"error": "invalid_grant", "error_description": "AADSTS70008: it has expired"}',
+            Denied("invalid_grant", "AADSTS70008", "AADSTS70008: it has expired"),
+        ),
+        ('{"error": "x", "error_description": 7}', Denied("x")),
+        ('{"error": "invalid_grant", "error_subtype": "invalid_rapt"}', Denied("invalid_rapt")),
+        ('{"access_token": "line\\nbreak"}', None),
+        ('{"access_token": ""}', None),
+        ('{"access_token": 7}', None),
+        ('{"error": {"code": 400}}', None),
+        ("[]", None),
+        ("{}", None),
+        ("<h1>no</h1>", None),
+        ("[" * 100_000, None),
+        ("", None),
+    ],
+)
+def test_what_a_token_server_answers(body: str, read: Granted | Denied | None) -> None:
+    assert answered(body) == read
+
+
+@given(st.text())
+def test_any_answer_is_read_or_left(body: str) -> None:
+    assert answered(body) is None or body
+    assert answered(json.dumps({"access_token": body})) in (None, Granted(Secret(body), 600))
+
+
+@pytest.mark.parametrize("text", ["example.test", "9d2b6ca2-55a2-4d8f-b29f-3a9b5f3a8e11", "common"])
+def test_a_directory(text: str) -> None:
+    assert tenant(text) == text
+
+
+@pytest.mark.parametrize("text", ["", "a/b", "a b", "../x", "a?b", "-a", "a#b", "a@b", "é", "x" * 300])
+def test_what_would_change_the_address_is_no_directory(text: str) -> None:
+    with pytest.raises(ValueError, match="the tenant is no id"):
+        tenant(text)
+
+
+def test_the_inbox_logs_in_with_the_token_and_without_the_grant() -> None:
+    (one,), _ = granted({MICROSOFT.format("example.test"): page(TOKEN)}, ADA)
+    assert one == replace(ADA, secret=Secret("the.access.token"), mechanism="xoauth2", grant=None)
+
+
+def test_a_mechanism_that_was_named_stays() -> None:
+    bearer = replace(ADA, mechanism="oauthbearer")
+    (one,), _ = granted({MICROSOFT.format("example.test"): page(TOKEN)}, bearer)
+    assert isinstance(one, Inbox)
+    assert one.mechanism == "oauthbearer"
+
+
+def test_the_inboxes_of_an_application_share_one_request() -> None:
+    url = MICROSOFT.format("example.test")
+    inboxes = [replace(ADA, address=f"i{number}@example.test") for number in range(20)]
+    found, server = granted({url: page(TOKEN)}, *inboxes)
+    assert all(isinstance(one, Inbox) for one in found)
+    assert server.served == {url: 1}
+
+
+@pytest.mark.parametrize("address", ["ada@[192.0.2.1]", "ada@[IPv6:2001:db8::1]"])
+def test_an_address_whose_domain_is_no_directory_is_not_asked_for(address: str) -> None:
+    (found,), server = granted({}, replace(ADA, address=address))
+    assert isinstance(found, Finding)
+    assert (found.rule.id, server.served) == ("grant/tenant-unknown", {})
+
+
+def test_a_refusal_is_asked_for_once_too() -> None:
+    url = MICROSOFT.format("example.test")
+    inboxes = [replace(ADA, address=f"i{number}@example.test") for number in range(20)]
+    found, server = granted({url: page({"error": "invalid_client"}, status=401)}, *inboxes)
+    assert {one.rule.id for one in found if isinstance(one, Finding)} == {"grant/client-refused"}
+    assert server.served == {url: 1}
+
+
+def test_a_token_that_is_nearly_over_is_not_used_again() -> None:
+    url = MICROSOFT.format("example.test")
+    inboxes = [replace(ADA, address=f"i{number}@example.test") for number in range(3)]
+    _, server = granted({url: page({**TOKEN, "expires_in": 60})}, *inboxes)
+    assert server.served == {url: 3}
+
+
+def test_the_words_of_a_token_server_are_printable_and_bounded_and_hold_no_secret() -> None:
+    words = "\x1b[31m AADSTS1: " + "the-secret-of-it " * 3 + "dGhlLXNlY3JldC1vZi1pdA== " + "x" * 5000
+    told = Denied("invalid_grant\n", "", words)
+    finding = denied(told, MICROSOFT, [Secret("the-secret-of-it")])
+    assert finding.rule.id == "grant/token-server-unclear"
+    assert finding.detail.startswith("\\x1b[31m AADSTS1: *** *** *** *** xxx")
+    assert len(finding.detail) < 500
+    assert "the-secret" not in str(finding.evidence)
+
+
+@pytest.mark.parametrize("status", [Status.TIMEOUT, Status.UNREACHABLE, Status.GARBLED, Status.SKIPPED])
+def test_no_answer_says_nothing_of_the_inbox(status: Status) -> None:
+    finding = denied(Answer(status, detail="why"), MICROSOFT, [])
+    assert (finding.rule.id, finding.rule.verdict, finding.detail) == (
+        "grant/token-server-silent",
+        "unknown",
+        "why",
+    )
+
+
+def test_a_grant_shows_no_secret() -> None:
+    assert "hunter2" not in repr(Grant("id", Secret("hunter2")))
