@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from probe.facts import Inbox, TlsMode
+from probe.facts import Grant, Inbox, Secret, TlsMode
 from probe.grammar.columns import Header, header, header_of
 from probe.grammar.inboxes import Row, login_of, reference, rows
 from probe.grammar.sheet import Form, Record, cells, form_of, records, rewritten, shortened
@@ -359,7 +359,38 @@ def test_tokens_are_for_xoauth2() -> None:
     )
     assert row.inbox is not None
     assert (row.inbox.mechanism, row.inbox.secret.reveal()) == ("xoauth2", "tok")
-    assert other.problem == "no password; refreshing a token is not done here, give an access_token"
+    assert other.problem == (
+        "a refresh token is good only with the id of the application it was given to: no client_id"
+    )
+
+
+@pytest.mark.parametrize(
+    ("cells", "secret", "grant"),
+    [
+        (",,ref,app,,", "ref", Grant("app")),
+        (",,ref,app,key,", "ref", Grant("app", Secret("key"))),
+        (",,ref,app,key,example.test", "ref", Grant("app", Secret("key"), "example.test")),
+        ("pw,,ref,app,,", "ref", Grant("app")),  # a refresh token with its application is what is meant
+        (",,,app,key,", "key", Grant("app", alone=True)),
+        (",,,app,key,example.test", "key", Grant("app", tenant="example.test", alone=True)),
+        ("pw,,,app,key,", "pw", None),  # what some exports call client_id is another thing
+        ("pw,,,app,,", "pw", None),
+        ("pw,,ref,,,", "pw", None),
+        (",tok,ref,app,key,", "tok", None),
+        (",,env:REF,app,env:KEY,", "env:REF", Grant("app", Secret("env:KEY"))),
+    ],
+)
+def test_how_a_row_tells_where_its_token_comes_from(cells: str, secret: str, grant: Grant | None) -> None:
+    head = "email,password,access_token,refresh_token,client_id,client_secret,tenant"
+    _, (row,) = read(f"{head}\na@a.example,{cells}\n")
+    assert row.inbox is not None
+    assert (row.inbox.secret.reveal(), row.inbox.grant) == (secret, grant)
+    assert row.inbox.mechanism == ("xoauth2" if secret == "tok" else "auto")
+
+
+def test_a_directory_that_can_be_none_is_a_problem_of_its_row() -> None:
+    _, (row,) = read("email,refresh_token,client_id,tenant\na@a.example,ref,app,a/b\n")
+    assert row.problem == "the tenant is no id of a directory and no domain"
 
 
 @pytest.mark.parametrize("empty", ["\n", "\n\n\n", "\r\n\r\n", "\r"])

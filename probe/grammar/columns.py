@@ -62,7 +62,10 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     "provider": ("provider", "providercode", "inboxtype", "type", "esp", "accounttype"),
     "from_name": ("fromname", "sendername", "displayname", "fullname", "name"),
     "mail_from": ("mailfrom", "envelopefrom"),
-    "refresh_token": ("refreshtoken",),
+    "refresh_token": ("refreshtoken", "oauthrefreshtoken"),
+    "client_id": ("clientid", "oauthclientid"),
+    "client_secret": ("clientsecret", "oauthclientsecret"),
+    "tenant": ("tenant", "tenantid", "directoryid"),
 }
 # The same in lists that people made; understood, and not told.
 _TRANSLATED: Mapping[str, tuple[str, ...]] = {
@@ -77,7 +80,7 @@ _TRANSLATED: Mapping[str, tuple[str, ...]] = {
 }
 _UNDERSTOOD = {name: (*aliases, *_TRANSLATED.get(name, ())) for name, aliases in ALIASES.items()}
 _DECISIVE = {"smtp_user", "user", "smtp_password", "password"}  # a wrong one is a failed login
-SECRETS = ("smtp_password", "password", "access_token")
+SECRETS = ("smtp_password", "password", "access_token", "refresh_token", "client_secret")
 SIGNS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
 _TOLD = (
     "email",
@@ -87,6 +90,10 @@ _TOLD = (
     "smtp_password",
     "smtp_security",
     "access_token",
+    "refresh_token",
+    "client_id",
+    "client_secret",
+    "tenant",
     "provider",
     "mail_from",
 )

@@ -12,11 +12,12 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from probe.facts import Inbox, Secret, TlsMode, counted
+from probe.facts import Grant, Inbox, Secret, TlsMode, counted
 from probe.grammar.address import address
 from probe.grammar.columns import SECRETS, SIGNS, Header, normal
 from probe.grammar.hostname import host_and_port, port_number
 from probe.grammar.sheet import Form, Record, cells, records
+from probe.grammar.token import tenant
 
 __all__ = ["Row", "login_of", "reference", "row", "rows"]
 
@@ -117,8 +118,9 @@ def _inbox(told: Mapping[str, str], notes: list[str]) -> Inbox:
     if sender:
         _check("the envelope sender", sender)
     secret, token = _secret(told)
+    grant = _grant(told)
     host, port = _server(told)
-    if host and not token and _shifted(secret, host):
+    if host and not token and not grant and _shifted(secret, host):
         raise ValueError(
             "the password is a host or an address and the host has no dot: the columns have shifted; "
             "a host without a dot can be given as its IP address"
@@ -132,6 +134,7 @@ def _inbox(told: Mapping[str, str], notes: list[str]) -> Inbox:
         tls=_tls(told, port),
         mechanism="xoauth2" if token else "auto",
         mail_from=sender,
+        grant=grant,
     )
 
 
@@ -165,18 +168,44 @@ _NO_SECRETS = tuple(
 
 def _secret(told: Mapping[str, str]) -> tuple[str, str]:
     token = told.get("access_token", "").strip()
-    secret = token or _first(told, "smtp_password", "password")
+    secret = token or _exchanged(told) or _first(told, "smtp_password", "password")
     if not secret:
-        hint = (
-            "; refreshing a token is not done here, give an access_token" if told.get("refresh_token") else ""
-        )
-        raise ValueError(f"no password{hint}")
+        if told.get("refresh_token", "").strip():
+            raise ValueError(
+                "a refresh token is good only with the id of the application it was given to: no client_id"
+            )
+        raise ValueError("no password")
     for pattern, what in _NO_SECRETS:
         if pattern.match(secret.strip()):
             raise ValueError(f"the password is {what}; put the password there, or where it is (env:NAME)")
     if _BREAK.search(secret):
         raise ValueError("the password holds a line break or a NUL, which no login can carry")
     return secret, token
+
+
+def _exchanged(told: Mapping[str, str]) -> str:
+    """What is exchanged for an access token: a refresh token or, without a password, an application's secret.
+
+    Some exports have a client_id of another kind, so it tells nothing by itself.
+    """
+    if not told.get("client_id", "").strip():
+        return ""
+    alone = "" if _first(told, "smtp_password", "password") else told.get("client_secret", "").strip()
+    return told.get("refresh_token", "").strip() or alone
+
+
+def _grant(told: Mapping[str, str]) -> Grant | None:
+    """How an access token is got, where the row tells that and has none."""
+    if told.get("access_token", "").strip() or not _exchanged(told):
+        return None
+    alone = not told.get("refresh_token", "").strip()
+    where = told.get("tenant", "").strip()
+    return Grant(
+        told["client_id"].strip(),
+        Secret("" if alone else told.get("client_secret", "").strip()),
+        tenant(where) if where else "",
+        alone,
+    )
 
 
 def _user(told: Mapping[str, str]) -> str:

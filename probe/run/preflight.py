@@ -244,13 +244,21 @@ class Preflight:
             named = catalogue.provider_named(row.provider)
             if named is not None and named.submission:
                 inbox = replace(inbox, provider=named.id)
-        kind, _ = reference(inbox.secret.reveal())
-        if kind and self.reveal is not None:
-            try:
-                return replace(inbox, secret=await asyncio.to_thread(self.reveal, inbox))
-            except ValueError as problem:
-                return unsent(row, "secret-missing", str(problem))
+        try:
+            inbox = replace(inbox, secret=await self._revealed(inbox))
+            if (grant := inbox.grant) is not None:
+                secret = await self._revealed(replace(inbox, secret=grant.secret))
+                inbox = replace(inbox, grant=replace(grant, secret=secret))
+        except ValueError as problem:
+            return unsent(row, "secret-missing", str(problem))
         return inbox
+
+    async def _revealed(self, inbox: Inbox) -> Secret:
+        """The secret itself, where the row names only the place it is kept in; ValueError where it is not."""
+        kind, _ = reference(inbox.secret.reveal())
+        if not kind or self.reveal is None:
+            return inbox.secret
+        return await asyncio.to_thread(self.reveal, inbox)
 
     # -- telling ----------------------------------------------------------------------------------
 
