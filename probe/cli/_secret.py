@@ -70,7 +70,7 @@ def _store(asked: Asked) -> tuple[str, Callable[[], str]]:
     if asked.stdin:
         if sys.stdin is not None and sys.stdin.isatty():
             refuse(
-                "--password-stdin on a terminal would show it: leave it out, and the password is asked for unseen"
+                "--password-stdin on a terminal would show it: without it the password is asked for unseen"
             )
         return "stdin", lambda: stores.text(piped(stores.LONGEST, "password"))
     if asked.env:
