@@ -418,10 +418,26 @@ def test_only_a_refusal_of_the_credentials_is_bad_creds(reply: str, outcome: Out
 
 @pytest.mark.parametrize("stage", [Stage.CONNECT, Stage.EHLO, Stage.AUTH, Stage.MAIL])
 @pytest.mark.parametrize("subject", ["1.0", "1.1", "1.2", "1.3", "1.6", "1.10", "2.0", "2.1", "2.2", "7.17"])
-@pytest.mark.parametrize("words", ["", "User unknown", "Mailbox disabled", "nothing that anybody knows"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "",
+        "User unknown",
+        "Mailbox disabled",
+        "Unrouteable address",
+        "Mailbox is frozen",
+        "nothing that anybody knows",
+    ],
+)
 def test_before_rcpt_nobody_is_suppressed(stage: Stage, subject: str, words: str) -> None:
     match = catalogue.read_words(words, code=550, enhanced=f"5.{subject}", stage=stage)
     assert match.cause.family not in (Family.SUPPRESS, Family.HOLD), match.entry.id
+
+
+@pytest.mark.parametrize("enhanced", ["5.2.2", "5.3.0", "5.6.0", "5.7.1", "5.7.26"])
+def test_weak_words_condemn_no_recipient_beside_a_code_about_something_else(enhanced: str) -> None:
+    match = catalogue.read_words("Recipient rejected", code=550, enhanced=enhanced, stage=Stage.RCPT)
+    assert (match.cause, match.confidence) == (Cause.RECIPIENT_UNKNOWN, Confidence.UNCERTAIN)
 
 
 def test_a_reply_for_now_is_never_permanent() -> None:

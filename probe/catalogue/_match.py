@@ -35,7 +35,14 @@ _OF_SENDER = re.compile(
 # Enhanced codes that name the recipient's mailbox, and with its words leave no doubt.
 _OF_RECIPIENT = frozenset((".1.1", ".1.10", ".2.1"))
 
+# Enhanced codes of quotas, systems, messages and rules: beside them weak words condemn nobody.
+_OF_OTHERS = (".2.2", ".3", ".6", ".7")
+
 _AT_AUTH = frozenset((432, 525, 534, 535, 538))
+# Stages at which no recipient was named yet.
+_BEFORE_RCPT = frozenset(
+    (Stage.CONNECT, Stage.GREETING, Stage.EHLO, Stage.STARTTLS, Stage.TLS, Stage.AUTH, Stage.MAIL)
+)
 # Stages whose general words mean something else where the stage is not told.
 _TOLD = (frozenset((Stage.AUTH,)), frozenset((Stage.MAIL,)))
 
@@ -235,10 +242,13 @@ def _ranked(readings: Iterable[Reading]) -> list[Reading]:
 def _possible(entry: Entry, heard: Heard) -> bool:
     """Whether an entry may apply at this stage and for this provider, before its words are searched.
 
-    General words about a login, or of MAIL alone, mean something else where the stage is not told.
+    General words about a login, or of MAIL alone, mean something else where the stage is not told; words
+    about a recipient do before RCPT.
     """
     stages, provider = entry.stage, entry.provider
     if stages and heard.stage not in stages and (heard.stage or (stages in _TOLD and not provider)):
+        return False
+    if not stages and heard.stage in _BEFORE_RCPT and entry.rule.cause.family is Family.SUPPRESS:
         return False
     return not (provider and heard.provider and provider != heard.provider)
 
@@ -336,6 +346,8 @@ def _doubtful(best: Reading, heard: Heard) -> bool:
     """Whether too little blames a recipient: words beside speak of the sender, or only a code speaks."""
     if best.entry.rule.cause.family is not Family.SUPPRESS or best.score.provider:
         return False
+    if best.score.rank < 0 and heard.enhanced[1:].startswith(_OF_OTHERS):
+        return True
     if best.score.words:
         return (
             heard.enhanced[1:] not in _OF_RECIPIENT
