@@ -400,6 +400,23 @@ def test_a_login_that_two_addresses_share_is_tried_for_the_first() -> None:
     assert ids(reports["creds alias@a.example"]) == ["preflight/login-shared"]
 
 
+def test_every_row_is_counted_once() -> None:
+    shared = Inbox("bob@a.example", Secret("right"), "ada@a.example", "mail.own.test", 587)
+    two = [inbox("eve@a.example"), inbox("eve@a.example", "other")]
+    rows = [
+        inbox("ada@a.example"),
+        shared,
+        shared,
+        inbox("ada@a.example"),
+        *two,
+        inbox("cy@a.example", "wrong"),
+    ]
+    counts = play(rows, own("ada@a.example"))["fleet inboxes"].evaluations["counts"]
+    assert isinstance(counts, dict)
+    assert (counts["rows"], counts["repeated"], counts["not_probed"]) == (7, 1, 0)
+    assert (counts["go"], counts["no_go"], counts["not_known"], counts["probed"]) == (1, 1, 4, 6)
+
+
 def test_a_relay_s_key_may_serve_many_addresses() -> None:
     host = own("apikey")
     reports = play([replace(inbox(f"{name}@a.example"), user="apikey") for name in ("ada", "bob")], host)

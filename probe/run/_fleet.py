@@ -26,7 +26,8 @@ _STOPPED = {
 class Ended:
     """How a run ended: what it was to do, why it stopped early, which hosts were slowed or left alone.
 
-    `braked` says what each host did that was left alone.
+    `repeated` rows said nothing that an earlier one had not said; `braked` says what each host did that was
+    left alone.
     """
 
     rows: int

@@ -115,6 +115,7 @@ class Preflight:
         self._audits = Audits(network, self.options.skip, self._ready.put_nowait)
         self._seen: list[Seen] = []
         self._outcomes: Counter[str] = Counter()
+        self._repeated = 0
 
     @property
     def lanes(self) -> Lanes:
@@ -213,6 +214,7 @@ class Preflight:
             self._tell(row, inbox, host=row.inbox.host)
             return
         if inbox is None:
+            self._repeated += 1
             self.progress.done += 1
             return
         server = await submission_server(inbox, self.network)
@@ -282,7 +284,7 @@ class Preflight:
     def _fleet(self) -> Report:
         ended = Ended(
             rows=self.survey.rows,
-            repeated=sum(len(one.lines) - 1 for one in self.survey.doubles.values() if not one.conflict),
+            repeated=self._repeated,
             stopped=self.stopped,
             broken=self.journal.broken if self.journal is not None else "",
             braked=self.braked,
