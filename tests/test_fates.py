@@ -45,3 +45,9 @@ def test_an_enhanced_code_of_class_4_is_for_now_without_a_reply_code() -> None:
 def test_a_status_without_detail_adds_nothing_to_a_reply_code() -> None:
     assert fate("delayed", "421 Too busy", code="421", enhanced="4.0.0")[1] is Verdict.WAIT
     assert fate("failed", "550 no such user", code="550", enhanced="5.0.0")[0] == "english/user-unknown"
+
+
+def test_a_status_is_believed_where_the_words_beside_it_say_less() -> None:
+    words = "Delivery to the following recipients failed."
+    assert fate("failed", words, enhanced="5.1.1") == ("standard/enhanced-1-1", Verdict.FAIL, True)
+    assert fate("failed", words, enhanced="5.0.0")[0] == "english/failed"

@@ -56,6 +56,20 @@ def test_the_words_of_the_message_that_came_back_delay_nothing() -> None:
     ]
 
 
+def test_who_was_refused_for_good_does_not_wait_with_the_others() -> None:
+    words = (
+        "<bob@corp.example>... 550 5.1.1 User unknown\n<eve@corp.example>... Deferred: 451 4.7.1 later\n"
+        "Will keep trying until message is 5 days old\n"
+    )
+    assert fates(letter(words)) == [("bob@corp.example", "failed"), ("eve@corp.example", "delayed")]
+
+
+def test_a_subject_says_that_a_message_is_delayed() -> None:
+    words = "Un problème temporaire est survenu pour bob@corp.example."
+    text = letter(words, subject="Delivery Status Notification (Delay)")
+    assert fates(text) == [("bob@corp.example", "delayed")]
+
+
 # -- several recipients ----------------------------------------------------------------------------
 
 
@@ -75,6 +89,22 @@ def test_who_writes_to_himself_bounces_too() -> None:
         letter("<ada@sender.example>: host mx.corp.example[192.0.2.7] said: 550 no such user").encode()
     )
     assert (one.recipient, one.reply) == ("ada@sender.example", "550 no such user")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "The response was:",
+        "La respuesta fue:",
+        "La réponse était :",
+        "Die Antwort lautete:",
+        "La risposta è stata:",
+    ],
+)
+def test_the_paragraph_that_a_sentence_introduces_is_the_reply(words: str) -> None:
+    text = f"** Mensaje **\n\nTu mensaje no se ha entregado a bob@corp.example.\n\n{words}\n\nNo mailbox of that name.\n"
+    (one,) = bounces(letter(text, "X-Failed-Recipients: bob@corp.example").encode())
+    assert one.reply == "No mailbox of that name."
 
 
 # -- answers, challenges, receipts -----------------------------------------------------------------

@@ -32,6 +32,7 @@ _SUBJECT = re.compile(
     r"edilemedi|dostarcz|nelze doruč|nedoruč|kézbesít|levere|nelivrat|تسليم|전송|배달",
     re.IGNORECASE,
 )
+_DELAYED = re.compile(r"\bdelay(?:ed)?\b|still being retried|warning: could not send", re.IGNORECASE)
 _PLAINLY = re.compile(
     r"(?:could not|cannot|can't|couldn't|wasn't|was not|has not been|not been) (?:be )?deliver|undeliverable|"
     r"was (?:rejected|blocked)",
@@ -237,7 +238,15 @@ def _words(letter: Mail, copy: str) -> list[Delivery]:
     found = notice(words, failed=failed, own=own)
     if len(found) == 1 and not found[0].recipient:
         found = [dataclasses.replace(found[0], recipient=whom) for whom in to or [""]]
-    return [dataclasses.replace(one, sender=one.sender or sender) for one in found]
+    waits = bool(_DELAYED.search(letter.header("subject")))
+    return [
+        dataclasses.replace(
+            one,
+            sender=one.sender or sender,
+            action="delayed" if waits and not one.code.startswith("5") else one.action,
+        )
+        for one in found
+    ]
 
 
 def _answer(letter: Mail, words: str, own: set[str]) -> Delivery | None:

@@ -126,7 +126,7 @@ def notice(text: str, *, failed: Iterable[str] = (), own: Iterable[str] = ()) ->
                     people.setdefault(name.lower(), _Person(name, []))
     taken = _blocks(lines, heads, people)
     heard = _transcript(lines, people)
-    action = "delayed" if any(wording.NOT_YET.search(line) for line in _joined(lines)) else "failed"
+    waits = any(wording.NOT_YET.search(line) for line in _joined(lines))
     if len(people) > 1:  # what stands by one recipient says nothing of the others
         lines = ["" if at in taken else line for at, line in enumerate(lines)]
     shared = _best([*heard, *_elsewhere(lines)])  # once, not for every recipient
@@ -139,9 +139,10 @@ def notice(text: str, *, failed: Iterable[str] = (), own: Iterable[str] = ()) ->
     if not people:
         people[""] = _Person("", [])
     whole = folded(" ".join(line for line in lines if not wording.RULE.match(line)), 1500)
+    found = [_delivery(person, shared, whole, remote, reporter) for person in people.values()]
     found = [
-        replace(_delivery(person, shared, whole, remote, reporter), action=action)
-        for person in people.values()
+        replace(one, action="delayed" if waits and not one.code.startswith("5") else "failed")
+        for one in found
     ]
     if len(people) == MAX_PEOPLE or (len(text) > MAX_TEXT and len(people) > _MANY):
         found[-1] = replace(found[-1], cut=True)
@@ -385,6 +386,7 @@ def _transcript(lines: list[str], people: dict[str, _Person]) -> list[_Reason]:
 def _elsewhere(lines: list[str]) -> Iterator[_Reason]:
     """Reasons that stand by no recipient: after a label, as a reply, as a paragraph of their own."""
     paragraph: list[str] = []
+    told = False  # that the paragraph before this one ends as what introduces a reply
     for line in [*lines, ""]:
         if line.strip() and not wording.RULE.match(line):
             if not wording.STATUS_FIELD.match(line.strip()):
@@ -393,7 +395,9 @@ def _elsewhere(lines: list[str]) -> Iterator[_Reason]:
         text = folded(" ".join(paragraph))
         if text:
             quoted = wording.SAID.search(text)  # a server's own words beat a vague "not delivered"
-            yield _weight(text, 72 if quoted else 60, 58, 40), text, None
+            weight = _weight(text, 72 if quoted else 60, 58, 40)
+            yield max(weight, 71 if told else 0), text, None
+            told = quoted is not None and text[quoted.end() :] == "" and text.endswith((":", "\uff1a"))
         paragraph = []
     yield from itertools.islice(_labelled(lines), MAX_LABELS)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -10,7 +11,7 @@ from probe import catalogue
 from probe.facts import Stage, shortened
 from probe.fleet import PRESETS, Fleet, Thresholds, patterns
 from probe.grammar import maillog, pasted
-from probe.grammar.delivery import Delivery
+from probe.grammar.delivery import Delivery, codes
 from probe.grammar.maillog import Logged
 from probe.grammar.template import masked, template
 from probe.rules import Cause, Confidence, Family, Finding, Report
@@ -38,8 +39,8 @@ def explain_delivery(
     stage, mx = stage or told.stage, mx or told.remote_mta
     plain = _plainly(told)
     if plain is None:
-        report = explain_reply(
-            _whole(told),
+        reread = functools.partial(
+            explain_reply,
             stage=stage,
             provider=provider,
             mx=mx,
@@ -47,6 +48,13 @@ def explain_delivery(
             sender=told.sender,
             delayed=told.action == "delayed",
         )
+        report = reread(_whole(told))
+        if report.findings[0].confidence is Confidence.UNCERTAIN and not any(codes(told.reply)):
+            coded = reread(
+                " ".join(filter(None, (told.code, told.enhanced)))
+            )  # the reporter's words say less
+            if coded.findings[0].confidence is not Confidence.UNCERTAIN:
+                report = coded
         finding, extracts = report.findings[0], report.evaluations
         if told.action == "delayed" and finding.rule.cause is Cause.UNKNOWN and told.code[:1] != "5":
             finding = Finding(catalogue.rule("mail/delayed"), finding.evidence)
