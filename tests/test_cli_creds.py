@@ -154,6 +154,34 @@ REFUSED = [
     (["creds", "--csv", "-", "--auth-mech", "xoauth2"], "--auth-mech and --csv do not go together"),
     (["creds", "--csv", "-", "--port", "465", "--tls", "implicit"], "--port, --tls and --csv do not go"),
     (["creds", "--csv", "-", "--password-env", "PW"], "--password-... and --csv do not go together"),
+    (["creds", "--csv", "-", "--client-id", "x"], "--client-id and --csv do not go together"),
+    (
+        ["creds", "ada@example.test", "--tenant", "example.test"],
+        "--tenant is about an OAuth application, whose id",
+    ),
+    (["creds", "ada@example.test", "--client-credentials"], "whose id is missing: --client-id ID"),
+    (
+        ["creds", "ada@example.test", "--client-id", "x", "--auth-mech", "plain", "--password-env", "PW"],
+        "--auth-mech plain takes a password; with --client-id an access token is sent",
+    ),
+    (
+        ["creds", "a@b.example", "--client-id", "x", "--client-credentials", "--client-secret-env", "PW"],
+        "with --client-credentials the password options give the application's secret",
+    ),
+    (["creds", "a@b.example", "--client-id", "x", "--tenant", "a/b"], "--tenant: the tenant is no id"),
+    (
+        [
+            "creds",
+            "a@b.example",
+            "--client-id",
+            "x",
+            "--client-secret-env",
+            "NOT_SET",
+            "--password-env",
+            "PW",
+        ],
+        "the variable NOT_SET is not set",
+    ),
     (["creds"], "give the address of an inbox, or a list of them with --csv"),
     (["nothing"], "No such command"),
 ]

@@ -171,7 +171,7 @@ def test_what_is_no_file_is_refused_with_a_sentence(
     [
         (("--map", "smtp_user"), "--map takes FIELD=COLUMN"),
         (("--map", "colour=email"), "there is no such field; fields are email, smtp_host, smtp_port"),
-        (("--map", "colour=email"), "smtp_security, access_token, provider, mail_from\n"),
+        (("--map", "colour=email"), "client_id, client_secret, tenant, provider, mail_from\n"),
         (("--map", "user=Nobody"), "no column 'Nobody'"),
         (("--encoding", "rot13"), "name an encoding"),
         (("--concurrency", "0"), "at least 1"),

@@ -8,7 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -17,13 +17,14 @@ from probe.cli._files import piped, warn_of_readers
 from probe.cli._messages import refuse
 from probe.facts import counted
 
-__all__ = ["Asked", "secrets_for"]
+__all__ = ["Asked", "secret_of", "secrets_for"]
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Which of the ways was chosen; at most one."""
+    """Which of the ways was chosen; at most one. `option` is how their options begin."""
 
+    option: str = field(default="--password", kw_only=True)
     stdin: bool = False
     env: str = ""
     file: str = ""
@@ -52,6 +53,16 @@ def secrets_for(addresses: Sequence[str], asked: Asked) -> list[str]:
     return lines
 
 
+def secret_of(asked: Asked) -> str:
+    """The one secret of an application, from a variable or a file; exit 2 with a sentence otherwise."""
+    if asked.env and asked.file:
+        refuse(f"give the application's secret in one way only ({asked.option}-env or -file)")
+    lines = _lines(asked)
+    if len(lines) > 1:
+        refuse(f"the file whose name {asked.option}-file takes has {len(lines)} lines; a secret is one")
+    return lines[0]
+
+
 def _lines(asked: Asked) -> list[str]:
     where, store = _store(asked)
     text = _got(where, store)
@@ -74,11 +85,11 @@ def _store(asked: Asked) -> tuple[str, Callable[[], str]]:
             )
         return "stdin", lambda: stores.text(piped(stores.LONGEST, "password"))
     if asked.env:
-        named = asked.env if _NAME.fullmatch(asked.env) else "whose name --password-env takes"
+        named = asked.env if _NAME.fullmatch(asked.env) else f"whose name {asked.option}-env takes"
         return f"the variable {named}", lambda: stores.variable(asked.env)
     if asked.file:
         warn_of_readers(Path(os.path.expanduser(asked.file)))  # noqa: PTH111  # a Path raises for no home
-        return "the file whose name --password-file takes", lambda: stores.file(asked.file)
+        return f"the file whose name {asked.option}-file takes", lambda: stores.file(asked.file)
     return "the password command", lambda: stores.command(asked.command, quiet=False)
 
 

@@ -27,9 +27,10 @@ from probe.cli._network import (
     port_of,
 )
 from probe.cli._output import BASELINE, FAIL_ON, FORMAT, OUTPUT, VERBOSE, Output
-from probe.facts import Inbox, Secret, TlsMode
+from probe.facts import Grant, Inbox, Secret, TlsMode
 
 if TYPE_CHECKING:
+    from probe.cli._secret import Asked
     from probe.rules import Verdict
     from probe.wire.network import Network
 
@@ -39,6 +40,7 @@ Examples:
   probe creds ada@example.com --password-file pw -v  shows the whole session
   probe creds ada@example.com --password-env PW --host mail.example.com
   probe creds ada@example.com --auth-mech xoauth2 --password-command my-token
+  probe creds ada@example.com --client-id ID --password-env REFRESH_TOKEN
 
 Never sends a message, never tries a password twice, never sends one without verified TLS. A server that
 refused 4 of several addresses is asked about no more of them, and the exit code is 4."""
@@ -88,6 +90,28 @@ def command(  # typer reads options from parameters
     auth_mech: Annotated[
         Mechanism, typer.Option(help="SASL mechanism; xoauth2 and oauthbearer take a token.")
     ] = Mechanism.AUTO,
+    client_id: Annotated[
+        str,
+        typer.Option(
+            metavar="ID", help="An OAuth application: the password options then give a refresh token."
+        ),
+    ] = "",
+    client_secret_env: Annotated[
+        str, typer.Option(metavar="NAME", help="The application's secret, from an environment variable.")
+    ] = "",
+    client_secret_file: Annotated[
+        str, typer.Option(metavar="FILE", help="The application's secret, from a file.")
+    ] = "",
+    client_credentials: Annotated[
+        bool,
+        typer.Option(
+            "--client-credentials",
+            help="The application acts by itself: the password options give its secret.",
+        ),
+    ] = False,
+    tenant: Annotated[
+        str, typer.Option(metavar="NAME", help="Its directory at Microsoft: an id or a domain.")
+    ] = "",
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Read the password from stdin.")
     ] = False,
@@ -131,7 +155,9 @@ def command(  # typer reads options from parameters
     from probe.cli._secret import Asked, secrets_for
     from probe.run.creds import check_creds
 
-    out = Output(format, output, fail_on, verbose, baseline, read=[csv, password_file, ca_file])
+    out = Output(
+        format, output, fail_on, verbose, baseline, read=[csv, password_file, client_secret_file, ca_file]
+    )
     network = network_of(
         limits_of(timeout, deadline),
         ca_file=ca_file,
@@ -150,6 +176,7 @@ def command(  # typer reads options from parameters
             "--user": user,
             "--provider": provider,
             "--auth-mech": auth_mech is not Mechanism.AUTO,
+            "--client-id": client_id,
             "--mail-from": mail_from,
             "--rcpt-to": rcpt_to,
             "--password-...": asked != Asked(),
@@ -169,6 +196,8 @@ def command(  # typer reads options from parameters
     host_of("--host", host)
     port_of("--port", port)
     _check_login(user, provider)
+    application = Asked(env=client_secret_env, file=client_secret_file, option="--client-secret")
+    grant = _grant_of(client_id, application, tenant, auth_mech, alone=client_credentials)
     inboxes = [
         Inbox(
             address,
@@ -181,12 +210,36 @@ def command(  # typer reads options from parameters
             mail_from=mail_from,
             rcpt_to=rcpt_to,
             provider=provider,
+            grant=grant,
         )
         for address, secret in _each_once(named, secrets_for(named, asked)).items()
     ]
     if len(inboxes) == 1:
         out.finish(one_by_one(network, [partial(check_creds, inboxes[0], network)]))
     _several(inboxes, network, out)
+
+
+def _grant_of(client: str, secret: Asked, tenant: str, mechanism: Mechanism, *, alone: bool) -> Grant | None:
+    """How an access token is got, as the options say it; None where none of them is given."""
+    from probe.cli._secret import secret_of
+    from probe.grammar import token
+
+    own = bool(secret.env or secret.file)
+    if not client:
+        told = {"--client-secret-...": own, "--client-credentials": alone, "--tenant": tenant}
+        if wrong := [name for name, given in told.items() if given]:
+            refuse(f"{wrong[0]} is about an OAuth application, whose id is missing: --client-id ID")
+        return None
+    if mechanism not in {Mechanism.AUTO, Mechanism.XOAUTH2, Mechanism.OAUTHBEARER}:
+        refuse(f"--auth-mech {mechanism} takes a password; with --client-id an access token is sent")
+    if alone and own:
+        refuse("with --client-credentials the password options give the application's secret")
+    if tenant:
+        try:
+            token.tenant(tenant)
+        except ValueError as problem:
+            refuse(f"--tenant: {problem}")
+    return Grant(client, Secret(secret_of(secret) if own else ""), tenant, alone)
 
 
 def _not_a_secret(number: int, text: str) -> None:

@@ -62,6 +62,14 @@ and never from the command line, where ps and the shell's history would keep it.
 It is sent once, under verified TLS, and what a server echoes of it is replaced
 by *** before it is kept. Nothing is mended: a space at an end, quotes or an app
 password typed in groups are said as findings and sent as they are.
+
+Where Google or Microsoft wants OAuth2, give an access token with --auth-mech
+xoauth2, or what one is got with: with --client-id ID the options above give a
+refresh token (and --client-secret-env or -file the application's secret, where
+it has one); with --client-credentials as well they give the secret of an
+application that acts by itself, at Microsoft. Such secrets go to the provider's
+token server and to nobody else. A token that says itself that it has expired,
+or that it is for another service, is not sent.
 """,
     "lists": """\
 `probe preflight FILE` reads the lists people already have, unchanged: exports
@@ -71,9 +79,11 @@ tables of your own, with commas, semicolons, tabs or |, in UTF-8 or UTF-16
 overrules it, and "#2" is the second column. Fields:
 
   email, smtp_host, smtp_port, smtp_user, smtp_password,
-  smtp_security (ssl, starttls, none), access_token, provider, mail_from
+  smtp_security (ssl, starttls, none), provider, mail_from,
+  access_token, or refresh_token with client_id (client_secret, tenant), or
+  client_id with client_secret (tenant) for an application that acts by itself
 
-A password column may hold env:NAME, file:PATH, keyring:SERVICE, or with
+A column of secrets may hold env:NAME, file:PATH, keyring:SERVICE, or with
 --allow-commands cmd:COMMAND instead. Without a host, the server is found by
 domain, MX or SRV record.
 
