@@ -230,3 +230,13 @@ def test_what_is_forgotten_leaves_the_file(tmp_path: Path) -> None:
     assert (tmp_path / "refused.jsonl").read_bytes().count(b"\n") == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["key", "refused.jsonl"]
     assert all(path.stat().st_mode & 0o077 == 0 for path in tmp_path.iterdir())
+
+
+def test_what_a_wrong_clock_noted_for_years_ahead_is_not_believed(tmp_path: Path) -> None:
+    Refused(tmp_path, now=lambda: 2e9).add("ada", "h:587", Secret("pw"), "rule", lane="h")
+    with (tmp_path / "refused.jsonl").open("ab") as file:
+        for at in ("NaN", "Infinity", "-Infinity"):
+            file.write(b'{"login":"x","times":1,"rule":"r","lane":"h","at":%b}\n' % at.encode())
+    now = Refused(tmp_path, now=lambda: 1e9)
+    assert now.resting("ada", "h:587", Secret("pw")) is None
+    assert now.recent("h", 1e12) == []

@@ -95,12 +95,12 @@ class Refused:
             lines = file.read_bytes().splitlines()[-_MOST:]
         except OSError:
             return
-        oldest, fresh = self._now() - _FORGOTTEN, []
+        oldest, latest, fresh = self._now() - _FORGOTTEN, self._now() + _FORGOTTEN, []
         for line in lines:
             with contextlib.suppress(ValueError, KeyError, TypeError):
                 told = json.loads(line)
                 at = float(told["at"])
-                if at < oldest:
+                if not oldest <= at <= latest:  # long ago, or by a clock that was wrong then
                     continue
                 fresh.append(line)
                 self._at[str(told["lane"])].append(at)
