@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from probe.run._lanes import Lane, Lanes, Pace
+from probe.run._lanes import Burden, Lane, Lanes
 from probe.run._signs import Sign
 
 
@@ -23,7 +23,7 @@ class Clock:
 
 
 def lane(clock: Clock, refused: list[float] | None = None, **pace: Any) -> Lane:
-    return Lane("h", Pace(**{"brake": 100, **pace}), clock, lambda: 0.5, refused or [])
+    return Lane("h", Burden(**{"brake": 100, **pace}), clock, lambda: 0.5, refused or [])
 
 
 def run(coroutine: Coroutine[Any, Any, None]) -> None:
@@ -212,7 +212,7 @@ def test_a_place_that_was_given_to_somebody_who_went_is_given_on() -> None:
 def test_a_closed_lane_lets_nobody_in(count: int) -> None:
     async def scenario() -> None:
         lanes = Lanes(Clock(), lambda _name, _window: [])
-        one = lanes.of("h", Pace(at_once=1))
+        one = lanes.of("h", Burden(at_once=1))
         tasks = await entered(one, count)
         lanes.close()
         assert (await asyncio.gather(*tasks)).count(True) == 1

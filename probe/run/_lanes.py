@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from probe.facts import counted
 from probe.run._signs import Sign, failures
 
-__all__ = ["Lane", "Lanes", "Pace"]
+__all__ = ["Burden", "Lane", "Lanes"]
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class Burden:
     """What a host is asked to bear.
 
     `at_once` sessions, `per_minute` logins (0: no limit), and at most `brake` logins that it refused or
@@ -48,19 +48,19 @@ class Lane:
     def __init__(
         self,
         name: str,
-        pace: Pace,
+        burden: Burden,
         clock: Callable[[], float],
         chance: Callable[[], float],
         refused: list[float],
     ) -> None:
         self.name = name
-        self.pace = pace
+        self.burden = burden
         self.slowed = ""
         self.braked = False
         self.closed = False
         self._clock = clock
         self._chance = chance
-        self._limit = 1 if refused else pace.at_once
+        self._limit = 1 if refused else burden.at_once
         self._active = 0
         self._complaints = 0
         self._in_a_row = 0
@@ -95,7 +95,7 @@ class Lane:
         elif sign is Sign.SLOWER:
             self._complaints += 1
             self._limit = max(1, self._limit // 2)
-            wait = min(self.pace.longest, self.pace.pause * 2 ** (self._complaints - 1))
+            wait = min(self.burden.longest, self.burden.pause * 2 ** (self._complaints - 1))
             self._after = max(self._after, now + wait * (0.5 + self._chance()))
             self.slowed = "the server asks for less"
         else:
@@ -110,9 +110,9 @@ class Lane:
     def room(self) -> int:
         """How many sessions there is place for now: if all of them failed, the brake would still hold."""
         now = self._clock()
-        while not self.braked and self._failed and self._failed[0][0] <= now - self.pace.window:
+        while not self.braked and self._failed and self._failed[0][0] <= now - self.burden.window:
             self._failed.popleft()  # those that closed the lane are its reason for as long as it is closed
-        left = self.pace.brake - len(self._failed)
+        left = self.burden.brake - len(self._failed)
         if left <= 0 or self.weary:
             self.braked = True
         return min(self._limit, left) - self._active
@@ -120,7 +120,7 @@ class Lane:
     @property
     def weary(self) -> bool:
         """Whether the host put off one session after the other."""
-        return self._in_a_row >= self.pace.patience
+        return self._in_a_row >= self.burden.patience
 
     @property
     def why(self) -> str:
@@ -144,8 +144,8 @@ class Lane:
                     self._again(wait)
                 return
             self._active += 1
-            if self.pace.per_minute:
-                self._after = self._clock() + 60 / self.pace.per_minute
+            if self.burden.per_minute:
+                self._after = self._clock() + 60 / self.burden.per_minute
             self._waiting.popleft().set_result(True)
 
     def _again(self, wait: float) -> None:
@@ -171,11 +171,11 @@ class Lanes:
         self._chance = chance
         self._lanes: dict[str, Lane] = {}
 
-    def of(self, name: str, pace: Pace) -> Lane:
+    def of(self, name: str, burden: Burden) -> Lane:
         """The lane of a host."""
         if name not in self._lanes:
-            refused = self._refused(name, pace.window)
-            self._lanes[name] = Lane(name, pace, self._clock, self._chance, refused)
+            refused = self._refused(name, burden.window)
+            self._lanes[name] = Lane(name, burden, self._clock, self._chance, refused)
         return self._lanes[name]
 
     def close(self) -> None:

@@ -13,7 +13,7 @@ from probe.facts import Inbox, Secret
 from probe.grammar.inboxes import Row, login_of
 from probe.rules import Finding, Outcome, Report, Verdict
 from probe.run._kept import kept, told_again
-from probe.run._lanes import Lane, Lanes, Pace
+from probe.run._lanes import Burden, Lane, Lanes
 from probe.run._signs import Sign, not_reached, sign_of
 from probe.run.creds import check_creds
 from probe.run.discovery import Server
@@ -118,9 +118,9 @@ class Logins:
         """The host's lane."""
         known = catalogue.provider(server.provider) if server.provider else None
         name = await machine_of(server, self.network)
-        at_once = self.options.per_host or (known.at_once if known is not None else Pace().at_once)
+        at_once = self.options.per_host or (known.at_once if known is not None else Burden().at_once)
         per_minute = known.per_minute if known is not None else 0
-        return self.lanes.of(name, Pace(at_once, per_minute, self.options.brake, pause=self.options.pause))
+        return self.lanes.of(name, Burden(at_once, per_minute, self.options.brake, pause=self.options.pause))
 
     async def login(self, row: Row, inbox: Inbox, server: Server, session: Session) -> Report | None:
         """The report on one login; None where the run was stopped before it."""
