@@ -103,6 +103,14 @@ def test_the_fix_names_who_must_act() -> None:
     assert leading.fixes["ptr/none"] == line
 
 
+def test_without_a_name_the_address_lacks_one_whatever_is_unknown_of_helo() -> None:
+    told: dict[str, Any] = {"sending_ips": (IP,), "helo": "out.example.test"}
+    found = audit("ptr", "example.test", broken={"out.example.test A": "timeout"}, **told)
+    assert (found.state, sorted(found.ids)) == ("missing", ["ptr/none", "ptr/unknown"])
+    led = audit("ptr", "example.test", f"{GOOD}\nout.example.test A 203.0.113.9", **told)
+    assert (led.state, "ptr/helo-not-confirmed" in led.ids) == ("warn", True)
+
+
 def test_the_name_of_another_is_not_the_senders_to_publish() -> None:
     world = f"{PTR} web.isp.test\nweb.isp.test A 203.0.113.9"
     found = audit("ptr", "example.test", world, sending_ips=(IP,), helo="mx.example.test")

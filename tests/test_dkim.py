@@ -362,6 +362,15 @@ def test_a_record_takes_a_name_out_of_the_wildcard(name: str, control: Status, *
     assert (optional.fix == "") is careful
 
 
+def test_whether_the_organization_signs_is_unknown_where_it_was_not_answered() -> None:
+    domain, above = Domain("news.example.com"), "_domainkey.example.com TXT"
+    for broken, rule in (({}, "dkim/missing"), ({above: Status.TIMEOUT}, "dkim/unknown")):
+        seen = World({"news.example.com": {"A": ["192.0.2.1"]}}, broken).settle(
+            lambda known: dkim.ask(domain, known)
+        )
+        assert [one.rule.id for one in dkim.judge(domain, seen).findings] == [rule]
+
+
 def test_names_too_long_to_ask_for_are_not_asked_for() -> None:
     long = ".".join(["a" * 60] * 4)
     domain = Domain(long, selectors=("s1",))

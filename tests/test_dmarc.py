@@ -541,6 +541,15 @@ def test_reports_do_not_come_to_a_domain_without_any_host() -> None:
     assert problems(dmarc.judge(domain, seen)) == ["report-undeliverable"]
 
 
+def test_of_a_parent_that_was_not_answered_nothing_follows() -> None:
+    zone = record(f"v=DMARC1; p=reject; {RUA}", "sub.example.com")
+    refused = {"_dmarc.example.com TXT": Status.REFUSED}
+    assert problems(audit(zone, "sub.example.com")[0]) == ["parent-without-record"]
+    assert problems(audit(zone, "sub.example.com", refused)[0]) == ["walk-incomplete"]
+    registry = {"_dmarc.com TXT": Status.REFUSED}
+    assert "parent-without-record" in problems(audit(zone, "sub.example.com", registry)[0])
+
+
 def test_the_first_record_of_a_parent_reports_where_that_of_the_name_does() -> None:
     rua = "rua=mailto:a@example.com,mailto:b@example.net"
     found, _ = audit(record(f"v=DMARC1; p=reject; {rua}", "sub.example.com"), "sub.example.com")

@@ -71,7 +71,7 @@ def _aligns(identifier: str, found: Discovery, seen: Records, *, strict: bool) -
     if strict:
         return False
     other = discover(identifier, seen)
-    if other.failed or other.holes or found.failed:
+    if other.failed or other.holes or found.failed or not found.rooted:
         return None
     return other.org == found.org
 
@@ -90,5 +90,5 @@ def _signed(domain: Domain, found: Discovery, seen: Records, *, strict: bool) ->
     ladder = ladder_of(domain, seen)
     if ladder.usable:
         return True
-    alone = strict or found.org == domain.name
+    alone = strict or (found.org == domain.name and found.rooted)
     return False if alone and ladder.proven_none else None

@@ -52,6 +52,11 @@ class Discovery:
     holes: tuple[str, ...] = ()
 
     @property
+    def rooted(self) -> bool:
+        """Whether the organizational domain is known: no hole but where registries might publish."""
+        return all(map(_suffixes.is_suffix, self.holes))
+
+    @property
     def settled(self) -> bool:
         """Whether no further answer changes this: the name has a record, and every step was answered."""
         return self.record_at == self.author and not self.failed and not self.holes

@@ -120,9 +120,9 @@ def _dmarc(domain: Domain, told: Judgement) -> Seen:
     applies = isinstance(told.evaluation, Mapping) and told.evaluation["policy"] is not None
     if applies:
         return Seen("pass", asked)
-    if told.state is State.UNKNOWN:
-        failed = next((each for each in told.findings if each.verdict is Verdict.UNKNOWN), None)
-        return Seen("unknown", question_of(failed) if failed is not None else asked)
+    failed = next((each for each in told.findings if each.rule.id == "dmarc/unknown"), None)
+    if failed is not None:  # whatever is wrong here, a record above may apply
+        return Seen("unknown", question_of(failed))
     return Seen("fail", asked, *_reason("DMARC", told))
 
 

@@ -124,7 +124,7 @@ def _private(audit: Audit) -> Iterator[Finding]:
                 if not routable(address):
                     bad.setdefault(f"{term.text} ({address})", term)
     if bad:
-        written = [term for term in bad.values() if term.network is not None]
+        written = [term for term in audit.record.mechanisms if term.network is not None and term.text in bad]
         named = ", ".join([*bad][:10]) + (f" and {len(bad) - 10} more" if len(bad) > 10 else "")
         yield audit.found("private-address", named, audit.without(*written) if written else "")
 

@@ -93,8 +93,12 @@ def _none(ladder: Ladder, seen: Records) -> Finding:
     domain = ladder.domain
     if _sends_nothing(ladder):
         return _finding("not-sending", ladder.places.above, ladder)
-    if ladder.parent is not None and not ladder.given and seen_answer(seen, ladder.parent).status in _THERE:
-        return _finding("parent-key", ladder.parent, ladder, ladder.parent.name.partition(".")[2])
+    if ladder.parent is not None and not ladder.given:
+        above = seen_answer(seen, ladder.parent)
+        if not above.known:  # whether the organization signs for it
+            return unknown(RULE["unknown"], seen, ladder.parent)
+        if above.status in _THERE:
+            return _finding("parent-key", ladder.parent, ladder, ladder.parent.name.partition(".")[2])
     detail = f"asked for: {', '.join(ladder.given)}" if ladder.given else ""
     detail = "the domain does not exist" if exists(domain.name, seen) is False else detail
     return _finding("missing", ladder.places.above, ladder, detail, _advice(ladder))

@@ -281,6 +281,8 @@ def _generations(found: Discovery, older: Older, facts: _Published) -> Iterator[
     """Where RFC 9989 and RFC 7489 part, other than by pct and t."""
     if facts.record.psd is Psd.YES and not _suffixes.is_suffix(facts.at):
         yield facts.mended("public-suffix-claim", facts.at)
+    if not found.rooted:
+        return  # what stands there may be what makes them agree
     alone = found.org == found.author == found.record_at and facts.record.psd is Psd.UNSAID
     if alone and older.org != found.org and not _suffixes.is_suffix(found.author):
         inside = [

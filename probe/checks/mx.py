@@ -325,16 +325,16 @@ def _host(published: _Published, exchange: Exchange, found: Sequence[str]) -> It
     first, second = seen_answer(seen, asked[0]), seen_answer(seen, asked[1])
     if not is_hostname(host):
         yield Finding(rules.BAD_NAME, evidence(published.question, published.answer, host), printable(host))
-    failed, aliases = failures(seen, asked), first.aliases or second.aliases
+    aliases = first.aliases or second.aliases
     shown = f"{printable(host)} is an alias of {printable(aliases[-1])}" if aliases else printable(host)
-    if aliases and (found or failed):  # to the end of one that leads nowhere no MX is to be moved
+    if aliases and found:  # to the end of one that leads nowhere no MX is to be moved
         fix = published.moved(exchange.preference, aliases[-1])
         yield Finding(rules.CNAME, evidence(asked[0], first, aliases[-1]), shown, fix)
     if found:
         if not all(map(routable, found)):
             inside = ", ".join([address for address in found if not routable(address)])
             yield Finding(rules.PRIVATE, evidence(asked[0], first, inside), f"{printable(host)}: {inside}")
-    elif failed:
+    elif failed := failures(seen, asked):
         yield unknown(rules.UNKNOWN, seen, failed[0])
     else:
         fix = published.meant(exchange)

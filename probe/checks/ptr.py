@@ -238,7 +238,8 @@ def judge(domain: Domain, seen: Records) -> Judgement:
         return Judgement(State.NOT_APPLICABLE, tuple(findings), evaluation or None)
     for address in sending:
         findings += _sender(domain, told[address], seen) if address in told else _private(address)
-    if findings and all(finding.rule in {NONE, HELO_ELSEWHERE} for finding in findings):
+    told_of = {finding.rule for finding in findings}
+    if NONE in told_of and told_of <= {NONE, HELO_ELSEWHERE, UNKNOWN}:
         return Judgement(State.MISSING, tuple(findings), evaluation)
     return Judgement(state(findings), tuple(findings), evaluation)
 

@@ -265,9 +265,10 @@ def _nobody(audit: Audit, *, mended: bool) -> Finding:
         return audit.found("nobody", named)
     text = edited(audit.record, lambda term: term.text if term is audit.record.all else term.text.lstrip("?"))
     because = "If what it names is what sends"
-    if text == audit.text or not authorises(text):
+    today = edited(audit.record, lambda term: term.text)
+    if text == today or not authorises(text):
         text, because = proposal(audit.domain, audit.seen)
-    fix = "" if text == audit.text else publish(audit.domain.name, audit.seen, text, f"{because}: ")
+    fix = "" if text == today else publish(audit.domain.name, audit.seen, text, f"{because}: ")
     return audit.found("nobody", named, fix)
 
 

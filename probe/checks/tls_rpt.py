@@ -9,6 +9,7 @@ from probe.checks._dkim_search import caution, own_answer
 from probe.checks._dmarc_discovery import exists
 from probe.checks._evidence import (
     evidence,
+    failures,
     pasted,
     printable,
     problem,
@@ -94,7 +95,8 @@ def judge(domain: Domain, seen: Records) -> Judgement:
             return Judgement(State.INVALID, (misspelt,))
         fix = pasted(question, answer, f"v=TLSRPTv1; rua=mailto:tls-reports@{domain.name}")
         # Of a name that is not there of itself, a record below it would be all there is.
-        fix = "" if exists(domain.name, seen) is False or caution(domain.name, seen) else fix
+        aside = exists(domain.name, seen) is False or caution(domain.name, seen)
+        fix = "" if aside or failures(seen, [Question(domain.name, "MX")]) else fix
         return Judgement(State.MISSING, (Finding(NONE, fact, fix=fix),))
     read = [tlsrpt.record(value) for value in records[:10]]
     good = list(dict.fromkeys(target for each in read for target in each.rua if not each.problems))
