@@ -327,6 +327,9 @@ def test_every_row_of_the_seeds_is_covered() -> None:
         ),
         ("550 Maximum number of recipients per day reached for this sender", None, Cause.SENDER_QUOTA),
         ("550 5.1.1 <a@b.example>... We do not accept mail for this user", None, Cause.RECIPIENT_UNKNOWN),
+        ("550 5.7.1 Sender domain b.example is not verified for this account", None, Cause.RELAY),
+        ("450 The from.email domain must be verified in your account to send emails.", None, Cause.RELAY),
+        ("l'indirizzo non è stato trovato", None, Cause.RECIPIENT_UNKNOWN),
         # the words of who reports are not the server's
         (
             "Failed to deliver to 'a@b.example' SMTP module(domain b.example) reports: 550 Access denied",
