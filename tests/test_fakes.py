@@ -92,6 +92,10 @@ async def dialogue(played: Scenario, *said: str) -> tuple[list[str], World]:
         ),
         ('about = "x"\n[smtp]\ngreeting = { text = "220 x" }', "unknown key 'text'"),
         (
+            'about = "x"\n[smtp]\ngreeting = { reply = "220 x", then = "clsoe" }',
+            "then: 'clsoe' is none of wait, read, close, reset, hang, tls, and no reply",
+        ),
+        (
             'about = "x"\n[probe]\nport = "25"',
             "[probe] port: a whole number from 0 to 65535 is wanted, not '25'",
         ),

@@ -150,6 +150,8 @@ def _tabled(where: str, table: Mapping[str, object]) -> Iterator[Act]:
     if isinstance(then, str) and then in set(Then):
         yield _replaced(act, then=Then(then))
         return
+    if isinstance(then, str) and then.isalpha():
+        raise ScenarioError(f"{where}: then: {then!r} is none of {', '.join(Then)}, and no reply")
     further = [] if then == "" else list(acts(f"{where}: then", then))
     if further and not (act.pause or act.drip or further[0].delay or further[0].drip) and act.times == 1:
         yield _replaced(further[0], send=act.send + further[0].send, delay=act.delay)  # one segment
