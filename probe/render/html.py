@@ -223,7 +223,8 @@ def _sections(subjects: list[_Subject]) -> Iterator[_Section]:
     for kind, reports in by_kind(subject.report for subject in subjects).items():
         held = sorted(reports, key=lambda report: (-report.verdict.rank, places[id(report)].title))
         areas = dict.fromkeys(area for report in held for area in report.states)
-        title = KINDS.get(kind, (kind, kind))[1].capitalize()
+        one, many = KINDS.get(kind, (kind, kind))
+        title = (one if len(held) == 1 else many).capitalize()
         yield _Section(title, tuple(places[id(report)] for report in held), tuple(areas))
 
 
