@@ -197,6 +197,8 @@ def test_waiting_is_told_on_stderr(monkeypatch: pytest.MonkeyPatch) -> None:
     assert plain.getvalue() == "probe: 0 s until mx may be asked again\n"
     assert terminal.getvalue().endswith("\r\x1b[K")
     assert "\x1b[2J" not in terminal.getvalue()
+    asyncio.run(_counted(0.01, "until " + "mx." * 99 + " may be asked again"))
+    assert max(map(len, terminal.getvalue().split("\r\x1b[K"))) < 80  # what wraps could not be taken away
 
 
 @pytest.mark.parametrize(

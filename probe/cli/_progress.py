@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
 from typing import TYPE_CHECKING
 
 from probe.cli._messages import say
+from probe.facts import shortened
 from probe.render import printable
 
 if TYPE_CHECKING:
@@ -26,6 +28,13 @@ def _moves() -> bool:
     return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
+def _columns() -> int:
+    """Columns of stderr."""
+    with contextlib.suppress(OSError, ValueError):
+        return os.get_terminal_size(sys.stderr.fileno()).columns or 80  # 0: it does not say
+    return 80
+
+
 class Line:
     """A line on stderr that is drawn anew in place; where that cannot be, it is not drawn."""
 
@@ -37,7 +46,8 @@ class Line:
         """Shows the text in place of what the line held. `clear` before something else is written."""
         if self.moves:
             self._drawn = True
-            sys.stderr.write(f"\r\x1b[K{printable(text)}")
+            shown = shortened(printable(text), _columns() - 1)  # a line that wraps cannot be taken away
+            sys.stderr.write(f"\r\x1b[K{shown}")
             sys.stderr.flush()
 
     def clear(self) -> None:
