@@ -151,19 +151,14 @@ def _first(told: Mapping[str, str], *names: str) -> str:
 
 _BREAK = re.compile(r"[\r\n\0]")
 # What stands in a cell instead of a password: sent, it would be one more refused login.
-_NO_SECRETS = tuple(
-    (re.compile(rf"(?:{pattern})\Z", re.IGNORECASE), what)
-    for pattern, what in (
-        (
-            r"#{4,}|#(?:REF!|NAME\?|VALUE!|N/A|DIV/0!|NUM!|NULL!|ERROR!)",
-            "what a spreadsheet shows instead of it",
-        ),
-        (r"[0-9](?:[.,][0-9]{1,15})?E\+[0-9]{1,3}", "a number that a spreadsheet has rounded"),
-        (r'="[^"]*"', "a formula; the text between its quotes may be it"),
-        (r"[*•●]{4,}", "masked"),
-        (r"null|none|nan|n/?a|undefined", "a word for an empty cell"),
-    )
-)
+_NO_SECRETS = {
+    r"#{4,}|#(?:REF!|NAME\?|VALUE!|N/A|DIV/0!|NUM!|NULL!|ERROR!)": "what a spreadsheet shows instead of it",
+    r"[0-9](?:[.,][0-9]{1,15})?E\+[0-9]{1,3}": "a number that a spreadsheet has rounded",
+    r'="[^"]*"': "a formula; the text between its quotes may be it",
+    r"[*•●]{4,}": "masked",
+    r"null|none|nan|n/?a|undefined": "a word for an empty cell",
+}
+_NO_SECRET = re.compile(rf"\s*(?:{'|'.join(f'({pattern})' for pattern in _NO_SECRETS)})\s*\Z", re.IGNORECASE)
 
 
 def _secret(told: Mapping[str, str]) -> tuple[str, str]:
@@ -175,9 +170,9 @@ def _secret(told: Mapping[str, str]) -> tuple[str, str]:
                 "a refresh token is good only with the id of the application it was given to: no client_id"
             )
         raise ValueError("no password")
-    for pattern, what in _NO_SECRETS:
-        if pattern.match(secret.strip()):
-            raise ValueError(f"the password is {what}; put the password there, or where it is (env:NAME)")
+    if (found := _NO_SECRET.match(secret)) and found.lastindex:
+        what = [*_NO_SECRETS.values()][found.lastindex - 1]
+        raise ValueError(f"the password is {what}; put the password there, or where it is (env:NAME)")
     if _BREAK.search(secret):
         raise ValueError("the password holds a line break or a NUL, which no login can carry")
     return secret, token

@@ -143,7 +143,7 @@ def _not_text(data: bytes, at: int, form: Form) -> str:
 
 _WITHIN = re.compile(r"\"\"|\"|\r\n|\n|\r")
 _OUTSIDE = {
-    f"{char}{pad}": re.compile(rf"\r\n|\n|\r|(?:(?<={re.escape(char)})|(?<={re.escape(char)}{pad}))\"")
+    f"{char}{pad}": re.compile(rf"\r\n|\n|\r|\"(?:(?<={re.escape(char)}\")|(?<={re.escape(char)}{pad}\"))")
     for char in _DELIMITERS
     for pad in ("", " ")
 }
