@@ -114,7 +114,7 @@ class Ladder:
         self.above = seen_answer(seen, self.places.above)
         # What a wildcard answers to any selector; empty where there is none.
         self.echoes = frozenset(self.below.values if self.below.status is Status.OK else ())
-        self._denied = self.below.known and not self.echoes and self.above.status is Status.NXDOMAIN
+        self._denied = not self.echoes and self.above.status is Status.NXDOMAIN
         self._searched = self._worth_searching()
         # What it asks for so far. Where all of that is answered, no further answer changes what was found.
         self.questions, self.climbed = self._climb()
@@ -196,6 +196,12 @@ class Ladder:
     def providers(self) -> tuple[Provider, ...]:
         """Who sends for the domain: the provider told, that of its MX, those its SPF record includes."""
         return self._serving[0]
+
+    @property
+    def hidden(self) -> Question | None:
+        """A guessed selector that was not answered, where a good key may stand; None where one was found."""
+        lost = (each.question for each in self.selectors if not each.told and not each.answer.known)
+        return None if self.usable else next(lost, None)
 
     @property
     def unanswered(self) -> Question | None:

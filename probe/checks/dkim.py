@@ -65,8 +65,10 @@ def _findings(ladder: Ladder, seen: Records) -> Iterator[Finding]:
     for each in ladder.selectors:
         if each.told:
             yield from _told(each, ladder)
-        elif each.key is not None or each.dangling:
+        elif (each.key is not None or each.dangling) and ladder.hidden is None:
             yield from _guessed(each, ladder.usable)
+    if ladder.hidden is not None and any(each.key or each.dangling for each in ladder.selectors):
+        yield unknown(RULE["unknown"], seen, ladder.hidden)
     yield from _rotation(ladder)
     usable, unused = ladder.usable, ladder.places.control
     if ladder.wildcard is not None and ladder.wildcard.revoked:
