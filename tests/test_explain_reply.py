@@ -186,6 +186,33 @@ def test_nobody_is_suppressed_on_a_guess() -> None:
     assert cause(explain_reply("551 hmm", stage=Stage.RCPT)) is Cause.UNKNOWN
 
 
+SENDERS = (
+    "sender", "your account", "your mailbox", "your email address", "the sending mailbox", "sending user",
+    "envelope from address", "MAIL FROM address", "return path", "authenticated user", "SASL user",
+    "login user", "SMTP account", "submitter", "originator address", "from header domain", "relay user",
+    "the account you are sending from", "hosting account", "reseller account", "bounce address",
+    "account used for authentication", "mailbox that sent this message", "client host", "connecting host",
+)  # fmt: skip
+RECIPIENTS = (
+    "user", "the recipient", "this mailbox", "<ada@example.com>", "the address you are trying to reach",
+    "the email account that you tried to reach", "local user", "destination mailbox",
+)  # fmt: skip
+FATES = (
+    "does not exist", "is unknown", "not found", "is disabled", "has been suspended", "is inactive",
+    "is locked", "is invalid", "is closed", "no longer exists", "could not be found", "has been deleted",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("fate", FATES)
+def test_the_same_fate_suppresses_a_recipient_and_never_for_a_sender(fate: str) -> None:
+    def suppressed(whoms: tuple[str, ...]) -> list[str]:
+        first = ((whom, explain_reply(f"550 {whom} {fate}").findings[0]) for whom in whoms)
+        return [whom for whom, finding in first if finding.rule.cause.family is Family.SUPPRESS]
+
+    assert suppressed(SENDERS) == []
+    assert suppressed(RECIPIENTS) == list(RECIPIENTS)
+
+
 def test_a_torn_reply_names_its_other_readings_and_the_check_between_them() -> None:
     report = explain_reply(
         "550 5.7.1 Client host blocked using bl.example.org: Greylisted, try again in 300 seconds"

@@ -24,11 +24,14 @@ GAP = 12  # letters of a gap or of a longer alternative that count, beyond the f
 
 # Words that speak of the sender: beside them nothing but a provider's own words condemns a recipient.
 _OF_SENDER = re.compile(
-    r"\b(?:senders?|originators?|you (?:claim|send (?:from|as)|are(?! \w{2,10}ing\b))|"
-    r"sending (?:domain|ip|host|server|user|address)|"
+    r"\b(?:senders?|originators?|submitters?|envelope|you (?:claim|send (?:from|as)|are(?! \w{2,10}ing\b))|"
+    r"(?:sending|client|connecting) (?:domain|ip|host|server|user|address|account|mail ?box)|"
+    r"(?:authenticated|sasl|smtp|api|relay|log-?in|hosting|reseller|customer) (?:user|account|mail ?box)|"
+    r"(?:used for|failed|by) auth\w{0,10}|(?:which|that) sent|(?:wrote|sent|sending) from|bounce address|"
+    r"(?:mail )?from (?:address|header|mail ?box|domain|field)|"
     r"helo|ehlo|spf|dkim|dmarc|relaying|relayed|"
     r"spam\w{0,8}|bl[ao]ck-?list\w{0,3}|reputation|outgoing|outbound|re(?:turn|verse)[- ]path|reply-to|"
-    r"signature|your (?:ip|domain|server|account|mail ?server|isp|host(?: ?name)?|"
+    r"signature|(?<!for )(?<!of )your (?:ip|domain|server|account|mail ?server|isp|host(?: ?name)?|"
     r"(?:e-?mail )?address|mailbox))\b"
 )
 
@@ -349,10 +352,7 @@ def _doubtful(best: Reading, heard: Heard) -> bool:
     if best.score.rank < 0 and heard.enhanced[1:].startswith(_OF_OTHERS):
         return True
     if best.score.words:
-        return (
-            heard.enhanced[1:] not in _OF_RECIPIENT
-            and _OF_SENDER.search(heard.text.replace(best.matched, " ")) is not None
-        )
+        return heard.enhanced[1:] not in _OF_RECIPIENT and _OF_SENDER.search(heard.text) is not None
     return not best.score.enhanced and len(heard.text) > GAP
 
 
