@@ -105,12 +105,12 @@ def test_exim_bad_password(with_exim: Exim, mechanism: str) -> None:
 
 def test_postfix_refuses_auth_before_tls(with_postfix: Postfix) -> None:
     report = creds(with_postfix, "--tls", "none", "--insecure-plaintext")
-    assert (report["outcome"], ids(report)) == ("not_proven", ["session/auth-not-offered"]), report
+    assert (report["outcome"], ids(report)) == ("not_proven", ["session/auth-under-tls-only"]), report
 
 
 def test_exim_does_not_offer_auth_before_tls(with_exim: Exim) -> None:
     report = creds(with_exim, "--tls", "none", "--insecure-plaintext")
-    assert (report["outcome"], ids(report)) == ("not_proven", ["session/auth-not-offered"]), report
+    assert (report["outcome"], ids(report)) == ("not_proven", ["session/auth-under-tls-only"]), report
 
 
 def test_postfix_unknown_recipient(with_postfix: Postfix) -> None:
