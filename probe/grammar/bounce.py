@@ -93,7 +93,7 @@ def pasted_bounce(text: str) -> list[Delivery]:
     """The failures in the pasted body of a bounce, text or HTML; empty where nobody is named."""
     words = plain(text) if "<" in text and _MARKUP.search(text[:65536]) else text
     found = status(words) if _is_status(words) else notice(words)
-    told = [one for one in found if "@" in one.recipient and one.reply]
+    told = [one for one in found if "@" in one.recipient and (one.reply or one.enhanced)]
     return [dataclasses.replace(one, action=one.action or "failed") for one in told]
 
 

@@ -57,6 +57,7 @@ _SYSLOG = re.compile(
 )
 _EXIM_TIME = re.compile(rb"^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2} ", re.MULTILINE)
 _EXIM = re.compile(rb"^[^\n]{10,60} \w{4,16}-\w{4,16}-\w{2,8} (?:\*\*|==|=>|->|<=|Completed)", re.MULTILINE)
+_DIALOGUE = re.compile(rb"^[^\n]{19,60}(?:SERVER -> CLIENT|<-|<\*\*|<<<|S: )", re.MULTILINE)
 _FIELDS = re.compile(
     rb"(?:>?From [^\n]{1,300}\n)?"
     rb"(?:[A-Za-z][A-Za-z0-9-]{1,60}:[^\n]{0,4000}\n(?:[ \t][^\n]{0,4000}\n){0,100}){2,200}"
@@ -65,7 +66,7 @@ _MAIL_FIELD = re.compile(
     rb"^(?:received|return-path|from|to|subject|date|message-id|mime-version|content-type|delivered-to)\s?:",
     re.IGNORECASE | re.MULTILINE,
 )
-_JSON = re.compile(rb"\{|\[\s*[\[{\]]")  # a bracket may begin other things, such as a time
+_JSON = re.compile(rb"\{(?!')|\[\s*[\[{\]]")  # a bracket may begin other things, such as a time
 _WRAPPED = re.compile(
     rb'"(?:__REALTIME_TIMESTAMP|SYSLOG_IDENTIFIER)"|"(?:MESSAGE|message|msg|log|line|_raw|textPayload)"\s*:\s*'
     rb'"[^"\n]{0,200}(?:postfix/|exim|sendmail|sm-mta|qmail|status=|: (?:to|from)=<)'
@@ -193,6 +194,6 @@ _SIGNS: tuple[tuple[Callable[[bytes], object], Kind | Callable[[bytes], Kind]], 
     (_is_postfix, Kind.POSTFIX),
     (_is_table, Kind.TABLE),
     (_EXIM.search, Kind.EXIM),
-    (lambda text: _all_begin(text, _EXIM_TIME), Kind.EXIM),
+    (lambda text: _all_begin(text, _EXIM_TIME) and not _DIALOGUE.search(text), Kind.EXIM),
     (lambda text: _all_begin(text, _SYSLOG), Kind.POSTFIX),
 )

@@ -42,6 +42,13 @@ _TAG = Expression(
 )
 _BREAKS = ("\\r\\n", "\\n", "\r", "\u23ce", "\u2028")  # beside the usual one; the first two are escaped
 _TUPLE = Expression(r"""\(\s*([2-5][0-9]{2})\s*,\s*b?(['"])""")
+_COLOUR = Expression(r"\x1b\[[0-9;]{0,16}[A-Za-z]")
+_CREDENTIALS = Expression(r"(\bAUTH\s{1,3}[A-Z0-9-]{4,20}\s{1,3})(?!\*)[A-Za-z0-9+/=]{8,}")
+# A line of a stack, as Java and JavaScript print it.
+_FRAME = Expression(r"\n\s{1,20}at [^\n]{1,300}[:(][\w.:]{1,200}\)(?=\n|$)")
+_RAISED = Expression(
+    r"\A(?:[a-z]\w{0,30}\.){1,8}[A-Z]\w{0,60}(?:Exception|Error): "
+)  # the class that was raised
 _ESC = Expression(r"\x1b?\$[@B]([!-~]{2,400}?)\x1b?\([BJ]")
 _QUOTED = Expression(r"=([0-9A-F]{2})")
 # A code at the beginning of a word; looking back after its digits is cheaper than before every letter.
@@ -96,6 +103,15 @@ def read(text: str) -> Pasted:
 
 
 def _clean(text: str) -> str:
+    if "\x1b[" in text:
+        text = _COLOUR.compiled.sub("", text)
+    if "AUTH " in text:
+        text = _CREDENTIALS.compiled.sub(r"\1***", text)
+    if "Exception: " in text or "Error: " in text:
+        text = _RAISED.compiled.sub("", text)
+    if "\n" in text and "at " in text:
+        text = _FRAME.compiled.sub("", text)
+    text = text.replace("\0", " ")
     if "(" in text and (found := _TUPLE.compiled.search(text)):
         text = f"{found[1]} {text[found.end() :].rstrip(''' )},''').rstrip(found[2])}"
     text = reported.unwrapped(text)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import io
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -41,6 +40,7 @@ _MAX_PASTED = 1024 * 1024
 _MAX_FILES = 200_000
 # Who reads what is no reply: much that a reply does not need, imported when it comes.
 _READERS = {
+    Kind.LINES: "_lines",
     Kind.MAIL: "_mails",
     Kind.MBOX: "_mails",
     Kind.EVENTS: "_events",
@@ -202,6 +202,12 @@ def read_all(source: BinaryIO, limit: int, name: str, asked: Asked) -> bytes:
 # -- replies --------------------------------------------------------------------------------------
 
 _OPENS = Expression(r"\s{0,9}[\"'(\[]{0,2}([2-5][0-9]{2})([- ]|$)")
+_STATUS = Expression(r"^(?:final|original)-recipient\s{0,3}:", re.MULTILINE | re.IGNORECASE)
+# How people begin a letter; mail servers greet nobody by name.
+_GREETS = Expression(
+    r"\s{0,20}(?:hi|hello|hey|dear|hallo|liebe[r]?|bonjour|hola|ciao)\s{1,3}[^\W\d_]{2,30}\s?[,!]?\s{0,3}\n",
+    re.IGNORECASE,
+)
 _TIMED = Expression(r"^\W{0,3}[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}", re.MULTILINE)
 _TELLS = Expression(
     r"deliver|undeliverable|recipient|unzustell|remis|entreg|配信|退信|could not be|failed", re.IGNORECASE
@@ -210,13 +216,17 @@ _TELLS = Expression(
 
 def _pasted(source: BinaryIO, name: str, asked: Asked) -> Iterator[Report]:
     text = read_all(source, _MAX_PASTED, name, asked).decode("utf-8", "replace").removeprefix("\ufeff")
-    yield from _notice(text, asked) or (_reply(reply, asked) for reply in _replies(text))
+    yield from _session(text, asked) or _notice(text, asked) or _named(text, asked) or _plain(text, asked)
 
 
-def _reply(text: str, asked: Asked, **told: str) -> Report:
+def _plain(text: str, asked: Asked) -> Iterator[Report]:
+    return (_reply(reply, asked) for reply in _replies(text))
+
+
+def _reply(text: str, asked: Asked, stage: Stage | None = None, **told: str) -> Report:
     report = explain_reply(
         text,
-        stage=asked.stage,
+        stage=asked.stage or stage,
         provider=asked.provider or told.get("provider", ""),
         mx=asked.mx or told.get("mx", ""),
         recipient=told.get("recipient", ""),
@@ -244,59 +254,60 @@ def _replies(text: str) -> list[str]:
     return ["\n".join(reply) for reply in replies]
 
 
+_SPOKEN = Expression(
+    r"^[^\n]{0,60}(?:EHLO|HELO|MAIL FROM|RCPT TO|AUTH|STARTTLS)\b", re.MULTILINE | re.IGNORECASE
+)
+# Replies by their recipients: as smtplib raises them, or an address before each reply.
+_RAISED = Expression(
+    r"""['"]([^'"\s@]{1,64}@[^'"\s]{1,255})['"]:\s{0,3}\(([2-5][0-9]{2}),\s{0,3}b?(?:'([^'\n]{0,4096})'|"([^"\n]{0,4096})")\)"""
+)
+_LISTED = Expression(
+    r"\W{0,3}([^\s@<>\"',;:]{1,64}@[^\s@<>\"',;:]{1,255})[>\"',;:\s]{1,5}([2-5][0-9]{2}[ -][^\n]{1,4096})"
+)
+
+
+def _session(text: str, asked: Asked) -> list[Report]:
+    """A session with a server: each reply that refused something, to the command it answered."""
+    if "\n" not in text or not _SPOKEN.compiled.search(text):
+        return []
+    from probe.grammar.session import session  # noqa: PLC0415 -- a reply is no session
+
+    return [
+        _reply(one.reply, asked, one.stage, recipient=one.recipient, sender=one.sender)
+        for one in session(text)
+    ]
+
+
+def _named(text: str, asked: Asked) -> list[Report]:
+    """Replies that stand by their recipients, each by its own."""
+    if "@" not in text:
+        return []
+    raised = _RAISED.compiled.findall(text)
+    if raised:
+        return [_reply(f"{code} {one or other}", asked, recipient=who) for who, code, one, other in raised]
+    lines = [line for line in text.splitlines() if line.strip()]
+    found = [_LISTED.compiled.match(line[:5000]) for line in lines[:10_000]]
+    if not lines or not all(found):
+        return []
+    return [
+        _reply(one[2].partition('","')[0].rstrip("\"', "), asked, recipient=one[1]) for one in found if one
+    ]
+
+
 def _notice(text: str, asked: Asked) -> list[Report]:
     """The body of a bounce, pasted without its header."""
-    if len(text) < 120 or text.count("\n") + text.count("<br") < 3 or _OPENS.compiled.match(text[:40]):
+    fields = _STATUS.compiled.search(text) is not None
+    if not fields and not (len(text) >= 120 and text.count("\n") + text.count("<br") >= 3):
         return []
-    if "@" not in text or not _TELLS.compiled.search(text[:4096]):
+    if "@" not in text or _OPENS.compiled.match(text[:40]) or _GREETS.compiled.match(text):
+        return []
+    if not fields and not _TELLS.compiled.search(text[:4096]):
         return []
     if len(_TIMED.compiled.findall(text[:8192])) > 2:  # a log of a program that is not known names anybody
         return []
     from probe.grammar.bounce import pasted_bounce  # noqa: PLC0415 -- a reply needs no reader of mail
 
     return [asked.told(told) for told in pasted_bounce(text)]
-
-
-def _lines(source: BinaryIO, name: str, asked: Asked) -> Iterator[Report]:
-    """JSON objects with a `reply`, one a line: one report a line, in order, whatever a line holds."""
-    number = 0
-    while line := source.readline(MAX_LINE):
-        number += 1
-        if not line.strip():
-            continue
-        long = not line.endswith(b"\n") and len(line) >= MAX_LINE
-        while long and (more := source.readline(MAX_LINE)) and not more.endswith(b"\n"):
-            pass
-        yield _line(line, number, name, asked)
-
-
-def _line(line: bytes, number: int, name: str, asked: Asked) -> Report:
-    try:
-        told = json.loads(line)
-    except (ValueError, RecursionError):
-        told = None
-    if not isinstance(told, dict):
-        return not_read(name, f"line {number} is no JSON object")
-    said = {key: str(value) for key, value in told.items() if isinstance(value, (str, int)) and key in _KEYS}
-    report = explain_reply(
-        said.get("reply", ""),
-        stage=Stage.named(said.get("stage", "").lower()) or asked.stage,
-        provider=said.get("provider", "") or asked.provider,
-        mx=said.get("mx", "") or asked.mx,
-        recipient=said.get("recipient", ""),
-        sender=said.get("sender", ""),
-    )
-    asked.count(report, _when(told["at"]) if "at" in told else 0.0)
-    return report
-
-
-def _when(at: object) -> float:
-    from probe.grammar.delivery import seconds  # noqa: PLC0415 -- few lines say when
-
-    return seconds(at)
-
-
-_KEYS = frozenset({"reply", "mx", "stage", "provider", "recipient", "sender"})
 
 
 def _binary(source: BinaryIO, name: str, _asked: Asked) -> Iterator[Report]:
@@ -310,7 +321,6 @@ def _empty(_source: BinaryIO, name: str, _asked: Asked) -> Iterator[Report]:
 _Reader = Callable[[BinaryIO, str, Asked], Iterator[Report]]
 _REPLIES: Mapping[Kind, _Reader] = {
     Kind.REPLY: _pasted,
-    Kind.LINES: _lines,
     Kind.BINARY: _binary,
     Kind.EMPTY: _empty,
 }
