@@ -158,6 +158,12 @@ def test_base64_of_an_echo_in_any_coding_is_replaced(form: str) -> None:
     assert heard(b"535 no " + twice + b" (sic)", secret="zebra-quilt-42") == (b"535 no *** (sic)",)
 
 
+def test_the_code_is_no_part_of_the_base64_behind_it() -> None:
+    told = base64.b64encode("".join(f"\\u{ord(letter):04x}" for letter in "zebra-quilt-42").encode())
+    lines = (b"334-" + told, b"334 " + told)
+    assert heard(*lines, secret="zebra-quilt-42") == (b"334-***", b"334 ***")
+
+
 def test_base64_of_something_else_stays() -> None:
     told = base64.b64encode(b'{"status":"400","schemes":"Bearer","scope":"https://mail.google.com/"}')
     assert heard(b"334 " + told) == (b"334 " + told,)

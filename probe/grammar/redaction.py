@@ -75,7 +75,7 @@ class Redaction:
         if not (self._left or self._early) or all(map(_EVERYDAY, lines)):
             return lines
         if self._left:
-            lines = tuple(_BASE64.sub(self._unless_it_tells, line) for line in lines)
+            lines = tuple(map(self._opened, lines))
         if not self._worth_a_look(lines):
             return lines
         # A reply is searched as one text, each line's code left out so that a split secret is whole.
@@ -88,6 +88,11 @@ class Redaction:
             return lines
         shown = _masked(whole, hidden).split(_JOINT)
         return tuple(line[:cut] + body for line, cut, body in zip(lines, cuts, shown, strict=True))
+
+    def _opened(self, line: bytes) -> bytes:
+        """The line without the words of base64 that tell the secret; its code is no part of them."""
+        cut = 4 if _HEAD.match(line) else 0
+        return line[:cut] + _BASE64.sub(self._unless_it_tells, line[cut:])
 
     def _unless_it_tells(self, word: re.Match[bytes]) -> bytes:
         """A word of base64, `MARK` where what it stands for holds the secret: in JSON, escaped, in hex."""
