@@ -623,6 +623,18 @@ def test_a_full_disk_keeps_the_secret_here_and_stops_the_run(
     assert any("preflight/not-recorded" in ids(report) for report in reports.values())
 
 
+def test_a_memory_that_cannot_be_written_loses_no_answer(tmp_path: Path) -> None:
+    (tmp_path / "refused.jsonl").mkdir()
+    kept, rows = journal(tmp_path), [inbox("ada@a.example", "wrong")]
+    reports = play(rows, own("ada@a.example"), journal=kept, refused=Refused(tmp_path))
+    kept.close()
+    assert reports["fleet inboxes"].findings[0].evidence["reason"] == "Is a directory"
+    kept, again = journal(tmp_path), own("ada@a.example")
+    assert play(rows, again, journal=kept)["creds ada@a.example"].outcome is Outcome.BAD_CREDS
+    kept.close()
+    assert not again.logins
+
+
 def test_a_run_that_is_stopped_lets_logins_that_left_be_answered() -> None:
     addresses = [f"i{number}@a.example" for number in range(30)]
     host = MailHost("mail.own.test", dict.fromkeys(addresses, Account("right", hang=0.2)))

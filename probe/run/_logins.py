@@ -177,15 +177,17 @@ class Logins:
     ) -> None:
         """Writes down what was found, and stops the run where that, or our network, fails."""
         try:
+            settled = report.verdict is Verdict.FAIL or report.verdict.rank < Verdict.WAIT.rank
+            if self.journal is not None and (session.left or settled):
+                self.journal.end(key_of(inbox), kept(report))
             if report.outcome is Outcome.BAD_CREDS and report.decisive is not None:
                 user, host, secret = _login(inbox, server)
                 self.refused.add(user, host, secret, report.decisive.rule.id, lane=lane.name)
             elif sign is Sign.REFUSED:
                 self.refused.count(lane.name)
-            settled = report.verdict is Verdict.FAIL or report.verdict.rank < Verdict.WAIT.rank
-            if self.journal is not None and (session.left or settled):
-                self.journal.end(key_of(inbox), kept(report))
-        except OSError:
+        except OSError as problem:
+            if self.journal is not None:
+                self.journal.broken = self.journal.broken or problem.strerror or ""
             if not self.stopped:
                 self.stop("journal")
         self.look_around(report, server.host)
