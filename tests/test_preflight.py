@@ -33,6 +33,7 @@ from probe.run._signs import not_reached
 from probe.run.creds import check_creds
 from probe.run.domain import areas
 from probe.run.preflight import Options, Preflight, preflight
+from probe.run.several import Several
 from probe.wire.journal import Journal
 from probe.wire.network import Network
 from probe.wire.refused import Refused
@@ -298,6 +299,22 @@ def test_the_brake_stops_a_host_that_does_not_judge_the_logins(account: Account,
     assert {report.outcome for report in reports.values()} <= {Outcome.NOT_PROVEN, None}
     (left,) = reports["creds i11@a.example"].findings
     assert (left.rule.id, left.detail) == ("preflight/host-braked", f"127.0.0.1:{host.port}: {said}")
+
+
+@pytest.mark.parametrize(("account", "said"), REFUSALS.values(), ids=REFUSALS)
+def test_several_addresses_are_braked_as_a_list_is(account: Account, said: str) -> None:
+    addresses = [f"i{number}@a.example" for number in range(6)]
+    host = MailHost("mail.own.test", dict.fromkeys(addresses, account))
+
+    async def all_of() -> Several:
+        async with world(host) as network:
+            run = Several(network)
+            for address in addresses:
+                await run.check(inbox(address))
+            return run
+
+    assert asyncio.run(all_of()).braked == {f"127.0.0.1:{host.port}": said}
+    assert host.logins.total() == 4
 
 
 def test_a_flaw_that_hides_how_logins_end_costs_no_more_than_the_brake(
