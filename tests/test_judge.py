@@ -189,6 +189,7 @@ def test_a_reply_is_always_explained_by_something() -> None:
         (("-- greeting", "S: 521 Host does not accept mail"), "Check that this is the provider's submission server"),
         (("-- starttls", "C: STARTTLS", "S: 502 5.5.1 Command not implemented"), "TLS from the start"),
         ((*UP_TO_AUTH, "S: 235 ok", *ENVELOPE, "S: 550 5.4.1 Recipient address rejected: Access denied"), "exists"),
+        ((*UP_TO_AUTH, "S: 235 ok", *ENVELOPE, "S: 577 what"), "what they mean for this account"),
         ((*UP_TO_AUTH, "S: 502 5.5.1"), "another mechanism"),
         (("-- greeting", "S: 421 busy"), "Wait some minutes, then probe once more"),
         ((*UP_TO_AUTH, "S: 235 ok", *ENVELOPE, "S: 550 5.1.1 User unknown"), "whether this mailbox exists"),

@@ -23,6 +23,7 @@ _HERE: Mapping[Cause, str] = {
     Cause.RECEIVER_UNAVAILABLE: "Wait some minutes, then probe once more; if it stays, ask the provider.",
     Cause.POLICY: "Read the server's words; ask the provider whether this account may send, and from here.",
     Cause.RELAY: "Send as an address that this login owns, through the submission server of its provider.",
+    Cause.UNKNOWN: "Read the server's words; ask the provider what they mean for this account.",
     Cause.CONTENT: "Ask the provider: no message was sent, so the sender or its address is judged.",
 }
 _PROTOCOL: Mapping[Stage, str] = {  # the client's words are ours, and right
