@@ -541,6 +541,18 @@ def test_reports_do_not_come_to_a_domain_without_any_host() -> None:
     assert problems(dmarc.judge(domain, seen)) == ["report-undeliverable"]
 
 
+@pytest.mark.parametrize(
+    ("sending", "rule", "policy"), [((), "unguarded", "reject"), (("192.0.2.1",), "missing", "none")]
+)
+def test_who_is_told_to_send_begins_with_what_loses_no_mail(
+    sending: tuple[str, ...], rule: str, policy: str
+) -> None:
+    world = World({"example.com": {"TXT": ["v=spf1 -all"]}})
+    domain = Domain("example.com", sending_ips=sending)
+    (found,) = dmarc.judge(domain, world.settle(lambda seen: dmarc.ask(domain, seen))).findings
+    assert (found.rule.id, f"p={policy}" in found.fix) == (f"dmarc/{rule}", True)
+
+
 def test_of_a_parent_that_was_not_answered_nothing_follows() -> None:
     zone = record(f"v=DMARC1; p=reject; {RUA}", "sub.example.com")
     refused = {"_dmarc.example.com TXT": Status.REFUSED}

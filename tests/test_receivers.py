@@ -11,8 +11,10 @@ from probe.checks import Domain, receivers
 from probe.checks._receivers_rows import RECEIVERS, ROWS
 from probe.facts import Records, Status
 from probe.rules import State
+from tests.keys import RSA_2048
 from tests.spf_world import World, Zone
 
+KEY = f"v=DKIM1; p={RSA_2048}"
 GOOD: Zone = {
     "example.com": {"MX": ["10 mail.example.com"], "TXT": ["v=spf1 ip4:192.0.2.25 -all"]},
     "mail.example.com": {"A": ["192.0.2.25"]},
@@ -71,6 +73,20 @@ def test_reverse_dns_is_seen_only_for_an_address_that_was_told() -> None:
     assert rows(GOOD)["google reverse-dns"] == "unseen"
     assert rows(GOOD, sending_ips=("192.0.2.25",))["google reverse-dns"] == "pass"
     assert rows(GOOD, sending_ips=("192.0.2.26",))["google reverse-dns"] == "fail"
+
+
+@pytest.mark.parametrize(
+    ("key", "state"),
+    [
+        ({}, State.NOT_APPLICABLE),  # whatever answers below _domainkey, nothing is sent
+        ({"default._domainkey.example.com": {"TXT": [KEY]}}, State.INVALID),
+    ],
+)
+def test_of_a_domain_that_says_it_sends_nothing_nothing_is_required(key: Zone, state: State) -> None:
+    zone: Zone = {"example.com": {"TXT": ["v=spf1 -all"]}, "x._domainkey.example.com": {"TXT": ["x"]}, **key}
+    domain = Domain("example.com")
+    seen = World(zone).settle(lambda known: receivers.ask(domain, known))
+    assert receivers.judge(domain, seen).state is state
 
 
 def test_a_domain_that_takes_no_mail_may_name_another_for_its_replies() -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from probe.checks import _suffixes
+from probe.checks import Domain, _suffixes
 from probe.checks._dmarc_discovery import Discovery, exists, kept, published, question
 from probe.checks._dmarc_fix import NOTHING, Requests, fitting, line, united, within
 from probe.checks._dmarc_rules import RULE
 from probe.checks._evidence import evidence, printable, seen_answer, zone_line
-from probe.checks._spf_result import sends_nothing
+from probe.checks.mx import silent
 from probe.facts import Question, Records, Status
 from probe.grammar import dmarc
 from probe.grammar.dmarc import Policy, Record
@@ -49,8 +49,9 @@ def own_name(name: str, found: Discovery, seen: Records) -> Iterator[Finding]:
             yield Finding(RULE[problem], evidence(asked, answer), f"_dmarc.{name} -> {target}", fix)
 
 
-def absent(name: str, found: Discovery, seen: Records) -> Iterator[Finding]:
+def absent(domain: Domain, found: Discovery, seen: Records) -> Iterator[Finding]:
     """No record applies: why, as far as it can be told."""
+    name = domain.name
     answer = published(name, seen)
     if len(kept(name, seen)) > 1:
         return
@@ -64,7 +65,7 @@ def absent(name: str, found: Discovery, seen: Records) -> Iterator[Finding]:
         fix = within(NOTHING, name, seen, misplaced[0], "Publish instead")
         yield Finding(RULE["apex-record"], evidence(apex, seen_answer(seen, apex), misplaced[0]), name, fix)
     elif not any(dmarc.resembles(value) for value in answer.values) and not answer.aliases:
-        yield _missing(name, found, seen)
+        yield _missing(domain, found, seen)
 
 
 def _several(name: str, records: tuple[Record, ...], seen: Records, today: Requests) -> Finding:
@@ -77,18 +78,18 @@ def _several(name: str, records: tuple[Record, ...], seen: Records, today: Reque
     return Finding(RULE["several"], told, f"{len(records)} records at {asked.name}", fix)
 
 
-def _missing(name: str, found: Discovery, seen: Records) -> Finding:
+def _missing(domain: Domain, found: Discovery, seen: Records) -> Finding:
     """The finding, with a record for the organizational domain: one below it would make the name its own.
 
     A domain that sends nothing has no mail to lose, so it may begin with p=reject.
     """
+    name, parked = domain.name, silent(domain, seen)
     asked = question(name)
     home = _suffixes.organizational(name)
-    silent = sends_nothing(seen.of(name, "TXT"))
     gone = exists(name, seen) is False
     detail = "the domain does not exist" if gone else f"asked: {len(found.asked)} names"
-    begin = Policy.REJECT if silent and home == name else Policy.NONE
+    begin = Policy.REJECT if parked and home == name else Policy.NONE
     fix = line(home, seen, words="Publish: ", p=str(begin))
     return Finding(
-        RULE["unguarded" if silent else "missing"], evidence(asked, seen_answer(seen, asked)), detail, fix
+        RULE["unguarded" if parked else "missing"], evidence(asked, seen_answer(seen, asked)), detail, fix
     )

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from probe.checks import Domain, Judgement, dkim, dmarc, ptr, spf
-from probe.checks._dkim_search import domainkey
+from probe.checks._dkim_search import domainkey, ladder_of
 from probe.checks._dmarc_alignment import envelope_domain
 from probe.checks._dmarc_discovery import exists, question
 from probe.checks._evidence import address_questions, nonexistent, question_of, routable, seen_answer
-from probe.checks.mx import null
+from probe.checks.mx import null, silent
 from probe.facts import Question, Records, Status
 from probe.rules import State, Verdict
 
@@ -32,7 +32,8 @@ class Seen(NamedTuple):
 def observe(domain: Domain, seen: Records) -> Mapping[str, Seen]:
     """All observations; none where the domain says that it sends no mail, or does not exist."""
     signs = dkim.judge(domain, seen)
-    if signs.state is State.NOT_APPLICABLE or exists(domain.name, seen) is False:
+    parked = silent(domain, seen) and not ladder_of(domain, seen).usable
+    if parked or signs.state is State.NOT_APPLICABLE or exists(domain.name, seen) is False:
         return {}
     policy = dmarc.judge(domain, seen)
     published = _spf(domain, seen)

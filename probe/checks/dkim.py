@@ -15,7 +15,7 @@ from probe.checks._dkim_search import Ladder, Selector, domainkey, ladder_of
 from probe.checks._dmarc_discovery import exists
 from probe.checks._evidence import evidence, pasted, printable, seen_answer, state, unknown, zone_line
 from probe.checks._once import asked_once, once
-from probe.checks._spf_result import sends_nothing
+from probe.checks.mx import silent
 from probe.facts import Question, Records, Status
 from probe.grammar import dkim as grammar
 from probe.rules import Finding, State, Verdict
@@ -80,8 +80,8 @@ def _findings(ladder: Ladder, seen: Records) -> Iterator[Finding]:
         asked = unused if name == "*" else Question(grammar.key_name(name, ladder.domain.name), "TXT")
         yield _finding("ed25519-only", asked, ladder, ", ".join(usable))
     if not usable and not ladder.given and not any(each.key or each.dangling for each in ladder.selectors):
-        silent = ladder.wildcard is not None and _sends_nothing(ladder)
-        yield _none(ladder, seen) if silent else _undecided(ladder)
+        parked = ladder.wildcard is not None and silent(ladder.domain, seen)
+        yield _none(ladder, seen) if parked else _undecided(ladder)
 
 
 def _names(domain: Domain) -> Iterator[Finding]:
@@ -93,7 +93,7 @@ def _names(domain: Domain) -> Iterator[Finding]:
 def _none(ladder: Ladder, seen: Records) -> Finding:
     """Proven: nothing is there. Right for a domain that says it sends nothing."""
     domain = ladder.domain
-    if _sends_nothing(ladder):
+    if silent(domain, seen):
         return _finding("not-sending", ladder.places.above, ladder)
     if ladder.parent is not None and not ladder.given:
         above = seen_answer(seen, ladder.parent)
@@ -104,12 +104,6 @@ def _none(ladder: Ladder, seen: Records) -> Finding:
     detail = f"asked for: {', '.join(ladder.given)}" if ladder.given else ""
     detail = "the domain does not exist" if exists(domain.name, seen) is False else detail
     return _finding("missing", ladder.places.above, ladder, detail, _advice(ladder))
-
-
-def _sends_nothing(ladder: Ladder) -> bool:
-    """Whether the domain says so by SPF, and nobody told otherwise."""
-    told_otherwise = ladder.given or ladder.domain.sending_ips
-    return not told_otherwise and sends_nothing(ladder.seen.of(ladder.domain.name, "TXT"))
 
 
 def _advice(ladder: Ladder) -> str:

@@ -97,7 +97,7 @@ def _findings(
     yield from own_name(domain.name, found, seen)
     if found.record is None or found.record_at is None:
         if not found.failed:
-            yield from absent(domain.name, found, seen)
+            yield from absent(domain, found, seen)
         return
     facts = _Published(found.record_at, found.record, seen)
     yield from _inheritance(domain.name, found, facts, seen)

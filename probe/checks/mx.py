@@ -38,7 +38,18 @@ from probe.facts import Answer, Question, Records, Status
 from probe.grammar.rdns import is_hostname
 from probe.rules import Finding, Rule, State
 
-__all__ = ["FOLLOWED", "RULES", "Exchange", "ask", "exchanges", "hosts", "implicit", "judge", "null"]
+__all__ = [
+    "FOLLOWED",
+    "RULES",
+    "Exchange",
+    "ask",
+    "exchanges",
+    "hosts",
+    "implicit",
+    "judge",
+    "null",
+    "silent",
+]
 
 
 # What a name without its final dot in a zone file comes to.
@@ -154,12 +165,12 @@ def judge(domain: Domain, seen: Records) -> Judgement:
     if not found:
         return _implicit(domain, seen, answer)
     told: Mapping[str, object] = {"null": True, "hosts": []}
-    if _silent(domain, seen):
+    if silent(domain, seen):
         return Judgement(State.VALID, (Finding(rules.PARKED, fact),), told)
     return Judgement(State.WARN, (Finding(rules.NULL, fact),), told)
 
 
-def _silent(domain: Domain, seen: Records) -> bool:
+def silent(domain: Domain, seen: Records) -> bool:
     """Whether the domain says by SPF that it sends nothing, and nobody told otherwise."""
     told_otherwise = domain.sending_ips or domain.selectors or domain.mail_from
     return not told_otherwise and sends_nothing(seen.of(domain.name, "TXT"))
@@ -173,7 +184,7 @@ def _implicit(domain: Domain, seen: Records, answer: Answer) -> Judgement:
         return Judgement(State.UNKNOWN, (unknown(rules.UNKNOWN, seen, unanswered[0]),))
     evaluation = {"null": False, "hosts": [], "implicit": own} if own else None
     detail = ", ".join(own) or domain.name
-    if _silent(domain, seen):
+    if silent(domain, seen):
         fact = evidence(Question(domain.name, "MX"), answer)
         fix = "\n".join(filter(None, (_first(domain.name, answer, "0 ."), caution(domain.name, seen))))
         finding = Finding(rules.NULL_MISSING, fact, detail, fix)
