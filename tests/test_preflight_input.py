@@ -112,11 +112,11 @@ NOT_LISTS = {
     "no header": (f"{USER};{PASSWORD}\n", "has no header: an address stands in its first line"),
     "a title above the header": (
         f"Our inboxes;\n;\nE-mail;Password\n{USER};{PASSWORD}\n",
-        "line 3 looks like the header",
+        "line 3 looks like it; remove what stands above",
     ),
     "a title in a line that is cut otherwise": (
         f"Ours\nemail|password\n{USER}|{PASSWORD}\n",
-        "line 2 looks like the header",
+        "line 2 looks like it; remove what stands above",
     ),
     "two columns of one name": (
         "email,email,password\n",

@@ -144,11 +144,13 @@ def header_of(data: bytes, form: Form, told: Mapping[str, str] | None = None) ->
     first = next(begins)
     try:
         return header(first, form.delimiter, told)
-    except ValueError as problem:
+    except ValueError:
         for record in begins:
-            if any(_is_header(record, delimiter) for delimiter in (form.delimiter, *SIGNS)):
-                hint = f"; line {record.line} looks like the header: remove what stands above it"
-                raise ValueError(f"{problem}{hint}") from None
+            if any(_is_header(record, delimiter) for delimiter in SIGNS):
+                raise ValueError(
+                    f"does not begin with its header: line {record.line} looks like it; "
+                    "remove what stands above"
+                ) from None
         raise
 
 
