@@ -15,7 +15,7 @@ from probe.grammar.expression import Expression
 
 __all__ = ["Refusal", "session"]
 
-_MAX_LINES = 4000
+_MAX_LINES = 200_000
 _MAX_LINE = 1000
 
 # A time, a level, a number in brackets: what a log has before the words.

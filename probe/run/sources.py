@@ -239,7 +239,7 @@ def _reply(text: str, asked: Asked, stage: Stage | None = None, **told: str) -> 
 def _replies(text: str) -> list[str]:
     """The replies of a pasted text: one, unless every line opens or continues one of its own."""
     lines = [line for line in text.splitlines() if line.strip()]
-    if not 1 < len(lines) <= 10_000 or not all(_OPENS.compiled.match(line[:40]) for line in lines):
+    if len(lines) < 2 or not all(_OPENS.compiled.match(line[:40]) for line in lines):
         return [text]
     replies: list[list[str]] = []
     goes_on = ""
@@ -286,7 +286,7 @@ def _named(text: str, asked: Asked) -> list[Report]:
     if raised:
         return [_reply(f"{code} {one or other}", asked, recipient=who) for who, code, one, other in raised]
     lines = [line for line in text.splitlines() if line.strip()]
-    found = [_LISTED.compiled.match(line[:5000]) for line in lines[:10_000]]
+    found = [_LISTED.compiled.match(line[:5000]) for line in lines]
     if not lines or not all(found):
         return []
     return [
@@ -307,7 +307,10 @@ def _notice(text: str, asked: Asked) -> list[Report]:
         return []
     from probe.grammar.bounce import pasted_bounce  # noqa: PLC0415 -- a reply needs no reader of mail
 
-    return [asked.told(told) for told in pasted_bounce(text)]
+    found = pasted_bounce(text)
+    if found and found[-1].cut:
+        asked.note(f"only the first {len(found):,} recipients of what was pasted are told")
+    return [asked.told(told) for told in found]
 
 
 def _binary(source: BinaryIO, name: str, _asked: Asked) -> Iterator[Report]:
