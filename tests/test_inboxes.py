@@ -335,6 +335,11 @@ def test_a_column_can_be_named_by_its_number() -> None:
         read(text, {"user": "#5"})
 
 
+def test_a_header_that_stands_again_below_is_not_taken_for_a_wrong_mapping() -> None:
+    with pytest.raises(ValueError, match="no column 'Nobody'"):
+        read("email,password\na@a.example,x\nemail,password\n", {"user": "Nobody"})
+
+
 def test_two_columns_that_may_hold_the_password_are_asked_about() -> None:
     with pytest.raises(ValueError, match=r"two columns, 'Password' and 'App Password'.*--map password="):
         read("Email,Password,App Password\n")

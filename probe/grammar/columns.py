@@ -145,13 +145,11 @@ def header_of(data: bytes, form: Form, told: Mapping[str, str] | None = None) ->
     try:
         return header(first, form.delimiter, told)
     except ValueError:
-        for record in begins:
-            if any(_is_header(record, delimiter) for delimiter in SIGNS):
-                raise ValueError(
-                    f"does not begin with its header: line {record.line} looks like it; "
-                    "remove what stands above"
-                ) from None
-        raise
+        like = (record.line for record in begins if any(_is_header(record, sign) for sign in SIGNS))
+        if _is_header(first, form.delimiter) or not (line := next(like, 0)):
+            raise
+        said = f"does not begin with its header: line {line} looks like it; remove what stands above"
+        raise ValueError(said) from None
 
 
 def _is_header(record: Record, delimiter: str) -> bool:
