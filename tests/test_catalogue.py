@@ -412,6 +412,12 @@ BAD, NOT_PROVEN = Outcome.BAD_CREDS, None
         ("535 Connexion refusée depuis votre pays", NOT_PROVEN),
         ("535 Ihre IP-Adresse ist gesperrt", NOT_PROVEN),
         ("535 Tageslimit überschritten", NOT_PROVEN),
+        ("535 5.7.8 Client certificate is required", NOT_PROVEN),
+        ("535 Tenant not found", NOT_PROVEN),
+        ("535 The SMTP service is unavailable", NOT_PROVEN),
+        ("535 Password reset required", NOT_PROVEN),
+        ("535 5.7.8 Email address is incorrect", BAD),
+        ("535 API key not found", BAD),
     ],
 )
 def test_only_a_refusal_of_the_credentials_is_bad_creds(reply: str, outcome: Outcome | None) -> None:
