@@ -569,6 +569,12 @@ def test_an_include_that_is_a_slip_is_told_with_what_is_meant() -> None:
     assert published(alone) == "v=spf1 ip4:192.0.2.1 -all"
 
 
+@pytest.mark.parametrize("values", [["spf1 moo", "spf1 mx -all"], ["spf1 mx -all", "spf1 moo"]])
+def test_of_several_misspelt_records_the_one_that_can_be_told_is(values: list[str]) -> None:
+    (told,) = audit({NAME: {"TXT": values, "MX": ["10 mx.test"]}}).findings
+    assert published(told) == "v=spf1 mx -all"
+
+
 def test_prose_about_spf_is_no_record() -> None:
     assert problems(audit({NAME: {"TXT": ["see v=spf1 as RFC 7208 has it"]}})) == ["none"]
 

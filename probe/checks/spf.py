@@ -218,15 +218,15 @@ def _nothing(domain: Domain, seen: Records) -> Finding:
     answer = seen_answer(seen, question)
     if nonexistent(seen, domain.name):
         return Finding(rule("no-domain"), evidence(question, answer), f"{domain.name} does not exist")
-    for value in answer.values:
-        meant = misspelt(value)
-        if meant is not None:
-            return Finding(
-                rule("misspelt"),
-                evidence(question, answer, value),
-                why_passed_over(value),
-                offered(domain.name, meant, seen),
-            )
+    nearly = [(value, meant) for value in answer.values if (meant := misspelt(value)) is not None]
+    if nearly:
+        value, meant = next((pair for pair in nearly if pair[1]), nearly[0])
+        return Finding(
+            rule("misspelt"),
+            evidence(question, answer, value),
+            why_passed_over(value),
+            offered(domain.name, meant, seen),
+        )
     old = Question(domain.name, "SPF")
     retired = [value for value in seen.of(domain.name, "SPF") if spf.is_record(value)]
     if retired:
