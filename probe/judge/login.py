@@ -32,6 +32,7 @@ __all__ = ["Conclusion", "judge_login"]
 _BEFORE_AUTH = frozenset({Stage.GREETING, Stage.EHLO, Stage.STARTTLS, Stage.TLS})  # where 535 answers nothing
 _AFTERWARDS = frozenset({Stage.RSET, Stage.QUIT})
 _YES_TO_NOTHING = frozenset({"accepted-unheard", "server-not-genuine"})  # accepted, and no login
+_NOT_AMONG_KEYWORDS = frozenset({"starttls-not-offered", "auth-not-offered", "smtputf8-not-offered"})
 _NOBODY = "-"  # a provider that has no words of its own
 _CANCEL, _HIDDEN = "*", "***"  # how a transcript shows a cancelled exchange, and what is secret
 
@@ -224,8 +225,10 @@ def _stopped(session: Transcript) -> Finding:
     last = session.last(Stage.AUTH) or session.last(Stage.EHLO)
     under_tls = last is not None and last.secure
     extent = after if under_tls else before
-    if session.stopped in {"starttls-not-offered", "smtputf8-not-offered"}:
-        detail = f"offered: {listed(extent.keywords) or 'nothing'}"
+    if session.stopped in _NOT_AMONG_KEYWORDS:
+        by_helo = last is not None and last.said.startswith("HELO ")
+        nothing = "nothing, as EHLO was refused" if by_helo else "nothing"
+        detail = f"offered: {listed(extent.keywords) or nothing}"
     elif extent.mechanisms and session.stopped.endswith(("not-offered", "mechanism")):
         detail = f"offered: AUTH {listed(extent.mechanisms)}"
     else:
