@@ -218,6 +218,12 @@ def test_what_could_not_be_told_hides_nothing_that_was_asked_for(
     assert exit_code(iter(verdicts), fail_on) == code
 
 
+def test_a_format_from_a_variable_that_is_not_set_is_not_silence(run: Run) -> None:
+    code, out, said = run("explain", "550 no", "-f", "")
+    assert (code, out) == (2, "")
+    assert said.startswith("probe: there is no format ''; choose one of csv, ")
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [

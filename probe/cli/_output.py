@@ -93,12 +93,12 @@ class Output:
         read: Iterable[str] = (),
         beside: Iterable[tuple[str, str]] = (),
     ) -> None:
-        """`format` may be empty: stdout gets nothing. `baseline` is a file that an earlier run wrote.
+        """`format` may be empty beside files. `baseline` is a file that an earlier run wrote.
 
         `read` are the inputs and the files of secrets, which nothing overwrites; names of no file do not
         matter. `beside` are the files that the command writes itself, each with its option.
         """
-        if format and format not in render.every():
+        if (format or not files) and format not in render.every():
             refuse(f"there is no format {format!r}; choose one of {', '.join(render.every())}")
         self.format = format
         self.files = [(file, _format_of(file)) for file in files]
