@@ -141,7 +141,7 @@ def test_logins_without_an_answer_count_as_refused_ones_do() -> None:
         for sign in (Sign.UNANSWERED, Sign.REFUSED, Sign.UNANSWERED):
             one.leave(sign)
         assert (await asyncio.gather(*tasks)).count(True) == 3
-        assert one.why == "1 login was refused, 2 logins got no answer"
+        assert one.why == "1 login was refused, 2 logins got no clear answer"
 
     run(scenario())
 

@@ -284,7 +284,8 @@ def test_the_brake_tells_how_many_were_refused(brake: int, said: str) -> None:
 
 
 REFUSALS = {
-    "a hang-up": (Account("right", mute=True), "4 logins got no answer"),
+    "a hang-up": (Account("right", mute=True), "4 logins got no clear answer"),
+    "what is no reply": (Account("right", auth="zzz what?"), "4 logins got no clear answer"),
     "a ban": (Account("right", auth="554 5.7.1 Your address has been banned"), "4 logins were refused"),
     "a policy": (Account("right", auth="550 5.7.1 Not allowed here"), "4 logins were refused"),
 }

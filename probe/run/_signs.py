@@ -22,18 +22,18 @@ class Sign(enum.StrEnum):
 
     FINE = "fine"
     REFUSED = "refused"  # it refused the login
-    UNANSWERED = "unanswered"  # it hung up on the login, or said nothing to it
+    UNANSWERED = "unanswered"  # it hung up on the login, said nothing to it, or nothing that can be read
     SLOWER = "slower"  # it asked for less: 421, 454, 4.7.x
 
 
 _FAILED = {
     Sign.REFUSED: ("login was refused", "logins were refused"),
-    Sign.UNANSWERED: ("login got no answer", "logins got no answer"),
+    Sign.UNANSWERED: ("login got no clear answer", "logins got no clear answer"),
 }
 
 
 def failures(signs: Iterable[Sign]) -> str:
-    """What became of logins that count for the brake: ``3 logins were refused, 1 login got no answer``.
+    """What became of logins that count for the brake: ``3 logins were refused, 1 login got no clear answer``.
 
     Nothing is said of those that do not count.
     """
