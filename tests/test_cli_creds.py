@@ -152,6 +152,11 @@ REFUSED = [
     ),
     (["creds", "--csv", "-", "ada@example.test"], "give addresses or --csv FILE, not both"),
     (["creds", "--csv", "-", "--auth-mech", "xoauth2"], "--auth-mech and --csv do not go together"),
+    (["creds", "--csv", "-", "--tenant", "acme.test"], "--tenant and --csv do not go together"),
+    (
+        ["creds", "--csv", "-", "--client-secret-env", "PW"],
+        "--client-secret-... and --csv do not go together",
+    ),
     (["creds", "--csv", "-", "--port", "465", "--tls", "implicit"], "--port, --tls and --csv do not go"),
     (["creds", "--csv", "-", "--password-env", "PW"], "--password-... and --csv do not go together"),
     (["creds", "--csv", "-", "--client-id", "x"], "--client-id and --csv do not go together"),
