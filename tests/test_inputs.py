@@ -7,13 +7,14 @@ import gzip
 import io
 import json
 import zipfile
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probe.grammar.intake import Kind, kind_of
-from probe.run.sources import Asked, explain_stream
+from probe.run.sources import Asked, explain_folder, explain_stream
 
 LINE = (
     "4Fz1ab0: to=<{}@corp.example>, relay=mx.corp.example[192.0.2.7]:25, delay=1, delays=0/0/1/0, dsn=5.1.1, "
@@ -90,6 +91,50 @@ def test_utf16_is_read_to_its_end(name: str) -> None:
     asked = Asked()
     assert list(explain_stream(io.BytesIO(log.encode(name)), "-", asked)) == []
     assert asked.pile.seen == many
+
+
+# -- mailboxes -------------------------------------------------------------------------------------
+
+EVE = BOUNCE.replace("bob", "eve")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "From - Sat Nov 21 10:00:00 2026\n{}\nFrom a@b.example Sat Nov 21 10:00:00 +0000 2026\n{}",
+        "\n\nFrom MAILER-DAEMON Sat Nov 21 10:00:00 2026\n{}From MAILER-DAEMON Sat Nov  7 10:00:00 UTC 2026\n{}",
+        "From a@b.example Sat Nov 21 10:00:00 2026\n{}\nFrom us on Saturday\n\nFrom a@b.example Sat Nov 21\n{}",
+    ],
+    ids=["two programs", "no blank lines between", "a sentence"],
+)
+def test_a_mailbox_is_parted_where_mails_begin(text: str) -> None:
+    found, notes = told(text.format(BOUNCE, EVE))
+    assert [who for who, _ in found] == ["bob@corp.example", "eve@corp.example"]
+    assert notes == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{len(BOUNCE)}\n{BOUNCE}<?xml version='1.0'?>\n<plist>eve@corp.example</plist>\n",
+        BOUNCE.replace("\n", "\r"),
+        "References: " + "<x@y.example> " * 1000 + "\n" + BOUNCE,
+        "".join(f"> {line}\n" for line in BOUNCE.splitlines()),
+        "".join(f"    {line}\n" for line in BOUNCE.splitlines()),
+    ],
+    ids=["a file of Apple's", "carriage returns", "a long field", "quoted", "set in"],
+)
+def test_a_mail_is_a_mail_however_it_was_saved(text: str) -> None:
+    assert [who for who, _ in told(text)[0]] == ["bob@corp.example"]
+
+
+def test_folders_in_a_folder_are_told(tmp_path: Path) -> None:
+    for name in ("cur", "new", "tmp", ".Sent"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "cur" / "1").write_text(BOUNCE, encoding="utf-8")
+    notes: list[str] = []
+    assert len(list(explain_folder(tmp_path, Asked(note=notes.append)))) == 1
+    assert notes == [f"{tmp_path}: folders inside it are not read: 1"]
 
 
 # -- long ones -------------------------------------------------------------------------------------

@@ -60,7 +60,8 @@ _EXIM = re.compile(rb"^[^\n]{10,60} \w{4,16}-\w{4,16}-\w{2,8} (?:\*\*|==|=>|->|<
 _DIALOGUE = re.compile(rb"^[^\n]{19,60}(?:SERVER -> CLIENT|<-|<\*\*|<<<|S: )", re.MULTILINE)
 _FIELDS = re.compile(
     rb"(?:>?From [^\n]{1,300}\n)?"
-    rb"(?:[A-Za-z][A-Za-z0-9-]{1,60}:[^\n]{0,4000}\n(?:[ \t][^\n]{0,4000}\n){0,100}){2,200}"
+    rb"(?:[0-9]{1,10} *\n)?"
+    rb"(?:[A-Za-z][A-Za-z0-9-]{1,60}:[^\n]{0,65536}\n(?:[ \t][^\n]{0,65536}\n){0,1000}){2,2000}"
 )
 _MAIL_FIELD = re.compile(
     rb"^(?:received|return-path|from|to|subject|date|message-id|mime-version|content-type|delivered-to)\s?:",
@@ -102,6 +103,8 @@ def kind_of(head: bytes) -> Kind:
     if encoding(head):
         return Kind.UTF16
     text = head[:HEAD].removeprefix(b"\xef\xbb\xbf").lstrip().replace(b"\r\n", b"\n")
+    if b"\n" not in text:
+        text = text.replace(b"\r", b"\n")
     kinds = (kind(text) if callable(kind) else kind for begins, kind in _SIGNS if begins(text))
     return next(kinds, Kind.REPLY)
 

@@ -29,6 +29,7 @@ STATUS = frozenset({"message/delivery-status", "message/global-delivery-status"}
 _FIELD = re.compile(r"([!-9;-~]{1,76})[ \t]*:[ \t]*(.*)", re.DOTALL)
 _PARAM = re.compile(r";\s*([\w*-]{1,32})\s*=\s*(?:\"([^\"]{0,250})\"|([^\s;\"]{1,250}))")
 _WORD = re.compile(r"=\?([\w-]{1,40})(?:\*[\w-]{1,20})?\?([bqBQ])\?([^?\s]{0,2000})\?=(?:\s+(?==\?))?")
+_COUNTED = re.compile(rb"([0-9]{1,9}) *\r?\n")  # how Apple's files (.emlx) begin, with the size of the mail
 _SPLIT = re.compile(rb"\r?\n\r?\n")
 
 
@@ -63,6 +64,10 @@ def mail(data: bytes) -> Mail:
     """The mail that `data` is; total, so anything is a mail of some kind."""
     cut = len(data) > MAX_MAIL
     data = data[:MAX_MAIL].lstrip(b"\r\n")
+    if counted := _COUNTED.match(data):
+        data = data[counted.end() : counted.end() + int(counted[1])]
+    if b"\n" not in data[:MAX_HEADERS]:
+        data = data.replace(b"\r", b"\n")
     if data.startswith((b"From ", b">From ")) and (end := data.find(b"\n")) >= 0:
         data = data[end + 1 :]
     headers, body = _halves(data)

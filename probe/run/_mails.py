@@ -30,8 +30,9 @@ def _one_mail(data: bytes, name: str, asked: Asked) -> Iterator[Report]:
         yield asked.told(told)
 
 
-# The line between two mails of an mbox; a sentence may begin with "From", too.
+# The line between two mails of an mbox; a sentence may begin with "From", too, unless a time stands in it.
 _FROM = re.compile(rb"From \S{1,320} {1,2}(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\b")
+_TIMED = re.compile(_FROM.pattern + rb" {1,2}[A-Z][a-z]{2} {1,2}[0-9]{1,2} [0-9]{2}:[0-9]{2}:[0-9]{2} ")
 
 
 def _mbox(source: BinaryIO, name: str, asked: Asked) -> Iterator[Report]:
@@ -40,15 +41,15 @@ def _mbox(source: BinaryIO, name: str, asked: Asked) -> Iterator[Report]:
     size = number = longer = 0
     blank = True
     while line := source.readline(MAX_LINE):
-        if blank and kept and _FROM.match(line):
+        if kept and (blank or _TIMED.match(line)) and _FROM.match(line):
             number += 1
             yield from _one_mail(b"".join(kept), f"{name} #{number}", asked)
             kept, size = [], 0
-        if size < MAX_MAIL:
+        blank = line in {b"\n", b"\r\n"}
+        if size < MAX_MAIL and (kept or not blank):
             kept.append(line)
         longer += size < MAX_MAIL <= size + len(line)
         size += len(line)
-        blank = line in {b"\n", b"\r\n"}
     if kept:
         yield from _one_mail(b"".join(kept), f"{name} #{number + 1}", asked)
     if longer:

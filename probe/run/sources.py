@@ -38,6 +38,7 @@ USUAL = "usual"  # the preset of thresholds
 _CHUNK = 1024 * 1024
 _MAX_PASTED = 1024 * 1024
 _MAX_FILES = 200_000
+_MAILDIR = frozenset({"cur", "new", "tmp"})
 # Who reads what is no reply: much that a reply does not need, imported when it comes.
 _READERS = {
     Kind.LINES: "_lines",
@@ -120,6 +121,9 @@ def explain_folder(folder: Path, asked: Asked) -> Iterator[Report]:
     )
     if len(files) > _MAX_FILES:
         asked.note(f"{folder}: only the first {_MAX_FILES:,} of {len(files):,} files are read")
+    inside = sum(path.is_dir() and path.name not in _MAILDIR for path in folder.iterdir())
+    if inside:
+        asked.note(f"{folder}: folders inside it are not read: {inside:,}")
     for path in files[:_MAX_FILES]:
         try:
             if not path.is_file() and path.exists():
@@ -202,6 +206,7 @@ def read_all(source: BinaryIO, limit: int, name: str, asked: Asked) -> bytes:
 # -- replies --------------------------------------------------------------------------------------
 
 _OPENS = Expression(r"\s{0,9}[\"'(\[]{0,2}([2-5][0-9]{2})([- ]|$)")
+_SET_IN = Expression(r"^(?:> ?|[ \t]{1,8})", re.MULTILINE)
 _STATUS = Expression(r"^(?:final|original)-recipient\s{0,3}:", re.MULTILINE | re.IGNORECASE)
 # How people begin a letter; mail servers greet nobody by name.
 _GREETS = Expression(
@@ -216,6 +221,11 @@ _TELLS = Expression(
 
 def _pasted(source: BinaryIO, name: str, asked: Asked) -> Iterator[Report]:
     text = read_all(source, _MAX_PASTED, name, asked).decode("utf-8", "replace").removeprefix("\ufeff")
+    if text[:1] in {">", " ", "\t"}:  # a mail that was quoted or set in
+        bare = _SET_IN.compiled.sub("", text).encode("utf-8", "surrogateescape")
+        if kind_of(bare) in {Kind.MAIL, Kind.MBOX}:
+            yield from explain_stream(io.BytesIO(bare), name, asked)
+            return
     yield from _session(text, asked) or _notice(text, asked) or _named(text, asked) or _plain(text, asked)
 
 
