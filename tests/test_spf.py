@@ -495,6 +495,9 @@ def test_long_records_are_cut_at_spaces_into_strings_of_255_bytes() -> None:
     [
         ({"MX": ["1 smtp.google.com"]}, {}, "v=spf1 include:_spf.google.com ~all"),
         ({"MX": ["1 smtp.google.com"]}, {"provider": "microsoft"}, "v=spf1 include:spf.protection.outlook.com ~all"),
+        ({"MX": ["10 mx.zoho.eu", "20 mx2.zoho.eu"]}, {}, "v=spf1 include:zohomail.eu ~all"),
+        ({"MX": ["10 mx.zoho.com", "20 mx.elsewhere.eu"]}, {}, "v=spf1 include:zohomail.com ~all"),
+        ({"MX": ["10 mx00.ionos.de"]}, {}, "v=spf1 include:_spf.kundenserver.de ~all"),
         ({"MX": ["1 mx.test"]}, {"sending_ips": ("192.0.2.1", "2001:db8::1")}, "v=spf1 ip4:192.0.2.1 ip6:2001:db8::1 ~all"),
         ({"MX": ["1 mx.test"]}, {}, "v=spf1 mx ~all"),
         ({"MX": ["0 ."]}, {}, "v=spf1 -all"),

@@ -12,7 +12,18 @@ from pathlib import Path
 
 from probe.rules import Source
 
-__all__ = ["Provider", "filled", "find", "including", "leading", "matches", "nearly", "recognise", "table"]
+__all__ = [
+    "Provider",
+    "filled",
+    "find",
+    "including",
+    "leading",
+    "matches",
+    "nearly",
+    "recognise",
+    "table",
+    "to_include",
+]
 
 _LONGEST, _ONE_SLIP = 80, 0.91  # of a name of 12 characters; two slips of one of 25
 _OPEN = re.compile(r"[*}]")
@@ -114,6 +125,19 @@ def including(names: Iterable[str]) -> tuple[Provider, ...]:
     """The providers whose customers include one of these names in their SPF records, in the table's order."""
     places = {place for name in names for place in _by_include().get(name, ())}
     return tuple(table()[place] for place in sorted(places))
+
+
+def to_include(provider: Provider, hosts: Iterable[str]) -> str:
+    """The name that a customer with these MX hosts includes: that of their region, else the first.
+
+    The end of a host tells its region, and that of a name whose servers it lists.
+    """
+    ends = {_top(host) for host in hosts if _of_host(host) is provider}
+    return next((name for name in provider.spf if _top(name) in ends), provider.spf[0])
+
+
+def _top(name: str) -> str:
+    return name.rpartition(".")[2].lower()
 
 
 @functools.lru_cache(maxsize=512)

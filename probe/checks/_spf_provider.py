@@ -12,6 +12,7 @@ from probe.checks._spf_networks import covers
 from probe.checks._spf_reach import authorised
 from probe.checks._spf_result import records_of
 from probe.checks._spf_tree import Fate, survey
+from probe.checks.mx import hosts
 from probe.facts import Question
 from probe.grammar import spf
 from probe.grammar.spf import Term
@@ -26,7 +27,7 @@ def questions(audit: Audit) -> Iterator[Question]:
         yield from unseen(audit.domain.name, meant, audit.seen)
     provider = _in_question(audit)
     if provider is not None:
-        question = Question(provider.spf[0], "TXT")
+        question = Question(_included(provider, audit), "TXT")
         yield question
         records = records_of(seen_answer(audit.seen, question).values)
         if len(records) == 1:
@@ -54,7 +55,7 @@ def left_out(audit: Audit) -> Iterator[Finding]:
     provider = _in_question(audit)
     if provider is None:
         return
-    name = provider.spf[0]
+    name = _included(provider, audit)
     records = records_of(seen_answer(audit.seen, Question(name, "TXT")).values)
     if len(records) != 1 or spf.parse(records[0]).problems:
         return
@@ -70,6 +71,10 @@ def left_out(audit: Audit) -> Iterator[Finding]:
         fix,
         confidence=Confidence.CERTAIN if given else Confidence.LIKELY,
     )
+
+
+def _included(provider: providers.Provider, audit: Audit) -> str:
+    return providers.to_include(provider, hosts(audit.domain.name, audit.seen))
 
 
 def _in_question(audit: Audit) -> providers.Provider | None:

@@ -279,7 +279,8 @@ def proposal(domain: Domain, seen: Records) -> tuple[str, str]:
     provider = providers.find(domain.provider) or providers.recognise(hosts)
     own = [f"ip{sender.address.version}:{sender.address}" for sender in senders(domain)]
     if provider is not None and provider.spf:
-        return spf.joined((*own, f"include:{provider.spf[0]}", "~all")), f"For {provider.name}"
+        theirs = f"include:{providers.to_include(provider, hosts)}"
+        return spf.joined((*own, theirs, "~all")), f"For {provider.name}"
     if own:
         return spf.joined((*own, "~all")), "For the addresses given"
     if hosts and not null(domain.name, seen):
