@@ -15,12 +15,13 @@ from probe import Grant, Inbox, Network, Secret
 from probe.facts import Answer, Status
 from probe.fakes.http import FakeWeb
 from probe.fakes.tls import ca_file, server_context
-from probe.grammar.token import Denied, Granted, answered, tenant
+from probe.grammar.token import Denied, Granted, answered, public, tenant
 from probe.judge import denied
 from probe.rules import Finding
 from probe.run.grant import with_token
 
 MICROSOFT = "https://login.microsoftonline.com/{}/oauth2/v2.0/token"
+CLIENT = "6731de76-14a6-49ae-97bc-6eba6914391e"
 BY_ITSELF = Grant("the-application", alone=True)
 TOKEN = {"access_token": "the.access.token", "expires_in": 3599}
 ADA = Inbox("ada@example.test", Secret("the-secret-of-it"), grant=BY_ITSELF)
@@ -150,6 +151,44 @@ def test_no_answer_says_nothing_of_the_inbox(status: Status) -> None:
         "unknown",
         "why",
     )
+
+
+def test_what_is_wrong_with_an_answer_is_told_without_the_secret_in_it() -> None:
+    told = Answer(Status.GARBLED, detail="illegal status line: bytearray(b'the-secret-of-it')")
+    finding = denied(told, MICROSOFT, [Secret("the-secret-of-it")])
+    assert finding.detail == "illegal status line: bytearray(b'***')"
+
+
+@pytest.mark.parametrize("before", range(85, 101))
+def test_a_secret_that_a_cut_would_part_is_hidden_before_it(before: int) -> None:
+    finding = denied(Denied("x" * before + " the-secret-of-it"), MICROSOFT, [Secret("the-secret-of-it")])
+    assert finding.evidence["error"] == ("x" * before + " ***")[:100]
+
+
+def test_a_secret_that_was_given_as_the_id_is_not_shown_when_the_server_repeats_it() -> None:
+    words = "AADSTS700016: Application with identifier 'Xy8Q~the-value-of-it' was not found"
+    url = MICROSOFT.format("example.test")
+    swapped = replace(ADA, secret=Secret(CLIENT), grant=Grant("Xy8Q~the-value-of-it", alone=True))
+    said = page({"error": "unauthorized_client", "error_description": words}, status=400)
+    (found,), _ = granted({url: said}, swapped)
+    assert isinstance(found, Finding)
+    assert found.detail == "AADSTS700016: Application with identifier '***' was not found"
+
+
+@pytest.mark.parametrize(
+    ("client", "told"),
+    [
+        (CLIENT, True),
+        ("000000004C12AE6F", True),
+        ("407408718192-abc9.apps.googleusercontent.com", True),
+        ("Xy8Q~the-value-of-it", False),
+        ("GOCSPX-of-the-application", False),
+        (f"{CLIENT}\n", False),
+        ("", False),
+    ],
+)
+def test_an_id_of_an_application_is_no_secret(client: str, told: bool) -> None:
+    assert public(client) is told
 
 
 def test_a_grant_shows_no_secret() -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from probe.facts import Secret
 
-__all__ = ["Claims", "Denied", "Granted", "answered", "claims", "kind", "tenant"]
+__all__ = ["Claims", "Denied", "Granted", "answered", "claims", "kind", "public", "tenant"]
 
 _SHORTEST = 30  # characters of any of Google's secrets; a password may begin like one
 _LONGEST = 32 * 1024  # characters of a token that is read
@@ -24,6 +24,11 @@ _MOST = 50  # audiences, scopes or roles
 _UNTOLD = 600.0  # seconds that a token is used whose time is not told
 _CODE = re.compile(r"\bAADSTS[0-9]{5,9}\b")
 _TENANT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?\Z")
+# Microsoft's are UUIDs, those of applications of personal accounts were 16 digits; Google's are a host name.
+_CLIENT = re.compile(
+    r"(?:[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|[0-9A-Fa-f]{16}"
+    r"|[0-9]{1,30}(?:-[0-9a-z]{1,64})?\.apps\.googleusercontent\.com)\Z"
+)
 _FAR = 1e11  # seconds: no token is for the sixth millennium
 _GOOGLES = {"ya29.": "access token", "1//": "refresh token", "GOCSPX-": "client secret"}
 
@@ -103,6 +108,11 @@ class Denied:
     words: str = ""
 
 
+def public(client: str) -> bool:
+    """Whether this is an application's id, as Microsoft and Google make them, and not what else was given."""
+    return bool(_CLIENT.match(client))
+
+
 def tenant(text: str) -> str:
     """A directory of Microsoft's, by its id or one of its domains; ValueError where it can be neither."""
     if not _TENANT.match(text):
@@ -131,4 +141,4 @@ def answered(body: str) -> Granted | Denied | None:
     # Google tells a sign-in that has to be renewed by a subtype of an ordinary error.
     subtype = told.get("error_subtype")
     error = subtype if subtype == "invalid_rapt" else error
-    return Denied(error[:100], found[0] if found else "", words[:2000])
+    return Denied(error, found[0] if found else "", words)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from probe import catalogue
 from probe.facts import Answer, Secret, escape
@@ -13,6 +13,7 @@ from probe.rules import Finding
 __all__ = ["denied"]
 
 _LONGEST = 400  # characters of the server's words
+_LONGEST_ERROR = 100
 
 # Microsoft's numbers tell more than the error of RFC 6749 section 5.2 beside which they stand.
 _NUMBERS = {
@@ -40,22 +41,28 @@ _BY_CODE = {f"AADSTS{number}": rule for rule, numbers in _NUMBERS.items() for nu
 _BY_ERROR = {error: rule for rule, errors in _ERRORS.items() for error in errors}
 
 
-def denied(told: Denied | Answer, url: str, secrets: Iterable[Secret]) -> Finding:
+def denied(told: Denied | Answer, url: str, secrets: Collection[Secret]) -> Finding:
     """The finding on an inbox without a token; what the server repeats of the `secrets` is hidden."""
     evidence = {"token_server": url}
     if isinstance(told, Answer):
         evidence |= {"status": str(told.status)}
-        return Finding(catalogue.rule("grant/token-server-silent"), evidence, escape(told.detail.encode()))
+        # What is wrong with an answer that cannot be read is told in its own words.
+        detail = _shown(told.detail, secrets)
+        return Finding(catalogue.rule("grant/token-server-silent"), evidence, detail)
     rule = _BY_CODE.get(told.code) or _BY_ERROR.get(told.error) or "token-server-unclear"
-    evidence |= {"error": _shown(told.error, secrets)} | ({"number": told.code} if told.code else {})
+    error = _shown(told.error, secrets, _LONGEST_ERROR)
+    evidence |= {"error": error} | ({"number": told.code} if told.code else {})
     return Finding(catalogue.rule(f"grant/{rule}"), evidence, _shown(told.words, secrets))
 
 
-def _shown(words: str, secrets: Iterable[Secret]) -> str:
-    """A server's words on one line, printable, without the secrets that were sent to it."""
+def _shown(words: str, secrets: Collection[Secret], longest: int = _LONGEST) -> str:
+    """A server's words on one line, printable, without the secrets that were sent to it.
+
+    They are cut after that: what is left of a secret behind a cut may be too little to be known.
+    """
     line = " ".join(words.split()).encode("utf-8", "backslashreplace")
     for secret in secrets:
         hides = Redaction(secret)
         hides.leaves(secret.reveal().encode("utf-8", "surrogatepass"))
         (line,) = hides((line,))
-    return escape(line[:_LONGEST])
+    return escape(line[:longest])

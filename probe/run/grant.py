@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from probe import catalogue, judge
-from probe.facts import Grant, Inbox
+from probe.facts import Grant, Inbox, Secret
 from probe.grammar.address import address
-from probe.grammar.token import Granted, tenant
+from probe.grammar.token import Granted, public, tenant
 from probe.rules import Finding
 from probe.wire.network import Network
 
@@ -31,9 +31,15 @@ async def with_token(inbox: Inbox, grant: Grant, provider: str, network: Network
         return Finding(catalogue.rule("grant/tenant-unknown"), {"tenant": grant.tenant}, str(problem))
     told = await (await network.tokens()).ask(url, _form(inbox, grant, scope))
     if not isinstance(told, Granted):
-        return judge.denied(told, url, [one for one in (inbox.secret, grant.secret) if one])
+        return judge.denied(told, url, _kept_quiet(inbox, grant))
     mechanism = "xoauth2" if inbox.mechanism == "auto" else inbox.mechanism
     return replace(inbox, secret=told.token, mechanism=mechanism, grant=None)
+
+
+def _kept_quiet(inbox: Inbox, grant: Grant) -> list[Secret]:
+    """What a token server may repeat and nobody is shown: an id too, where it may be the secret."""
+    swapped = Secret("" if public(grant.client) else grant.client)
+    return [one for one in (inbox.secret, grant.secret, swapped) if one]
 
 
 def _directory(inbox: Inbox, grant: Grant) -> str:
