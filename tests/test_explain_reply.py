@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from probe.facts import Reply, Stage
 from probe.grammar import pasted
-from probe.rules import Cause, Confidence, Family, Report
+from probe.rules import Cause, Confidence, Family, Report, Verdict
 from probe.run.explain import explain_reply
 
 SHARED = Path(__file__).parents[2] / "shared" / "data" / "replies"
@@ -285,3 +285,13 @@ def test_confidence_means_something() -> None:
 def test_a_queue_id_of_google_is_taken_whole(queue_id: str) -> None:
     assert pasted.extracts(f"550 5.1.1 does not exist. {queue_id} - gsmtp")["queue_id"] == [queue_id]
     assert "queue_id" not in pasted.extracts("550 5.1.1 does not exist. x - gsmtp")
+
+
+@pytest.mark.parametrize("code", ["450 4.1.1", "450", "451 4.1.1"])
+def test_a_refusal_for_now_suppresses_nobody(code: str) -> None:
+    (finding,) = explain_reply(
+        f"{code} <bob@example.test>: Recipient address rejected: User unknown"
+    ).findings
+    assert finding.verdict is Verdict.WAIT
+    assert finding.rule.fix.startswith("Keep the address")
+    assert "Suppress anybody" in finding.rule.dont

@@ -11,7 +11,7 @@ from typing import Any
 
 from probe.catalogue import _patterns
 from probe.facts import Ending, Stage
-from probe.rules import Cause, Confidence, Outcome, Priority, Retry, Rule, Source, Verdict
+from probe.rules import Cause, Confidence, Family, Outcome, Priority, Retry, Rule, Source, Verdict
 
 __all__ = ["Entry", "Match", "Provider", "Submission", "entry_of", "provider_of", "rule_of", "words_in"]
 
@@ -64,10 +64,17 @@ class Entry:
         return self if self.rule.permanent else _softened(self)
 
 
+# What a 4xx says of an address, a server may say while its directory is away.
+_KEEP = "Keep the address and retry for some days; suppress it when a 5xx says the same."
+_NOT_YET = "Suppress anybody because of a 4xx."
+
+
 @functools.lru_cache(maxsize=1024)
 def _softened(entry: Entry) -> Entry:
     rule = entry.rule
     again = rule.answer("retry")
+    if rule.cause.family is Family.SUPPRESS:
+        rule = replace(rule, fix=_KEEP, dont=_NOT_YET)
     mild = replace(
         rule,
         verdict=Verdict.WAIT if rule.verdict is Verdict.FAIL else rule.verdict,
