@@ -83,6 +83,21 @@ def test_export_writes_the_same_rules_as_json_and_as_pages(tmp_path: Path) -> No
     assert len(list((tmp_path / "pages").rglob("*.md"))) == len(rules) + 1
 
 
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (("providers", "gogle"), "google"),
+        (("catalogue", "show", "google/app-pasword-required"), "google/app-password-required"),
+        (("creds", "ada@a.test", "--provider", "micrsoft"), "microsoft"),
+        (("explain", "550 no", "--provider", "Yaho"), "yahoo"),
+    ],
+)
+def test_what_is_mistyped_is_guessed(words: tuple[str, ...], meant: str) -> None:
+    code, out, said = run(*words)
+    assert (code, out) == (2, "")
+    assert said.endswith(f"; did you mean {meant}?\n")
+
+
 def test_providers_are_listed_and_shown() -> None:
     assert len(run("providers")[1].splitlines()) == len(catalogue.providers())
     for who in ("google", "ada@gmail.com", "https://gmail.com/"):

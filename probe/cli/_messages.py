@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from typing import NoReturn
 
 import typer
 
 from probe.render import printable
 
-__all__ = ["last_said", "refuse", "say"]
+__all__ = ["guessed", "last_said", "refuse", "say"]
 
-_said = [""]
+_said = [""]  # the last message
 _LONGEST = 1_000  # characters of a complaint: what was typed may be a whole file
 
 
@@ -27,6 +28,14 @@ def say(message: str) -> None:
     """A message for the person at the terminal; stdout belongs to the result."""
     _said[0] = message
     sys.stderr.write(f"{printable(message)}\n")
+
+
+def guessed(typed: str, known: Iterable[str]) -> str:
+    """``; did you mean google?`` where a word that is known is spelled much like the one typed, else empty."""
+    import difflib
+
+    near = difflib.get_close_matches(typed.lower(), known, 1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def last_said() -> str:

@@ -11,7 +11,7 @@ import typer
 
 from probe.cli._columns import row
 from probe.cli._completion import RULES
-from probe.cli._messages import refuse, say
+from probe.cli._messages import guessed, refuse, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -156,7 +156,8 @@ def _matching(pattern: str) -> list[Rule]:
 
     found = [rule for rule in known() if rule.id == pattern or fnmatchcase(rule.id, pattern)]
     if not found:
-        refuse(f"no rule is called {pattern!r}; `probe catalogue list` names them all")
+        near = guessed(pattern, (rule.id for rule in known()))
+        refuse(f"no rule is called {pattern!r}; `probe catalogue list` names them all{near}")
     return found
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from probe.cli._completion import PROVIDERS
-from probe.cli._messages import refuse, say
+from probe.cli._messages import guessed, refuse, say
 from probe.cli._network import (
     CaFile,
     Deadline,
@@ -322,4 +322,5 @@ def _check_login(user: str, provider: str) -> None:
     if any(char in "\r\n\0" for char in user):
         refuse("--user holds a line break or a NUL")
     if provider and catalogue.provider_named(provider) is None:
-        refuse(f"there is no provider {provider!r}; `probe providers` lists them")
+        near = guessed(provider, (one.id for one in catalogue.providers()))
+        refuse(f"there is no provider {provider!r}; `probe providers` lists them{near}")

@@ -9,7 +9,7 @@ import typer
 
 from probe.cli._completion import PROVIDERS
 from probe.cli._files import stdin, write_whole
-from probe.cli._messages import refuse, say
+from probe.cli._messages import guessed, refuse, say
 from probe.cli._network import Resolvers
 from probe.cli._output import FAIL_ON, FORMAT, OUTPUT, VERBOSE, Output
 
@@ -130,7 +130,8 @@ def _known(provider: str) -> None:
 
     known = [one.id for one in catalogue.providers()]
     if provider not in known:
-        refuse(f"no provider is called {provider!r}; `probe providers` lists {len(known)}")
+        near = guessed(provider, known)
+        refuse(f"no provider is called {provider!r}; `probe providers` lists {len(known)}{near}")
 
 
 def _inputs(what: Sequence[str]) -> list[str | Path | None]:

@@ -9,7 +9,7 @@ import typer
 
 from probe.cli._columns import hung, row
 from probe.cli._completion import PROVIDERS
-from probe.cli._messages import refuse
+from probe.cli._messages import guessed, refuse
 
 if TYPE_CHECKING:
     from probe.catalogue import Provider, Submission
@@ -56,9 +56,10 @@ def _found(who: str) -> Provider:
     ways = (catalogue.provider_named, catalogue.provider_of_domain, catalogue.provider_of_host)
     names = (who, _host_in(who))
     found = next((one for name in names for way in ways if (one := way(name)) is not None), None)
-    return found or refuse(
-        f"no provider is known as {who!r}; `probe providers` lists {len(catalogue.providers())}"
-    )
+    if found is None:
+        known = [one.id for one in catalogue.providers()]
+        refuse(f"no provider is known as {who!r}; `probe providers` lists {len(known)}{guessed(who, known)}")
+    return found
 
 
 def _host_in(text: str) -> str:
