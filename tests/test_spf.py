@@ -572,6 +572,14 @@ def test_an_include_that_is_a_slip_is_told_with_what_is_meant() -> None:
     assert published(alone) == "v=spf1 ip4:192.0.2.1 -all"
 
 
+def test_a_text_of_another_purpose_changes_nothing() -> None:
+    zone: Zone = {"x.test": GOOD}
+    text = "v=spf1 ip4:192.0.2.1 include=x.test"
+    alone = audit({**zone, NAME: {"TXT": [text]}})
+    beside = audit({**zone, NAME: {"TXT": [text, "site-verification=x"]}})
+    assert [(f.rule.id, f.fix) for f in alone.findings] == [(f.rule.id, f.fix) for f in beside.findings]
+
+
 @pytest.mark.parametrize("values", [["spf1 moo", "spf1 mx -all"], ["spf1 mx -all", "spf1 moo"]])
 def test_of_several_misspelt_records_the_one_that_can_be_told_is(values: list[str]) -> None:
     (told,) = audit({NAME: {"TXT": values, "MX": ["10 mx.test"]}}).findings

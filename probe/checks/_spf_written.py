@@ -56,9 +56,10 @@ def drafts(answer: Answer, record: Record) -> Iterator[str]:
         at = answer.values.index(record.text)
         apart, seams = fixes.unglued(record.text, answer.chunks[at] if at < len(answer.chunks) else ())
         yield from filter(None, (apart if seams else "", fixes.plain(record.text), fixes.corrected(record)))
-    elif record.all is None and len(answer.values) > 1:
+        return
+    if record.all is None and len(answer.values) > 1:
         yield from filter(None, [fixes.continued(record, answer.values)])
-    elif len(record.mechanisms) < len(record.terms):
+    if len(record.mechanisms) < len(record.terms):
         if any(not term.qualifier and term.name in fixes.MISTAKEN for term in record.terms):
             yield fixes.unassigned(record)
         if record.all is not None and any(term.looks_up for term in record.terms if term.at > record.all.at):
