@@ -31,7 +31,7 @@ def say(message: str) -> None:
 
 
 def guessed(typed: str, known: Iterable[str]) -> str:
-    """``; did you mean google?`` where a word that is known is spelled much like the one typed, else empty."""
+    """``; did you mean google?`` where a known word is spelled much like the one typed, else empty."""
     import difflib
 
     near = difflib.get_close_matches(typed.lower(), known, 1)
