@@ -326,7 +326,7 @@ class Pile:
         )
         accepted = self.fleet.by_cause().get(Cause.SUCCESS, 0)
         facts = {
-            "deliveries": f"{self.seen:,} deliveries",
+            "deliveries": f"{self.seen:,} {'delivery' if self.seen == 1 else 'deliveries'}",
             "accepted": f"{accepted:,} accepted",
             "failed": f"{self.failed:,} failed or delayed",
         }
@@ -347,7 +347,9 @@ class Pile:
             more = f" and {len(groups) - 4} more" if len(groups) > 4 else ""
             first = groups[0].first
             evidence = {**first.evidence, "count": str(count)}
-            yield dataclasses.replace(first, evidence=evidence, detail=f"{count:,} replies: {where}{more}.")
+            replies = "reply" if count == 1 else "replies"
+            detail = f"{count:,} {replies}: {where}{more}."
+            yield dataclasses.replace(first, evidence=evidence, detail=detail)
 
     def _evaluations(self) -> dict[str, object]:
         fleet = self.fleet
