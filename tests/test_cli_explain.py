@@ -370,6 +370,9 @@ def test_every_kind_has_a_reader() -> None:
         (["550 no", "--provider", "nobody"], "nobody"),
         (["550 no", "--preset", "x"], "--preset"),
         (["550 no", "-f", "x"], "format"),
+        (["550 no", "--rcpt-to", "bob@a.test"], "go with --verify"),
+        (["550 no", "--verify", "--rcpt-to", "bob"], "--rcpt-to 'bob' is not an address"),
+        (["550 no", "--verify", "--mail-from", "ada"], "--mail-from 'ada' is not an address"),
         (["550 no", "-o", "/nowhere/x.csv"], "/nowhere"),
     ],
 )

@@ -22,10 +22,12 @@ def verified(
     reports: Iterator[Report], told: Mapping[str, str], selectors: Sequence[str], resolver: Sequence[str]
 ) -> Iterator[Report]:
     """The reports with their diagnosis; words that cannot be used are refused before anything is asked."""
-    from probe.cli._network import limits_of, network_of
+    from probe.cli._network import address_of, limits_of, network_of
     from probe.run.diagnosis import Around
     from probe.run.told import sender
 
+    if told["recipient"]:
+        address_of("--rcpt-to", told["recipient"])
     try:
         known = sender(
             selectors=selectors,
