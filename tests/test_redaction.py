@@ -328,6 +328,14 @@ def test_what_everybody_hears_is_no_echo(line: bytes) -> None:
         assert heard(line, secret=word.decode().strip(":")) == (line,)
 
 
+@pytest.mark.parametrize("prompt", [b"Username:", b"Password:", b"User Name\0", b"Password\0", b"Password"])
+def test_a_prompt_does_not_tell_that_the_secret_begins_like_it(prompt: bytes) -> None:
+    line = b"334 " + base64.b64encode(prompt) + b"\r"
+    assert heard(line, secret="Password123") == (line,)
+    assert heard(line, secret="User Name 99") == (line,)
+    assert heard(b"334 " + base64.b64encode(b"Password123?"), secret="Password123") == (b"334 ***",)
+
+
 def test_a_word_of_it_among_others_is_an_echo_like_any() -> None:
     assert heard(b"535 5.7.8 successful is wrong", secret="successful") == (b"535 5.7.8 *** is wrong",)
     assert heard(b"250-2.1.0 Ok", b"250 successful it was", secret="successful")[1] == b"250 *** it was"

@@ -32,6 +32,7 @@ _EVERYDAY = re.compile(
     |(?:error:[ ])?authentication[ ](?:successful|succeeded|unsuccessful|failed)
     |(?:error:[ ])?authentication[ ]failed:[ ]authentication[ ]failure
     |authentication[ ]credentials[ ]invalid|incorrect[ ]authentication[ ]data
+    |VXNlcm5hbWU6?=?|UGFzc3dvcmQ6?=?|VXNlciBOYW1lAA==|UGFzc3dvcmQA|(?:username|password):  # prompts of LOGIN
     |ready[ ]to[ ]start[ ]tls|closing[ ]connection|service[ ]closing[ ]transmission[ ]channel
     )[.:]?\r?\Z""",
     re.IGNORECASE | re.VERBOSE,
