@@ -19,6 +19,7 @@ from probe.grammar.token import Denied, Granted, answered, public, tenant
 from probe.judge import denied
 from probe.rules import Finding
 from probe.run.grant import with_token
+from probe.wire.token import Tokens
 
 MICROSOFT = "https://login.microsoftonline.com/{}/oauth2/v2.0/token"
 CLIENT = "6731de76-14a6-49ae-97bc-6eba6914391e"
@@ -126,11 +127,118 @@ def test_a_refusal_is_asked_for_once_too() -> None:
     assert server.served == {url: 1}
 
 
-def test_a_token_that_is_nearly_over_is_not_used_again() -> None:
-    url = MICROSOFT.format("example.test")
-    inboxes = [replace(ADA, address=f"i{number}@example.test") for number in range(3)]
-    _, server = granted({url: page({**TOKEN, "expires_in": 60})}, *inboxes)
-    assert server.served == {url: 3}
+class Script:
+    """A token server that says one answer after the other, and the clock beside it."""
+
+    def __init__(self, *says: object, status: int = 200) -> None:
+        self.says = list(says)
+        self.status = status
+        self.asked = 0
+        self.now = 1000.0
+
+    async def post(self, _url: str, _form: Mapping[str, str]) -> Answer:
+        told = self.says[min(self.asked, len(self.says) - 1)]
+        self.asked += 1
+        if isinstance(told, Answer):
+            return told
+        return Answer(Status.OK, (str(self.status), "application/json", "", json.dumps(told)))
+
+
+def asked_at(script: Script, *moments: float, form: Mapping[str, str] | None = None) -> list[object]:
+    """What is told at these seconds of a run; every question has a refresh token of its own with a form."""
+    tokens = Tokens(script, lambda: script.now)
+
+    async def run() -> list[object]:
+        told: list[object] = []
+        for number, moment in enumerate(moments):
+            script.now = 1000.0 + moment
+            said = {"client_id": CLIENT, "refresh_token": str(number) if form is None else "the same"}
+            told.append(await tokens.ask(MICROSOFT, {**said, **(form or {})}))
+        return told
+
+    return asyncio.run(run())
+
+
+SAME: Mapping[str, str] = {"scope": "mail"}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "moments", "asked"),
+    [
+        (3600, (0, 3539), 1),
+        (3600, (0, 3541), 2),  # nobody is let wait with a token that is nearly over
+        (3600, (0, 3541, 7000, 7082), 3),  # two hours
+        (60, (0, 29), 1),
+        (60, (0, 31), 2),
+        (-5, (0, 500), 1),  # a time that is none: ten minutes
+    ],
+)
+def test_a_token_is_used_until_it_is_nearly_over(
+    seconds: float, moments: tuple[float, ...], asked: int
+) -> None:
+    script = Script({**TOKEN, "expires_in": seconds})
+    assert all(isinstance(one, Granted) for one in asked_at(script, *moments, form=SAME))
+    assert script.asked == asked
+
+
+@pytest.mark.parametrize(
+    ("first", "status"),
+    [
+        (Answer(Status.TIMEOUT), 200),
+        (Answer(Status.UNREACHABLE), 200),
+        ({"error": "temporarily_unavailable"}, 400),
+        ({"error": "too_many"}, 429),
+        ("<h1>no</h1>", 503),
+    ],
+)
+def test_what_passes_is_told_for_ten_seconds_and_asked_again_then(first: object, status: int) -> None:
+    script = Script(first, status=status)
+    asked_at(script, 0, 9, form=SAME)
+    assert script.asked == 1
+    asked_at(script, 0, 11, form=SAME)
+    assert script.asked == 3
+
+
+@pytest.mark.parametrize(
+    ("error", "words", "asked"),
+    [
+        ("invalid_client", "AADSTS7000215: Invalid client secret provided.", 1),
+        ("invalid_client", "AADSTS7000222: The provided client secret keys are expired.", 1),
+        ("invalid_client", "", 1),
+        ("deleted_client", "The OAuth client was deleted.", 1),
+        ("unauthorized_client", "AADSTS700016: not found in the directory 'one'", 5),
+        ("invalid_client", "AADSTS7000229: missing service principal in the tenant", 5),
+        ("invalid_grant", "AADSTS700082: The refresh token has expired due to inactivity.", 5),
+        ("invalid_grant", "", 5),
+    ],
+)
+def test_an_application_that_is_refused_is_not_asked_for_with_every_refresh_token(
+    error: str, words: str, asked: int
+) -> None:
+    script = Script({"error": error, "error_description": words}, status=400)
+    told = asked_at(script, 0, 100, 200, 300, 400)
+    assert {one.words for one in told if isinstance(one, Denied)} == {words}
+    assert script.asked == asked
+
+
+def test_what_was_sent_is_no_token() -> None:
+    (told,) = asked_at(Script({"access_token": CLIENT}), 0)
+    assert isinstance(told, Answer)
+    assert (told.status, told.detail) == (Status.GARBLED, "what was sent came back as the token")
+
+
+@pytest.mark.parametrize("status", [201, 302, 307, 400, 401])
+def test_a_token_comes_with_status_200(status: int) -> None:
+    assert answered(json.dumps(TOKEN), status) is None
+
+
+@pytest.mark.parametrize("body", ["", "<h1>busy</h1>", "{}", '{"error": {"code": 503}}', json.dumps(TOKEN)])
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_a_busy_server_may_answer_in_any_form(body: str, status: int) -> None:
+    told = answered(body, status)
+    assert told == Denied("", words=f"HTTP status {status}", passing=True)
+    finding = denied(told, MICROSOFT, [])
+    assert (finding.rule.id, finding.detail) == ("grant/token-server-later", f"HTTP status {status}")
 
 
 def test_the_words_of_a_token_server_are_printable_and_bounded_and_hold_no_secret() -> None:

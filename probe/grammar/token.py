@@ -30,6 +30,10 @@ _CLIENT = re.compile(
     r"|[0-9]{1,30}(?:-[0-9a-z]{1,64})?\.apps\.googleusercontent\.com)\Z"
 )
 _FAR = 1e11  # seconds: no token is for the sixth millennium
+_PASSING = {"internal_failure", "server_error", "slow_down", "temporarily_unavailable"}
+_OF_ALL = {"deleted_client", "disabled_client", "invalid_client"}
+# Its secret is missing, wrong, ended or unwanted. Others of its refusals may hold in one directory alone.
+_OF_ALL_CODES = {"AADSTS7000218", "AADSTS7000216", "AADSTS7000215", "AADSTS7000222", "AADSTS700025"}
 _GOOGLES = {"ya29.": "access token", "1//": "refresh token", "GOCSPX-": "client secret"}
 
 
@@ -101,11 +105,20 @@ class Granted:
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """Why there is none (RFC 6749 section 5.2), Microsoft's own code (or none), and the server's words."""
+    """Why there is none (RFC 6749 section 5.2), Microsoft's own code (or none), and the server's words.
+
+    `passing` is what the server says of itself, and not of us.
+    """
 
     error: str
     code: str = ""
     words: str = ""
+    passing: bool = False
+
+    @property
+    def of_all(self) -> bool:
+        """Whether the application is refused for what it is: whoever else comes with it hears the same."""
+        return self.code in _OF_ALL_CODES or (not self.code and self.error in _OF_ALL)
 
 
 def public(client: str) -> bool:
@@ -120,25 +133,33 @@ def tenant(text: str) -> str:
     return text
 
 
-def answered(body: str) -> Granted | Denied | None:
-    """What a token server's answer says; None where it says nothing that can be read."""
-    try:
-        told = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(told, dict):
-        return None
+def answered(body: str, status: int = 200) -> Granted | Denied | None:
+    """What a token server's answer says; None where it says nothing that can be read.
+
+    RFC 6749 section 5: a token comes with status 200. A server that is busy may answer in any form.
+    """
+    told = _told(body)
     token, error = told.get("access_token"), told.get("error")
-    if isinstance(token, str) and token.isascii() and token.isprintable() and token:
+    if status == 200 and isinstance(token, str) and token.isascii() and token.isprintable() and token:
         seconds = told.get("expires_in")
         lasts = seconds if isinstance(seconds, int | float) and 0 < seconds < _FAR else _UNTOLD
         return Granted(Secret(token), lasts)
+    busy = status == 429 or status >= 500
     if not isinstance(error, str) or not error:
-        return None
+        return Denied("", words=f"HTTP status {status}", passing=True) if busy else None
     words = told.get("error_description")
     words = words if isinstance(words, str) else ""
     found = _CODE.search(words)
     # Google tells a sign-in that has to be renewed by a subtype of an ordinary error.
     subtype = told.get("error_subtype")
     error = subtype if subtype == "invalid_rapt" else error
-    return Denied(error, found[0] if found else "", words)
+    return Denied(error, found[0] if found else "", words, busy or error in _PASSING)
+
+
+def _told(body: str) -> dict[str, object]:
+    """The JSON object of an answer, an empty one for anything else."""
+    try:
+        told = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return told if isinstance(told, dict) else {}

@@ -35,7 +35,6 @@ _ERRORS = {
     "consent-missing": ("access_denied", "admin_policy_enforced", "consent_required", "unauthorized_client"),
     "sign-in-needed": ("interaction_required", "invalid_rapt", "login_required"),
     "scope-refused": ("invalid_scope",),
-    "token-server-later": ("server_error", "slow_down", "temporarily_unavailable"),
 }
 _BY_CODE = {f"AADSTS{number}": rule for rule, numbers in _NUMBERS.items() for number in numbers}
 _BY_ERROR = {error: rule for rule, errors in _ERRORS.items() for error in errors}
@@ -49,9 +48,10 @@ def denied(told: Denied | Answer, url: str, secrets: Collection[Secret]) -> Find
         # What is wrong with an answer that cannot be read is told in its own words.
         detail = _shown(told.detail, secrets)
         return Finding(catalogue.rule("grant/token-server-silent"), evidence, detail)
-    rule = _BY_CODE.get(told.code) or _BY_ERROR.get(told.error) or "token-server-unclear"
-    error = _shown(told.error, secrets, _LONGEST_ERROR)
-    evidence |= {"error": error} | ({"number": told.code} if told.code else {})
+    otherwise = "token-server-later" if told.passing else "token-server-unclear"
+    rule = _BY_CODE.get(told.code) or _BY_ERROR.get(told.error) or otherwise
+    said = {"error": _shown(told.error, secrets, _LONGEST_ERROR), "number": told.code}
+    evidence |= {name: value for name, value in said.items() if value}
     return Finding(catalogue.rule(f"grant/{rule}"), evidence, _shown(told.words, secrets))
 
 
