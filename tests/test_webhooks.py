@@ -81,6 +81,25 @@ FATES: list[tuple[str, object, str]] = [
         "failed 550 5.1.1 no",
     ),
     (
+        "Emailit",
+        {"type": "email.bounced", "data": {"object": {"object": "email", "from": "ada@sender.example", "to": BOB,
+         "status": "bounced"}}},
+        "failed",
+    ),
+    (
+        "Scaleway",
+        {"type": "email_dropped", "email_to": BOB, "email_from": "ada@sender.example", "email_response_code": 550,
+         "email_response_message": "5.1.1 no"},
+        "failed 5.1.1 no",
+    ),
+    (
+        "EmailEngine",
+        {"event": "messageBounce", "data": {"recipient": BOB, "action": "failed",
+         "response": {"source": "smtp", "message": "550 5.1.1 no", "status": "5.1.1"}}},
+        "failed 550 5.1.1 no",
+    ),
+    ("MailSlurp", {"eventName": "BOUNCE", "bounceRecipients": [BOB], "sender": "ada@sender.example"}, "failed"),
+    (
         "SES in a queue",
         {"Records": [{"body": json.dumps({"Message": json.dumps(ses("Permanent", "General", status="5.1.1"))})}]},
         "failed",

@@ -27,16 +27,16 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
     "recipient": (
         "originalrcptto", "bouncedrecipient", "emailaddress", "recipient", "rcptto", "rcpt", "toemail",
         "leademail", "originalrecipient", "email", "to", "recipients", "address", "destination",
-        "recipientaddress",
+        "recipientaddress", "emailto", "bouncerecipients",
     ),
     "text": (
         "diagnosticcode", "dsndiag", "smtpresponse", "content", "diag", "rawreason", "details", "reason",
         "bouncetext", "message", "response", "error", "description", "bouncereason", "bouncedescription",
         "diagnosticmessage", "output", "smtpreply", "errormessage", "recipientstatus", "detail",
-        "bouncesubtype",
+        "emailresponsemessage", "bouncesubtype",
     ),
     "status": ("dsnstatus", "enhancedcode", "enhancedsmtpcode", "status"),
-    "code": ("smtpcode", "errorcode", "code", "smtpstatus"),
+    "code": ("smtpcode", "errorcode", "code", "smtpstatus", "emailresponsecode"),
     "event": (
         "notificationtype", "eventtype", "event", "eventname", "eventid", "recordtype", "dsnaction", "type",
         "action",
@@ -45,7 +45,7 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
     "feedback": ("feedbacktype", "fbtype", "complaintfeedbacktype"),
     "sender": (
         "originalmailfrom", "envelopesender", "mailfrom", "fromemail", "emailaccount", "source", "sender",
-        "orig", "from", "friendlyfrom", "senderemail", "senderaddress",
+        "orig", "from", "friendlyfrom", "senderemail", "senderaddress", "emailfrom",
     ),
     "remote": ("mxhost", "dsnmta", "remotemta", "remotemtaip", "mx", "peeraddress", "destinationhost"),
     "reporter": ("reportingmta", "reportingserver", "nodeid"),
@@ -63,7 +63,7 @@ _NO_TEXT = frozenset({"general", "undetermined"})  # words for a reason that is 
 _INNER = frozenset(
     {"deliverystatus", "response", "bounce", "envelope", "bouncemessage", "messageevent", "msg", "mail",
      "delivery", "complaint", "peeraddress", "msys", "event", "failed", "deliverydelay", "reject", "data",
-     "payload", "message", "originalmessage", "recipient", "email", "morph", "feedbackreport"}
+     "payload", "message", "originalmessage", "recipient", "email", "morph", "feedbackreport", "object"}
 )  # fmt: skip
 _ACTIONS = (
     ("challenge", re.compile(r"challenge")),
