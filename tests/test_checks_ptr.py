@@ -115,6 +115,9 @@ def test_the_name_of_another_is_not_the_senders_to_publish() -> None:
     world = f"{PTR} web.isp.test\nweb.isp.test A 203.0.113.9"
     found = audit("ptr", "example.test", world, sending_ips=(IP,), helo="mx.example.test")
     assert found.fixes["ptr/not-confirmed"].startswith(f"First publish: mx.example.test. IN A {IP}\n")
+    greeting = audit("ptr", "example.test", world, sending_ips=(IP,), helo="out.isp.test")
+    assert greeting.fixes["ptr/not-confirmed"].startswith("First publish: mail.example.test. IN A ")
+    assert greeting.fixes["ptr/helo-not-confirmed"] == ""
     own = audit("ptr", "example.test", f"{PTR} web.example.test", sending_ips=(IP,))
     assert own.fixes["ptr/not-confirmed"] == f"web.example.test. IN A {IP}"
     aliased = f"{PTR} web.example.test\nweb.example.test CNAME isp.test\nisp.test A 203.0.113.9"

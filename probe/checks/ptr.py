@@ -274,7 +274,7 @@ def _sender(domain: Domain, reverse: _Reverse, seen: Records) -> Iterator[Findin
     else:
         yield from _named(domain, reverse, seen)
     if domain.helo and reverse.answer.known:
-        yield from _helo(domain.helo, address, seen)
+        yield from _helo(domain, address, seen)
 
 
 def _named(domain: Domain, reverse: _Reverse, seen: Records) -> Iterator[Finding]:
@@ -291,9 +291,8 @@ def _named(domain: Domain, reverse: _Reverse, seen: Records) -> Iterator[Finding
         if failed := failures(seen, forward):
             yield unknown(UNKNOWN, seen, failed[0])
         else:
-            home = organizational(domain.name)
             fix = _own_name(domain, reverse, seen)
-            if f".{valid[0]}".endswith(f".{home}"):
+            if _within(valid[0], domain):
                 fix = pasted(forward[0], seen_answer(seen, forward[0]), address)
             yield Finding(NOT_CONFIRMED, told, f"{address} is {shown}, which is not {address}", fix)
     reasons = [generic(name, address) for name in confirmed or valid]
@@ -304,6 +303,11 @@ def _named(domain: Domain, reverse: _Reverse, seen: Records) -> Iterator[Finding
         yield Finding(HELO_OTHER, told, f"HELO {domain.helo}, but {address} is {', '.join(confirmed[:3])}")
 
 
+def _within(name: str, domain: Domain) -> bool:
+    """Whether a name is the organization's own to publish."""
+    return f".{name}".endswith(f".{organizational(domain.name)}")
+
+
 def _own_name(domain: Domain, reverse: _Reverse, seen: Records) -> str:
     """The fix that has an address named as its server is, or may be; empty where no name can be told.
 
@@ -311,7 +315,8 @@ def _own_name(domain: Domain, reverse: _Reverse, seen: Records) -> str:
     """
     address = reverse.address
     leading = [name for name in (domain.helo, *hosts(domain.name, seen)) if _leads(name, address, seen)]
-    likely = filter(is_hostname, (*leading, domain.helo, f"mail.{domain.name}"))
+    ours = [name for name in (domain.helo, f"mail.{domain.name}") if _within(name, domain)]
+    likely = filter(is_hostname, (*leading, *ours))
     name = next((each for each in likely if not generic(each, address)), "")
     if not name:
         return ""
@@ -323,13 +328,14 @@ def _own_name(domain: Domain, reverse: _Reverse, seen: Records) -> str:
     return f"{first}\n{pasted(reverse.question, reverse.answer, f'{name}.', f'Then h{words}')}"
 
 
-def _helo(helo: str, address: str, seen: Records) -> Iterator[Finding]:
+def _helo(domain: Domain, address: str, seen: Records) -> Iterator[Finding]:
+    helo = domain.helo
     question = _forward(helo, address)
     answer = seen_answer(seen, question)
     if not answer.known:
         yield unknown(UNKNOWN, seen, question)
     elif not _leads(helo, address, seen):
-        fix = pasted(question, answer, address)
+        fix = pasted(question, answer, address) if _within(helo, domain) else ""
         found = printable(", ".join(answer.values[:4]))
         yield Finding(
             HELO_ELSEWHERE,
