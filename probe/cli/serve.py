@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -62,7 +63,9 @@ def command(
     except ScenarioError as problem:
         refuse(str(problem))
     except OSError as problem:
-        refuse(f"cannot listen on 127.0.0.1:{port}: {problem.strerror}")
+        ports = str(port) if port == last else f"{port} to {last}"
+        reason = os.strerror(problem.errno or 0)  # its own words repeat the address
+        refuse(f"cannot listen on 127.0.0.1:{ports}: {reason}; without --port any is taken")
 
 
 def _servers(count: int) -> str:
