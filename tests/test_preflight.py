@@ -756,6 +756,8 @@ def finding_of(id: str, **evidence: str) -> Finding:
         (finding_of("doctor/no-network", question="a.example MX", status="unreachable"), True),
         (finding_of("session/submission-lookup-failed", question="a.example MX", status="refused"), True),
         (finding_of("session/submission-lookup-failed", question="a.example MX", status="servfail"), False),
+        (finding_of("grant/token-server-silent", status="timeout"), True),
+        (finding_of("grant/token-server-silent", status="garbled"), False),
         (
             finding_of(
                 "network/dns-failed",

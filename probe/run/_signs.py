@@ -13,7 +13,7 @@ from probe.rules import Outcome, Report
 __all__ = ["Sign", "failures", "not_reached", "sign_of"]
 
 _AWAY = ("unreachable", "local", "timeout")
-_LOOKED_UP = ("session/submission-lookup-failed", "doctor/no-network")
+_BEFORE = ("session/submission-lookup-failed", "doctor/no-network", "grant/token-server-silent")
 _MUTE = ("timeout", "unreachable", "refused")
 
 
@@ -73,7 +73,7 @@ def not_reached(report: Report) -> bool:
         stage, ending = finding.evidence.get("stage", ""), finding.evidence.get("ending", "")
         if stage == Stage.CONNECT and ending in _AWAY:
             return True
-        looked_up = stage == Stage.RESOLVE or finding.rule.id in _LOOKED_UP
-        if looked_up and finding.evidence.get("status") in _MUTE:
+        before = stage == Stage.RESOLVE or finding.rule.id in _BEFORE
+        if before and finding.evidence.get("status") in _MUTE:
             return True
     return False
