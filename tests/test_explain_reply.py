@@ -213,6 +213,12 @@ def test_the_same_fate_suppresses_a_recipient_and_never_for_a_sender(fate: str) 
     assert suppressed(RECIPIENTS) == list(RECIPIENTS)
 
 
+@pytest.mark.parametrize("whom", ["sender", "SASL user", "sending mailbox", "relay user", "sender mailbox"])
+@pytest.mark.parametrize("fate", ["is over quota", "mailbox is full", "quota exceeded"])
+def test_a_senders_full_mailbox_holds_no_recipient(whom: str, fate: str) -> None:
+    assert explain_reply(f"550 {whom} {fate}").findings[0].rule.cause is Cause.SENDER_QUOTA
+
+
 def test_a_torn_reply_names_its_other_readings_and_the_check_between_them() -> None:
     report = explain_reply(
         "550 5.7.1 Client host blocked using bl.example.org: Greylisted, try again in 300 seconds"
