@@ -16,6 +16,7 @@ from probe.judge import typed, withheld
 
 TENANT = "https://sts.windows.net/00000000-0000-4000-8000-000000000000/"
 OUTLOOK = "https://outlook.office.com"
+GRAPH = "00000003-0000-0000-c000-000000000000"
 NOON = dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC)
 
 
@@ -108,9 +109,10 @@ def test_googles_secrets_are_told_apart_by_their_beginnings(secret: str, words: 
     ],
 )  # fmt: skip
 def test_a_token_that_no_server_could_take_stays_here(secret: str, problem: str, words: str) -> None:
-    assert withheld(inbox(secret), NOON) == ((problem, words) if problem else None)
-    assert withheld(inbox(secret, "auto"), NOON) is None
-    found = [finding.rule.id for finding in typed(inbox(secret), NOON)]
+    at = "microsoft"
+    assert withheld(inbox(secret), NOON, provider=at) == ((problem, words) if problem else None)
+    assert withheld(inbox(secret, "auto"), NOON, provider=at) is None
+    found = [finding.rule.id for finding in typed(inbox(secret), NOON, provider=at)]
     assert found == ([f"credentials/{problem}"] if problem else [])
 
 
@@ -125,5 +127,24 @@ def test_a_token_that_no_server_could_take_stays_here(secret: str, problem: str,
     ],
 )  # fmt: skip
 def test_what_is_said_of_a_token_that_is_sent(secret: str, mechanism: str, problem: str, words: str) -> None:
-    (finding,) = typed(inbox(secret, mechanism), NOON)
+    (finding,) = typed(inbox(secret, mechanism), NOON, provider="microsoft")
     assert (finding.rule.id, finding.evidence["secret"]) == (f"credentials/{problem}", words)
+
+
+@pytest.mark.parametrize("provider", ["", "google", "zoho"])
+@pytest.mark.parametrize("audience", ["api://the-mail-server", "https://mail.example.com/"])
+def test_a_directory_of_microsoft_may_vouch_for_the_users_of_another_server(
+    provider: str, audience: str
+) -> None:
+    secret = jwt(iss=TENANT, aud=audience, exp=NOON.timestamp() + 60)
+    assert list(typed(inbox(secret), NOON, provider=provider)) == []
+
+
+@pytest.mark.parametrize("provider", ["", "google", "microsoft"])
+@pytest.mark.parametrize(
+    "audience", ["https://graph.microsoft.com", "https://graph.microsoft.com/", GRAPH, [GRAPH]]
+)
+def test_a_token_for_graph_is_for_no_mail_server(provider: str, audience: object) -> None:
+    found = withheld(inbox(jwt(iss=TENANT, aud=audience)), NOON, provider=provider)
+    assert found is not None
+    assert found[0] == "token-for-another-service"

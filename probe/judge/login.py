@@ -54,9 +54,9 @@ def judge_login(
     `provider` is an id of the catalogue where it is known; `now` is when the session took place (aware;
     the default is the present), for the certificate's rest.
     """
+    findings = list(typed(inbox, now, provider=provider))  # as it was known when the secret was to leave
     provider = provider or recognised(session)
     decided = _deciding(session)
-    findings = list(typed(inbox, now))
     if shifted(session):
         findings.append(about_the_session("replies-shifted", session.last(Stage.QUIT)))
         findings += tls_findings(session.tls, now)

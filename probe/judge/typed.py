@@ -12,35 +12,39 @@ from probe.rules import Finding
 
 __all__ = ["typed", "withheld"]
 
-_MICROSOFT = ("https://sts.windows.net/", "https://login.microsoftonline.com/")  # that make its tokens
+_MICROSOFT = "microsoft"  # the provider, and who makes tokens in its directories
+_ISSUERS = ("https://sts.windows.net/", "https://login.microsoftonline.com/")
 _EXCHANGE = "00000002-0000-0ff1-ce00-000000000000"  # Exchange Online, where a token names it by its id
+_GRAPH = ("https://graph.microsoft.com", "00000003-0000-0000-c000-000000000000")
 _MAY_SEND = {"smtp.send", "smtp.sendasapp"}
 _LENIENT = 300  # seconds that servers overlook, as clocks differ (RFC 7519 section 4.1.4)
 _MOST_SHOWN = 6  # words of a claim
 _QUOTES = ('""', "''", "“”", "„“", "«»", "\u2018\u2019")
 
 
-def typed(inbox: Inbox, now: dt.datetime | None = None) -> Iterator[Finding]:
+def typed(inbox: Inbox, now: dt.datetime | None = None, *, provider: str = "") -> Iterator[Finding]:
     """The findings about a secret and a user name as they were typed: said, never silently mended.
 
-    `now` (aware; the default is the present) is when a token had to be valid.
+    `now` (aware; the default is the present) is when a token had to be valid, `provider` an id of the
+    catalogue, where it was known before the session.
     """
     if inbox.grant is not None:
         return  # what goes to the mail server is not there yet
     secret = inbox.secret.reveal()
     if inbox.mechanism.upper() not in sasl.TOKEN:
         yield from _password(secret)
-    elif (problem := withheld(inbox, now)) is not None:
+    elif (problem := withheld(inbox, now, provider=provider)) is not None:
         yield _lint(*problem)
     else:
         yield from _token(secret)
 
 
-def withheld(inbox: Inbox, now: dt.datetime | None = None) -> tuple[str, str] | None:
-    """Why a token stays here, as no server could take it; None where it may be sent.
+def withheld(inbox: Inbox, now: dt.datetime | None = None, *, provider: str = "") -> tuple[str, str] | None:
+    """Why a token stays here, as the server could not take it; None where it may be sent.
 
     The problem part of a rule of ``credentials.toml``, and what shows it. What a token says of itself is
-    believed: nobody gains by such a lie.
+    believed: nobody gains by such a lie. For whom it must be is known of Microsoft's own servers alone:
+    others let its directories vouch for their users too, but with no token for Graph.
     """
     if inbox.mechanism.upper() not in sasl.TOKEN:
         return None
@@ -54,9 +58,18 @@ def withheld(inbox: Inbox, now: dt.datetime | None = None) -> tuple[str, str] | 
     if told.expires is not None and told.expires + _LENIENT <= now.timestamp():
         ended = dt.datetime.fromtimestamp(told.expires, dt.UTC)
         return "token-expired", f"an access token that ended {ended:%Y-%m-%d %H:%M} UTC"
-    if told.issuer.startswith(_MICROSOFT) and told.audiences and not _for_exchange(told):
+    if _elsewhere(told, provider):
         return "token-for-another-service", f"an access token for {_shown(told.audiences)}"
     return None
+
+
+def _elsewhere(told: token.Claims, provider: str) -> bool:
+    """Whether a token of Microsoft's is for a service that this server is not."""
+    if not told.audiences or not told.issuer.startswith(_ISSUERS):
+        return False
+    return (provider == _MICROSOFT and not _for_exchange(told)) or all(
+        audience.rstrip("/") in _GRAPH for audience in told.audiences
+    )
 
 
 def _for_exchange(told: token.Claims) -> bool:
@@ -67,7 +80,7 @@ def _token(secret: str) -> Iterator[Finding]:
     if len(secret) < 32 or " " in secret.strip():
         yield _lint("token-expected", f"{len(secret)} characters")
     told = token.claims(secret)
-    if told is None or not told.issuer.startswith(_MICROSOFT) or not _for_exchange(told):
+    if told is None or not told.issuer.startswith(_ISSUERS) or not _for_exchange(told):
         return
     allowed = (*told.scopes, *told.roles)
     if _MAY_SEND.isdisjoint(map(str.lower, allowed)):

@@ -99,7 +99,7 @@ async def _session(
 ) -> Transcript:
     known = catalogue.provider(server.provider) if server.provider else None
     helo = network.helo(peer.addresses[0][0])
-    withheld, _ = judge.withheld(inbox) or ("", "")
+    withheld, _ = judge.withheld(inbox, provider=server.provider) or ("", "")
     prefer = known.mechanisms if known else ()
     login = Login(inbox, server.tls, helo, prefer, network.allow_plaintext, withheld)
     redaction = Redaction(inbox.secret)
