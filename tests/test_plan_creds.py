@@ -111,8 +111,9 @@ def test_never_a_third() -> None:
     assert hold([*script, PLAIN, "S: 504 no", "C: AUTH LOGIN", "S: 504 no", *BYE], login()) == ""
 
 
-def test_534_for_another_reason_is_about_the_password() -> None:
-    assert hold([*START, PLAIN, "S: 534 5.7.9 Application-specific password required", *BYE], login()) == ""
+@pytest.mark.parametrize("reason", ["Application-specific password required", "your password is too weak"])
+def test_534_for_another_reason_is_about_the_password(reason: str) -> None:
+    assert hold([*START, PLAIN, f"S: 534 5.7.9 {reason}", *BYE], login()) == ""
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,8 @@ def _about_the_mechanism(reply: Reply) -> bool:
     504 is RFC 4954's "unrecognized authentication type"; 534 its "mechanism is too weak", which some
     providers use for other things.
     """
-    return reply.code == 504 or (reply.code == 534 and "too weak" in reply.text.lower())
+    words = reply.text.lower()
+    return reply.code == 504 or (reply.code == 534 and "too weak" in words and "password" not in words)
 
 
 def _exchange(inbox: Inbox, mechanism: str) -> Generator[Flight, tuple[Turn, ...], Reply]:
