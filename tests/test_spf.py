@@ -275,6 +275,7 @@ CURED: list[tuple[str, Zone, str]] = [
     ("misspelt", {NAME: {"TXT": ["site-verification=x v=spf1 ip4:192.0.2.1 -all"]}}, "v=spf1 ip4:192.0.2.1 -all"),
     ("syntax", {NAME: {"TXT": ["v=spf1 mx,ip4:192.0.2.1,192.0.2.2,-all"]}}, "v=spf1 mx ip4:192.0.2.1 ip4:192.0.2.2 -all"),
     ("non-ascii", {NAME: {"TXT": ["v=spf1 ip4:192.0.2.0/24 \xe2\x80\x93all"]}}, "v=spf1 ip4:192.0.2.0/24 -all"),
+    ("non-ascii", {NAME: {"TXT": ["v=spf1 include:_spf.m\xc3\xbcller.test -all"]}, "_spf.xn--mller-kva.test": GOOD}, "v=spf1 include:_spf.xn--mller-kva.test -all"),
     ("misspelt", {NAME: {"TXT": ['"v=spf1 mx -all"']}}, "v=spf1 mx -all"),
     ("misspelt", {NAME: {"TXT": ["v=spf1;mx -all"]}}, "v=spf1 mx -all"),
     ("misspelt", {NAME: {"TXT": ["v=spf1\xc2\xa0mx -all"]}}, "v=spf1 mx -all"),

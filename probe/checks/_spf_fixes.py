@@ -12,6 +12,7 @@ from probe.checks._slips import meant_word
 from probe.checks._spf_tree import Cost
 from probe.facts import Question, Records
 from probe.grammar import spf
+from probe.grammar.hostname import hostname
 from probe.grammar.spf import Record, Term
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
 ]
 
 _SOFT = "~all"
+_LONGEST = 5000  # of a text that is no record as it stands
 
 # Names that mean something else than an unknown modifier: mechanisms, and the version of a second record.
 MISTAKEN = frozenset({"include", "a", "mx", "ip4", "ip6", "exists", "ptr", "all", "v"})
@@ -232,9 +234,22 @@ def strange(text: str) -> tuple[str, str] | None:
 
 
 def plain(text: str) -> str:
-    """The text with dashes, quotes and spaces of a word processor made plain; empty if that is not enough."""
+    """The text with dashes, quotes and spaces of a word processor made plain, and names in A-labels.
+
+    Empty if that is not enough.
+    """
     told = "".join(_PLAIN.get(char, char) for char in decoded(text))
+    told = told if told.isascii() else " ".join(map(_with_labels, told[:_LONGEST].split(" ")))
     return told if told.isascii() and told.isprintable() else ""
+
+
+def _with_labels(term: str) -> str:
+    """The term with its name as DNS has it (RFC 5890 section 2.3.2.1)."""
+    before, sign, name = term.rpartition("=" if term.startswith(("redirect=", "exp=")) else ":")
+    try:
+        return term if term.isascii() else f"{before}{sign}{hostname(name).name}"
+    except ValueError:
+        return term
 
 
 def misspelt(text: str) -> str | None:
@@ -242,7 +257,7 @@ def misspelt(text: str) -> str | None:
 
     Empty where it was meant to be SPF, but what it should say cannot be told.
     """
-    told = " ".join("".join(_PLAIN.get(char, char) for char in decoded(text[:5000])).split())
+    told = " ".join("".join(_PLAIN.get(char, char) for char in decoded(text[:_LONGEST])).split())
     begins = _NEARLY.match(told)
     found = begins or _WITHIN.search(told)
     if found is None or told.lower().startswith("spf2.0/"):
