@@ -77,7 +77,7 @@ def test_a_run_that_is_asked_to_end_tells_what_it_found_and_how_to_go_on(
     slow.upon = (0, lambda: None)
     process = started(slow, tmp_path, "-f", "jsonl", "--resume")
     out = process.communicate(timeout=60)[0].decode()
-    assert process.returncode == 0
+    assert process.returncode == 0, out
     assert {json.loads(line)["subject"] for line in out.splitlines()} >= set(ADDRESSES)
     assert slow.logins - first == {one: 1 for one in ADDRESSES if one not in first}
 
@@ -113,7 +113,7 @@ def test_a_poor_terminal_gets_escapes_and_no_colour(slow: MailHost, tmp_path: Pa
     slow.accounts = dict.fromkeys(ADDRESSES, Account("zebra-quilt"))
     process = started(slow, tmp_path, LC_ALL="C", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
     out, err = process.communicate(timeout=60)
-    assert process.returncode == 0
+    assert process.returncode == 0, out
     assert out.isascii()
     assert b"\x1b" not in out + err
 
