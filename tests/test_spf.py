@@ -632,6 +632,11 @@ def test_nothing_is_said_of_a_provider_that_cannot_be_looked_up() -> None:
     assert (judgement.state, problems(judgement)) == (State.VALID, [])
 
 
+def test_whether_a_provider_that_was_told_is_let_in_is_unknown_where_it_cannot_be_looked_up() -> None:
+    judgement = audit({NAME: GOOD}, {"sendgrid.net": Status.TIMEOUT}, provider="sendgrid")
+    assert (judgement.state, problems(judgement)) == (State.UNKNOWN, ["unknown"])
+
+
 def test_providers_are_complete() -> None:
     table = _providers.table()
     assert len({provider.id for provider in table}) == len(table)

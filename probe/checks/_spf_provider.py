@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 from probe.checks import _providers as providers
 from probe.checks import _spf_fixes as fixes
-from probe.checks._evidence import seen_answer
+from probe.checks._evidence import seen_answer, unknown
 from probe.checks._spf_audit import Audit, unseen
 from probe.checks._spf_networks import covers
 from probe.checks._spf_reach import authorised
 from probe.checks._spf_result import records_of
+from probe.checks._spf_rules import rule
 from probe.checks._spf_tree import Fate, survey
 from probe.checks.mx import hosts
 from probe.facts import Question
@@ -55,8 +56,13 @@ def left_out(audit: Audit) -> Iterator[Finding]:
     provider = _in_question(audit)
     if provider is None:
         return
+    given = bool(providers.find(audit.domain.provider))
     name = _included(provider, audit)
-    records = records_of(seen_answer(audit.seen, Question(name, "TXT")).values)
+    asked = Question(name, "TXT")
+    answer = seen_answer(audit.seen, asked)
+    if given and not answer.known:
+        yield unknown(rule("unknown"), audit.seen, asked)
+    records = records_of(answer.values)
     if len(records) != 1 or spf.parse(records[0]).problems:
         return
     theirs, _ = authorised(survey(name, spf.parse(records[0]), audit.seen), audit.seen)
@@ -64,7 +70,6 @@ def left_out(audit: Audit) -> Iterator[Finding]:
     if not theirs or covers(ours, theirs):
         return
     fix = audit.offer(fixes.with_terms(audit.record, (f"include:{name}",)))
-    given = bool(providers.find(audit.domain.provider))
     yield audit.found(
         "provider-missing" if given else "mailbox-host-missing",
         f"{provider.name}: no include:{name}",
