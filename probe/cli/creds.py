@@ -246,9 +246,9 @@ def _grant_of(client: str, secret: Asked, tenant: str, mechanism: Mechanism, *, 
 
 
 def _not_a_secret(number: int, text: str) -> None:
-    """Refuses, without repeating it, a word that may be a password: on its own, or behind an address."""
+    """Refuses, without repeating it, a word that may be a password: after an address, or behind its colon."""
     _, at, domain = text.rpartition("@")
-    if not at or ":" in domain.removeprefix("[IPv6:"):
+    if (number > 1 and not at) or ":" in domain.removeprefix("[IPv6:"):
         refuse(
             f"argument {number} is not an address. It is not shown, for it may hold a password: that never "
             "stands on the command line (`probe help secrets`)"
