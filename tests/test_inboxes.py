@@ -381,7 +381,13 @@ def test_tokens_are_for_xoauth2() -> None:
         ("pw,,,app,key,", "pw", None),  # what some exports call client_id is another thing
         ("pw,,,app,,", "pw", None),
         ("pw,,ref,,,", "pw", None),
-        (",tok,ref,app,key,", "tok", None),
+        (",tok,ref,app,key,", "ref", Grant("app", Secret("key"))),  # an access token ends in an hour
+        (",tok,ref,,,", "tok", None),
+        (",tok,,app,key,", "tok", None),
+        ("pw,null,None,N/A,nan,undefined", "pw", None),  # words for empty cells
+        ("pw,NULL,NULL,app,key,NULL", "pw", None),
+        (",null,ref,app,null,null", "ref", Grant("app")),
+        ("NULL,NULL,NULL,app,key,NULL", "key", Grant("app", alone=True)),
         (",,env:REF,app,env:KEY,", "env:REF", Grant("app", Secret("env:KEY"))),
     ],
 )
@@ -391,6 +397,22 @@ def test_how_a_row_tells_where_its_token_comes_from(cells: str, secret: str, gra
     assert row.inbox is not None
     assert (row.inbox.secret.reveal(), row.inbox.grant) == (secret, grant)
     assert row.inbox.mechanism == ("xoauth2" if secret == "tok" else "auto")
+
+
+@pytest.mark.parametrize(
+    ("cells", "problem"),
+    [
+        (",,ref,app,********,", "the client_secret is masked; put the client_secret there, or where it is (env:NAME)"),
+        (",,********,app,key,", "the refresh token is masked; put the refresh token there, or where it is (env:NAME)"),
+        (",########,,,,", "the access token is what a spreadsheet shows instead of it; put the access token there, or where it is (env:NAME)"),
+        ("NULL,,,app,,", "the password is a word for an empty cell; put the password there, or where it is (env:NAME)"),
+        (",null,,app,,", "no password"),
+    ],
+)  # fmt: skip
+def test_what_stands_for_a_token_and_is_none(cells: str, problem: str) -> None:
+    head = "email,password,access_token,refresh_token,client_id,client_secret,tenant"
+    _, (row,) = read(f"{head}\na@a.example,{cells}\n")
+    assert row.problem == problem
 
 
 def test_a_directory_that_can_be_none_is_a_problem_of_its_row() -> None:

@@ -117,10 +117,9 @@ def _inbox(told: Mapping[str, str], notes: list[str]) -> Inbox:
     _check("the address", email)
     if sender:
         _check("the envelope sender", sender)
-    secret, token = _secret(told)
-    grant = _grant(told)
+    what, secret, grant = _secret(told)
     host, port = _server(told)
-    if host and not token and not grant and _shifted(secret, host):
+    if host and what == _PASSWORD and _shifted(secret, host):
         raise ValueError(
             "the password is a host or an address and the host has no dot: the columns have shifted; "
             "a host without a dot can be given as its IP address"
@@ -132,7 +131,7 @@ def _inbox(told: Mapping[str, str], notes: list[str]) -> Inbox:
         host=host,
         port=port,
         tls=_tls(told, port),
-        mechanism="xoauth2" if token else "auto",
+        mechanism="xoauth2" if what == _TOKEN else "auto",
         mail_from=sender,
         grant=grant,
     )
@@ -159,48 +158,54 @@ _NO_SECRETS = {
     r"null|none|nan|n/?a|undefined": "a word for an empty cell",
 }
 _NO_SECRET = re.compile(rf"\s*(?:{'|'.join(f'({pattern})' for pattern in _NO_SECRETS)})\s*\Z", re.IGNORECASE)
+_NOTHING = re.compile(r"(?:null|none|nan|n/?a|undefined)?\Z", re.IGNORECASE)
+_PASSWORD, _TOKEN = "password", "access token"
 
 
-def _secret(told: Mapping[str, str]) -> tuple[str, str]:
-    token = told.get("access_token", "").strip()
-    secret = token or _exchanged(told) or _first(told, "smtp_password", "password")
-    if not secret:
-        if told.get("refresh_token", "").strip():
-            raise ValueError(
-                "a refresh token is good only with the id of the application it was given to: no client_id"
-            )
-        raise ValueError("no password")
-    if (found := _NO_SECRET.match(secret)) and found.lastindex:
-        what = [*_NO_SECRETS.values()][found.lastindex - 1]
-        raise ValueError(f"the password is {what}; put the password there, or where it is (env:NAME)")
-    if _BREAK.search(secret):
-        raise ValueError("the password holds a line break or a NUL, which no login can carry")
-    return secret, token
+def _secret(told: Mapping[str, str]) -> tuple[str, str, Grant | None]:
+    """What the secret of a row is, the secret, and how an access token is got for it where it is none.
 
-
-def _exchanged(told: Mapping[str, str]) -> str:
-    """What is exchanged for an access token: a refresh token or, without a password, an application's secret.
-
-    Some exports have a client_id of another kind, so it tells nothing by itself.
+    A refresh token with its application goes before an access token, which was good for an hour when the
+    row was written, and a password before an application by itself: what some exports call client_id is
+    another thing.
     """
-    if not told.get("client_id", "").strip():
-        return ""
-    alone = "" if _first(told, "smtp_password", "password") else told.get("client_secret", "").strip()
-    return told.get("refresh_token", "").strip() or alone
-
-
-def _grant(told: Mapping[str, str]) -> Grant | None:
-    """How an access token is got, where the row tells that and has none."""
-    if told.get("access_token", "").strip() or not _exchanged(told):
-        return None
-    alone = not told.get("refresh_token", "").strip()
-    where = told.get("tenant", "").strip()
-    return Grant(
-        told["client_id"].strip(),
-        Secret("" if alone else told.get("client_secret", "").strip()),
-        tenant(where) if where else "",
-        alone,
+    password = _first(told, "smtp_password", "password")
+    access, refresh, client, own, where = (
+        _cell(told, name)
+        for name in ("access_token", "refresh_token", "client_id", "client_secret", "tenant")
     )
+    if client and refresh:
+        secret = _plausible("refresh token", refresh)
+        application = Secret(_plausible("client_secret", own) if own else "")
+        return "refresh token", secret, Grant(client, application, tenant(where) if where else "")
+    if access:
+        return _TOKEN, _plausible(_TOKEN, access), None
+    if client and own and _NOTHING.match(password.strip()):
+        secret = _plausible("client_secret", own)
+        return "client_secret", secret, Grant(client, tenant=tenant(where) if where else "", alone=True)
+    if not password and refresh:
+        raise ValueError(
+            "a refresh token is good only with the id of the application it was given to: no client_id"
+        )
+    if not password:
+        raise ValueError("no password")
+    return _PASSWORD, _plausible(_PASSWORD, password), None
+
+
+def _cell(told: Mapping[str, str], name: str) -> str:
+    """A cell that many exports leave empty, also where they have a word for that."""
+    cell = told.get(name, "").strip()
+    return "" if _NOTHING.match(cell) else cell
+
+
+def _plausible(what: str, secret: str) -> str:
+    """A secret that may be one; ValueError without quoting it."""
+    if (found := _NO_SECRET.match(secret)) and found.lastindex:
+        why = [*_NO_SECRETS.values()][found.lastindex - 1]
+        raise ValueError(f"the {what} is {why}; put the {what} there, or where it is (env:NAME)")
+    if _BREAK.search(secret):
+        raise ValueError(f"the {what} holds a line break or a NUL, which no login can carry")
+    return secret
 
 
 def _user(told: Mapping[str, str]) -> str:

@@ -101,7 +101,7 @@ def _doubles(rows: Callable[[], Iterable[Row]], twice: set[int]) -> dict[str, Do
         if row.inbox is not None and hash(login := login_of(row.inbox)) in twice:
             double = found.setdefault(login, Double(first=row.inbox))
             double.lines.append(row.record.line)
-            double.secrets.add(hash(row.inbox.secret))
+            double.secrets.add(hash((row.inbox.secret, row.inbox.grant)))
     return found
 
 
