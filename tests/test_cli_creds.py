@@ -226,6 +226,11 @@ def test_the_words_of_a_keyring_are_not_passed_on(problem: str, monkeypatch: pyt
     assert SECRET not in str(told.value)
 
 
+def test_an_address_literal_is_no_address_with_a_password_behind_it(closed_port: int) -> None:
+    words = ("--host", "127.0.0.1", "--port", str(closed_port), "--password-env", "PW")
+    assert probe("creds", "ada@[IPv6:2001:db8::1]", *words, PW=SECRET).returncode == 3
+
+
 @pytest.mark.parametrize("typed", ["", EOFError], ids=["nothing", "Ctrl-D"])
 def test_a_prompt_that_is_left_is_no_login(
     typed: str | type[EOFError], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

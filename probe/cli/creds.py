@@ -248,7 +248,7 @@ def _grant_of(client: str, secret: Asked, tenant: str, mechanism: Mechanism, *, 
 def _not_a_secret(number: int, text: str) -> None:
     """Refuses, without repeating it, a word that may be a password: after an address, or behind its colon."""
     _, at, domain = text.rpartition("@")
-    if (number > 1 and not at) or ":" in domain.removeprefix("[IPv6:"):
+    if (number > 1 and not at) or (":" in domain and not domain.startswith("[")):
         refuse(
             f"argument {number} is not an address. It is not shown, for it may hold a password: that never "
             "stands on the command line (`probe help secrets`)"
