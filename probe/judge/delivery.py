@@ -72,7 +72,7 @@ def judge_delivery(session: Transcript, *, provider: str = "", demand: Demand | 
     provider = provider or recognised(session)
     sender = session.last(Stage.MAIL)
     # Behind a refused sender every recipient is refused, in whatever words.
-    asked = session.of(Stage.RCPT) if sender is not None and sender.accepted else ()
+    asked = session.of(Stage.RCPT) if sender is not None and took_on(sender) else ()
     if (stray := _stray(session)) is not None:
         finding = about_the_session("replies-shifted", stray)
         return Delivered(Acceptance.UNKNOWN, Acceptance.UNKNOWN, (finding,), stray)
@@ -107,7 +107,7 @@ def _stray(session: Transcript) -> Turn | None:
 def _accepted(turn: Turn | None) -> Acceptance:
     if turn is None or not isinstance(turn.heard, Reply):
         return Acceptance.UNKNOWN
-    if turn.heard.accepted:
+    if took_on(turn):
         return Acceptance.ACCEPTED
     if 400 <= turn.heard.code < 500:
         return Acceptance.LATER

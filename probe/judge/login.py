@@ -103,7 +103,7 @@ def _after_shift(session: Transcript) -> Outcome:
     # 235 is AUTH's alone. Had it been a stray one, AUTH's true refusal would have answered MAIL.
     mail = session.last(Stage.MAIL)
     proven = any(isinstance(turn.heard, Reply) and turn.heard.code == 235 for turn in session.of(Stage.AUTH))
-    return Outcome.CREDS_OK if proven and mail is not None and mail.accepted else Outcome.NOT_PROVEN
+    return Outcome.CREDS_OK if proven and mail is not None and took_on(mail) else Outcome.NOT_PROVEN
 
 
 def _outcome(session: Transcript, refused: Finding | None, decided: Turn | None) -> Outcome:
@@ -124,7 +124,7 @@ def _outcome(session: Transcript, refused: Finding | None, decided: Turn | None)
         return Outcome.NOT_PROVEN
     if auth is not None and isinstance(auth.heard, Reply) and auth.heard.code == 235:
         envelope = (mail, session.last(Stage.RCPT))
-        taken = all(turn is not None and turn.accepted for turn in envelope)
+        taken = all(turn is not None and took_on(turn) for turn in envelope)
         return Outcome.USABLE if taken and not session.stopped else Outcome.CREDS_OK
     definite = decided is not None and isinstance(decided.heard, Reply) and 500 <= decided.heard.code <= 599
     if definite and decided is auth and refused is not None and refused.rule.outcome is Outcome.BAD_CREDS:

@@ -30,6 +30,8 @@ _DAYS_LEFT = 14
 _MOST_SHOWN = 12  # names of a list in one sentence
 _INTRODUCING = frozenset({Stage.GREETING, Stage.EHLO})
 
+_OF_OTHERS = frozenset({211, 214, 220, 221, 235})  # 2xx that answer other commands (RFC 5321 section 4.2.3)
+
 # The code that takes a session on; None where any success will do.
 _SUCCESS = {
     Stage.GREETING: 220,
@@ -85,7 +87,9 @@ def took_on(turn: Turn) -> bool:
     if not isinstance(turn.heard, Reply):
         return turn.heard is None
     wanted = _SUCCESS.get(turn.stage)
-    return turn.heard.accepted if wanted is None else turn.heard.code == wanted
+    if wanted is None:
+        return turn.heard.accepted and turn.heard.code not in _OF_OTHERS
+    return turn.heard.code == wanted
 
 
 def shifted(session: Transcript) -> bool:
