@@ -43,6 +43,14 @@ TABLE = {
         [*(one(f"{name}@x.test", BAD) for name in "abc"), one("d@y.test", BAD), one("e@y.test")],
         [("p/bad", "domain", "x.test", 3), ("p/bad", "inbox", "d@y.test", 1)],
     ),
+    "all of many domains": (
+        [*(one(f"{name}@{domain}.test", BAD) for domain in "wxyz" for name in "abc"), one("d@v.test")],
+        [("p/bad", "domain", "w.test and 3 more", 12)],
+    ),
+    "all of many hosts": (
+        [one(f"a@{name}{host}.test", BAD, host=f"{host}.test") for host in "wxyz" for name in "abc"],
+        [("p/bad", "host", f"{host}.test", 3) for host in "wxyz"],
+    ),
     "all of a host of several domains": (
         [one("a@x.test", BAD), one("b@y.test", BAD), one("c@z.test", BAD), one("d@z.test", host="other.test")],
         [("p/bad", "host", "h.test", 3)],

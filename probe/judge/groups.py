@@ -164,15 +164,9 @@ def _inboxes_of(members: _Members, inboxes: Sequence[Seen]) -> dict[str, list[st
 
 
 def _of_domains(members: _Members, inboxes: Sequence[Seen]) -> Iterator[Group]:
-    everyone = _inboxes_of(members, inboxes)
-    names = sorted({one.domain for one, _ in members})
-    if len(names) >= _MANY:
-        shown = f"{names[0]} and {len(names) - 1} more"
-        yield _group(members, "domain", shown, [inbox for name in names for inbox in everyone[name]])
-        return
-    by_name = _by(members, [one.domain for one, _ in members])
-    for name in names:
-        yield _group(by_name[name], "domain", name, everyone[name])
+    yield from _each(
+        _by(members, [one.domain for one, _ in members]), "domain", _inboxes_of(members, inboxes)
+    )
 
 
 def _of_tenants(members: _Members, _inboxes: Sequence[Seen]) -> Iterator[Group]:
@@ -207,11 +201,14 @@ def _of_inboxes(members: _Members, inboxes: Sequence[Seen]) -> Iterator[Group]:
     for scope in ("host", "domain"):
         total = Counter(getattr(one, scope) for one in inboxes)
         domains = _domains(inboxes) if scope == "host" else {}
-        for name, some in _by(left, [getattr(one, scope) for one, _ in left]).items():
-            whole = name and len(some) >= _WHOLE and len(some) == total[name]
-            if whole and (scope == "domain" or domains[name] > 1):
-                yield _group(some, scope, name)
-                left = [member for member in left if getattr(member[0], scope) != name]
+        units = _by(left, [getattr(one, scope) for one, _ in left])
+        whole = {
+            name: some
+            for name, some in units.items()
+            if name and _WHOLE <= len(some) == total[name] and (scope == "domain" or domains[name] > 1)
+        }
+        yield from _each(whole, scope)
+        left = [member for member in left if getattr(member[0], scope) not in whole]
     if left:
         alone = left[0][0].inbox if len(left) == 1 else ""
         yield _group(left, "inbox", alone)
@@ -239,6 +236,20 @@ def _by(members: _Members, units: Sequence[str]) -> dict[str, list[tuple[Seen, P
     for member, unit in zip(members, units, strict=True):
         found.setdefault(unit, []).append(member)
     return found
+
+
+def _each(
+    units: Mapping[str, _Members], scope: str, inboxes: Mapping[str, Sequence[str]] | None = None
+) -> Iterator[Group]:
+    """A group for each unit of a scope; many domains are one. `inboxes` are those of each, where told."""
+    names = sorted(units)
+    of = {name: [one.inbox for one, _ in units[name]] for name in names} if inboxes is None else inboxes
+    if scope != "domain" or len(names) < _MANY:
+        yield from (_group(units[name], scope, name, of[name]) for name in names)
+        return
+    everyone = [member for name in names for member in units[name]]
+    shown = f"{names[0]} and {len(names) - 1} more"
+    yield _group(everyone, scope, shown, [inbox for name in names for inbox in of[name]])
 
 
 def _group(members: _Members, scope: str, name: str, inboxes: Sequence[str] | None = None) -> Group:
