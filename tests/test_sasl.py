@@ -32,6 +32,10 @@ def test_plain() -> None:
         ((b"", b""), [b"user", b"pencil"]),
         ((b"User Name\0", b"Password\0"), [b"user", b"pencil"]),
         ((b"Nom d'utilisateur", b"Mot de passe"), [b"user", b"pencil"]),
+        (("Пароль:".encode(), "Имя пользователя:".encode()), [b"pencil", b"user"]),
+        ((b"Kennwort:", b"Benutzername:"), [b"pencil", b"user"]),
+        ((b"Username:", b"User's password:"), [b"user", b"pencil"]),
+        ((b"Login:", b"PIN:"), [b"user", b"pencil"]),
     ],
 )
 def test_login_answers_what_is_asked(prompts: tuple[bytes, bytes], answers: list[bytes]) -> None:
@@ -41,6 +45,8 @@ def test_login_answers_what_is_asked(prompts: tuple[bytes, bytes], answers: list
 def test_login_never_says_the_password_at_a_second_prompt_for_the_user() -> None:
     with pytest.raises(Abort, match="prompt-repeated"):
         talk("LOGIN", b"Username:", b"Username:")
+    with pytest.raises(Abort, match="prompt-repeated"):
+        talk("LOGIN", b"Benutzername:", b"Benutzername:")
 
 
 def test_cram_md5() -> None:

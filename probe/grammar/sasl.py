@@ -61,15 +61,21 @@ def _login(user: str, secret: Secret, _nonce: str) -> Exchange:
         prompt = yield answers.pop(asked)
 
 
+# What a prompt of LOGIN asks for, by words that name nothing else.
+_PROMPTS: Mapping[str, tuple[str, ...]] = {
+    "user": ("user", "benutzer", "utilisateur", "usuario", "usuário", "utente", "пользовател", "用户"),
+    "pass": ("pass", "kennwort", "contrase", "senha", "wachtwoord", "hasło", "парол", "密码", "パスワード"),
+}
+
+
 def _wanted(prompt: bytes, answers: Mapping[str, bytes]) -> str:
-    words = prompt.decode("utf-8", "replace").lower()
-    for name in ("user", "pass"):
-        if name in words:
-            if name not in answers:
-                # Asked twice: the password must not be read as a user name and logged as one.
-                raise Abort("prompt-repeated")
-            return name
-    return next(iter(answers))  # a prompt in another language: the customary order
+    """Which of the answers left a prompt wants; in words nobody knows, the customary order."""
+    asked = prompt.decode("utf-8", "replace").lower()
+    named = [name for name, words in _PROMPTS.items() if any(word in asked for word in words)]
+    if named and answers.keys().isdisjoint(named):
+        # Asked twice: the password must not be read as a user name and logged as one.
+        raise Abort("prompt-repeated")
+    return next((name for name in named if name in answers), next(iter(answers)))
 
 
 def _cram_md5(user: str, secret: Secret, _nonce: str) -> Exchange:
