@@ -238,11 +238,27 @@ def test_a_table_is_read_by_the_names_of_its_columns(between: str) -> None:
     assert told(text)[0] == [BOB, ("joe@corp.example", ""), ("eve@corp.example", "")]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Sender,Recipient address,Event status,Event SMTP reply code,Event description\n"
+        + 'ada@sender.example,bob@corp.example,Bounced,550,"550 5.1.1 no such user"\n',
+        "sep=;\naddress;code;error\nbob@corp.example;550;550 5.1.1 no such user\n",
+        'email,reason,status\nbob@corp.example,"550 5.1.1\nno such user",5.1.1\n',
+        '"id","email","reason","comments"\n1,bob@corp.example,2,"550 5.1.1 no such user"\n',
+    ],
+    ids=["an e-mail log", "a suppression list", "a cell of two lines", "a numbered reason"],
+)
+def test_exports_of_services_are_tables(text: str) -> None:
+    assert told(text) == ([BOB], [])
+
+
 def test_sentences_and_lists_of_inboxes_are_no_tables() -> None:
     prose = "Dear recipient, an error happened.\n\nWe could not reach eve@corp.example, bob@corp.example, and others.\n"
     assert kind_of(prose.encode()) is Kind.REPLY
-    found, _ = told("email,password,status\nada@sender.example,secret,active\n")
-    assert found == [("mail/no-failure", "")]
+    for columns in ("email,password,status", "email,app password,name"):
+        found, _ = told(f"{columns}\nada@sender.example,secret,active\n")
+        assert found == [("mail/no-failure", "")]
 
 
 def test_a_form_is_read_by_its_fields() -> None:

@@ -73,14 +73,16 @@ _WRAPPED = re.compile(
     rb'"[^"\n]{0,200}(?:postfix/|exim|sendmail|sm-mta|qmail|status=|: (?:to|from)=<)'
 )
 _FORM = re.compile(rb"[\w.%-]{1,60}=[^\s&]{0,65536}(?:&[\w.%-]{1,60}=[^\s&]{0,65536}){0,1000}\s*\Z")
-# The names of a table's columns: whom it tells of, and what.
+# The names of a table's columns: whom it tells of, and what. A list of inboxes is a table that tells nothing.
 _WHOM = re.compile(
-    rb"^\W*(?:.{0,40}recipient.{0,40}|(?:to.?)?e?-?mail.{0,20}|rcpt.{0,10}|to)\W*$", re.IGNORECASE
+    rb"^\W*(?:.{0,40}recipient.{0,40}|(?:to.?)?e?-?mail.{0,20}|rcpt.{0,10}|to|address)\W*$", re.IGNORECASE
 )
-_WHAT = re.compile(rb"status|reason|diagnos|error|response|detail|event|bounce|reply", re.IGNORECASE)
+_WHAT = re.compile(
+    rb"status|reason|diagnos|error|response|detail|event|bounce|reply|passw|secret|token", re.IGNORECASE
+)
 _NAME = re.compile(rb"[\w./#()-]{0,40}(?: [\w./#()-]{1,40}){0,3}\Z")
 _NAMED = b"#Fields:"  # how some servers begin the line, after others of their own
-_COMMENT = re.compile(rb"\s*$|#(?!Fields:)")
+_COMMENT = re.compile(rb"\s*$|#(?!Fields:)|sep=.\s*$", re.IGNORECASE)
 # How files begin that hold no text, and what is said of them.
 _MAGIC = {
     b"\xd0\xcf\x11\xe0": "it is an Outlook message (.msg) or an Office file; save the mail as .eml",
@@ -145,8 +147,7 @@ def columns(text: bytes) -> tuple[bytes, bytes]:
 def _is_table(text: bytes) -> bool:
     """Whether columns are named and a row of them follows, with an address."""
     header, between = columns(text)
-    most = header.count(between)
-    return bool(header) and any(b"@" in row and row.count(between) >= most for row in text.split(b"\n")[:40])
+    return bool(header) and any(b"@" in row and between in row for row in text.split(b"\n")[:40])
 
 
 def _is_mail(text: bytes) -> bool:

@@ -33,13 +33,13 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
         "diagnosticcode", "dsndiag", "smtpresponse", "content", "diag", "rawreason", "details", "reason",
         "bouncetext", "message", "response", "error", "description", "bouncereason", "bouncedescription",
         "diagnosticmessage", "output", "smtpreply", "errormessage", "recipientstatus", "detail",
-        "emailresponsemessage", "bouncesubtype",
+        "emailresponsemessage", "eventdescription", "reply", "comment", "comments", "bouncesubtype",
     ),
-    "status": ("dsnstatus", "enhancedcode", "enhancedsmtpcode", "status"),
-    "code": ("smtpcode", "errorcode", "code", "smtpstatus", "emailresponsecode"),
+    "status": ("dsnstatus", "enhancedcode", "enhancedsmtpcode", "status", "dsn"),
+    "code": ("smtpcode", "errorcode", "code", "smtpstatus", "emailresponsecode", "eventsmtpreplycode"),
     "event": (
-        "notificationtype", "eventtype", "event", "eventname", "eventid", "recordtype", "dsnaction", "type",
-        "action",
+        "notificationtype", "eventtype", "event", "eventname", "eventid", "eventstatus", "recordtype",
+        "dsnaction", "type", "action",
     ),
     "degree": ("severity", "bouncetype"),
     "feedback": ("feedbacktype", "fbtype", "complaintfeedbacktype"),
@@ -210,7 +210,11 @@ def _tells(field: str, what: object) -> bool:
     if field in {"recipient", "sender"}:
         return "@" in text
     if field in {"text", "html"}:
-        return text.lower() not in _NO_TEXT and (text[:1] not in "{[" or _nested(text) is None)
+        return (
+            not text.isdigit()
+            and text.lower() not in _NO_TEXT
+            and (text[:1] not in "{[" or _nested(text) is None)
+        )
     return True
 
 
