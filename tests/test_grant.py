@@ -81,15 +81,28 @@ def test_any_answer_is_read_or_left(body: str) -> None:
     assert answered(json.dumps({"access_token": body})) in (None, Granted(Secret(body), 600))
 
 
-@pytest.mark.parametrize("text", ["example.test", "9d2b6ca2-55a2-4d8f-b29f-3a9b5f3a8e11", "common"])
+@pytest.mark.parametrize("text", ["example.test", "a.xn--p1ai", CLIENT, CLIENT.upper(), "common"])
 def test_a_directory(text: str) -> None:
     assert tenant(text) == text
 
 
-@pytest.mark.parametrize("text", ["", "a/b", "a b", "../x", "a?b", "-a", "a#b", "a@b", "é", "x" * 300])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "a/b", "a b", "../x", "a?b.test", "-a.test", "a#b.test", "a@b.test", "é.test", "a..test"),
+        *("a.test\n", "x" * 300, "a." * 200 + "test", "192.0.2.1"),
+    ],
+)
 def test_what_would_change_the_address_is_no_directory(text: str) -> None:
     with pytest.raises(ValueError, match="the tenant is no id"):
         tenant(text)
+
+
+@pytest.mark.parametrize("text", ["hunter2", "correcthorse", "Xy8Q~the-value-of-the-secret", "M1crosoft"])
+def test_a_secret_in_the_place_of_a_directory_is_none(text: str) -> None:
+    with pytest.raises(ValueError, match="the tenant is no id") as refused:
+        tenant(text)
+    assert text not in str(refused.value)
 
 
 def test_the_inbox_logs_in_with_the_token_and_without_the_grant() -> None:

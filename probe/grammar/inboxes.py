@@ -158,7 +158,7 @@ _NO_SECRETS = {
     r"null|none|nan|n/?a|undefined": "a word for an empty cell",
 }
 _NO_SECRET = re.compile(rf"\s*(?:{'|'.join(f'({pattern})' for pattern in _NO_SECRETS)})\s*\Z", re.IGNORECASE)
-_NOTHING = re.compile(r"(?:null|none|nan|n/?a|undefined)?\Z", re.IGNORECASE)
+_NOTHING = re.compile(r"(?:null|none|nan|n/?a|undefined)\Z", re.IGNORECASE)
 _PASSWORD, _TOKEN = "password", "access token"
 
 
@@ -170,17 +170,19 @@ def _secret(told: Mapping[str, str]) -> tuple[str, str, Grant | None]:
     another thing.
     """
     password = _first(told, "smtp_password", "password")
-    access, refresh, client, own, where = (
-        _cell(told, name)
-        for name in ("access_token", "refresh_token", "client_id", "client_secret", "tenant")
+    access, refresh, client = (
+        _cell(told, "access_token"),
+        _cell(told, "refresh_token"),
+        _cell(told, "client_id"),
     )
+    own, where = _cell(told, "client_secret"), _cell(told, "tenant")
     if client and refresh:
         secret = _plausible("refresh token", refresh)
         application = Secret(_plausible("client_secret", own) if own else "")
         return "refresh token", secret, Grant(client, application, tenant(where) if where else "")
     if access:
         return _TOKEN, _plausible(_TOKEN, access), None
-    if client and own and _NOTHING.match(password.strip()):
+    if client and own and (not password.strip() or _NOTHING.match(password.strip())):
         secret = _plausible("client_secret", own)
         return "client_secret", secret, Grant(client, tenant=tenant(where) if where else "", alone=True)
     if not password and refresh:
@@ -195,7 +197,7 @@ def _secret(told: Mapping[str, str]) -> tuple[str, str, Grant | None]:
 def _cell(told: Mapping[str, str], name: str) -> str:
     """A cell that many exports leave empty, also where they have a word for that."""
     cell = told.get(name, "").strip()
-    return "" if _NOTHING.match(cell) else cell
+    return "" if cell and _NOTHING.match(cell) else cell
 
 
 def _plausible(what: str, secret: str) -> str:

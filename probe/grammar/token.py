@@ -23,12 +23,12 @@ _LONGEST = 32 * 1024  # characters of a token that is read
 _MOST = 50  # audiences, scopes or roles
 _UNTOLD = 600.0  # seconds that a token is used whose time is not told
 _CODE = re.compile(r"\bAADSTS[0-9]{5,9}\b")
-_TENANT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?\Z")
-# Microsoft's are UUIDs, those of applications of personal accounts were 16 digits; Google's are a host name.
-_CLIENT = re.compile(
-    r"(?:[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|[0-9A-Fa-f]{16}"
-    r"|[0-9]{1,30}(?:-[0-9a-z]{1,64})?\.apps\.googleusercontent\.com)\Z"
-)
+_UUID = "[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
+_DOMAIN = r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,9}[A-Za-z][A-Za-z0-9-]{0,61}[A-Za-z0-9]"
+_TENANT = re.compile(rf"(?:{_UUID}|common|organizations|consumers|(?=.{{1,253}}\Z){_DOMAIN})\Z")
+# Microsoft's are UUIDs, those of applications of personal accounts were 16 digits; Google's are host names.
+_GOOGLES_CLIENT = r"[0-9]{1,30}(?:-[0-9a-z]{1,64})?\.apps\.googleusercontent\.com"
+_CLIENT = re.compile(rf"(?:{_UUID}|[0-9A-Fa-f]{{16}}|{_GOOGLES_CLIENT})\Z")
 _FAR = 1e11  # seconds: no token is for the sixth millennium
 _PASSING = {"internal_failure", "server_error", "slow_down", "temporarily_unavailable"}
 _OF_ALL = {"deleted_client", "disabled_client", "invalid_client"}
@@ -127,7 +127,10 @@ def public(client: str) -> bool:
 
 
 def tenant(text: str) -> str:
-    """A directory of Microsoft's, by its id or one of its domains; ValueError where it can be neither."""
+    """A directory of Microsoft's, by its id or one of its domains, or a word for any; ValueError for others.
+
+    It becomes a part of a URL, and where columns have shifted it is somebody's password.
+    """
     if not _TENANT.match(text):
         raise ValueError("the tenant is no id of a directory and no domain")
     return text
