@@ -534,6 +534,13 @@ def test_the_page_tells_providers_as_the_list_does() -> None:
     }
 
 
+@pytest.mark.parametrize("run", [FLEET[:1], FLEET[:9], FLEET], ids=len)
+def test_markdown_begins_with_its_heading_and_parts_by_one_empty_line(run: list[Report]) -> None:
+    text = told("md", *run)
+    assert text.startswith("# ")
+    assert "\n\n\n" not in text
+
+
 def test_a_server_without_a_name_is_told_by_its_address() -> None:
     page = told("html", *(replace(inbox(n), facts={"server": "[2001:db8::1]:587"}) for n in (1, 2)))
     assert '<span class="dim">[2001:db8::1]</span>' in page

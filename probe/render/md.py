@@ -93,13 +93,14 @@ def _row(group: Group) -> str:
 
 
 def _report(report: Report, style: Style, level: int) -> Iterator[str]:
-    yield f"\n{'#' * level} {report.verdict}: {_code(report.subject)}\n\n"
+    before = "" if level == 1 else "\n"
+    yield f"{before}{'#' * level} {report.verdict}: {_code(report.subject)}\n"
     facts = [f"from {value}" if name == "from" else value for name, value in report.facts.items()]
     about = [str(report.outcome)] * (report.outcome is not None) + [line(value) for value in facts]
     if about:
-        yield f"{_prose(' · '.join(about))}\n\n"
+        yield f"\n{_prose(' · '.join(about))}\n"
     if report.states:
-        yield "| area | state |\n|---|---|\n"
+        yield "\n| area | state |\n|---|---|\n"
         yield from (f"| {_prose(area)} | {_prose(state)} |\n" for area, state in report.states.items())
     for finding in sorted_findings(report):
         yield from _finding(finding)
