@@ -143,7 +143,7 @@ def _reading(turn: Turn, session: Transcript, provider: str) -> Finding | None:
     if isinstance(heard, Reply) and (heard.code < 400 or (heard.code == 535 and turn.stage in _BEFORE_AUTH)):
         return about_the_session("unexpected-code", turn, f"{heard.code} at {turn.stage}")
     match = _match(heard, turn.stage, provider, mechanism_of(session))
-    if match.rule.outcome is Outcome.BAD_CREDS and turn.stage is Stage.AUTH and not _told(session):
+    if match.rule.outcome is Outcome.BAD_CREDS and turn.stage is Stage.AUTH and _unheard(session, match):
         return about_the_session("refused-unheard", turn)
     if match.rule.outcome is Outcome.BAD_CREDS and _proof_alone(session):
         return about_the_session("proof-refused", turn)
@@ -186,6 +186,14 @@ def _told(session: Transcript) -> int:
     for turn in session.of(Stage.AUTH):
         told = (0 if turn.said.startswith("AUTH ") else told) + (_HIDDEN in turn.said)
     return told
+
+
+def _unheard(session: Transcript, match: catalogue.Match) -> bool:
+    """Whether the refusal came before the password, and is not of the user name that LOGIN says first."""
+    told = _told(session)
+    before = told == 1 and mechanism_of(session) == "LOGIN"
+    of_the_user = "user" in match.matched and "pass" not in match.matched
+    return not told or (before and not of_the_user)
 
 
 def _proof_alone(session: Transcript) -> bool:
