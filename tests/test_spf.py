@@ -281,6 +281,7 @@ CURED: list[tuple[str, Zone, str]] = [
     ("misspelt", {NAME: {"TXT": ["v=spf1\xc2\xa0mx -all"]}}, "v=spf1 mx -all"),
     ("misspelt", {NAME: {"TXT": ["v=spf1include:a.test -all"]}, "a.test": GOOD}, "v=spf1 include:a.test -all"),
     ("misspelt", {NAME: {"TXT": ["spf1 mx -all"]}}, "v=spf1 mx -all"),
+    ("misspelt", {NAME: {"TXT": ["spf1 ip4: 192.0.2.1, a -all."]}}, "v=spf1 ip4:192.0.2.1 a -all"),
     ("obsolete-type", {NAME: {"SPF": ["v=spf1 mx -all"]}}, "v=spf1 mx -all"),
     ("several", {NAME: {"TXT": ["v=spf1 a mx -all", "v=spf1 mx include:x.test ~all"]}, "x.test": GOOD}, "v=spf1 a mx include:x.test ~all"),
     ("several", {NAME: {"TXT": ["v=spf1 a -all", "v=spf1 redirect=x.test"]}, "x.test": GOOD}, "v=spf1 a include:x.test -all"),

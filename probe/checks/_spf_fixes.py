@@ -263,9 +263,10 @@ def misspelt(text: str) -> str | None:
     if found is None or told.lower().startswith("spf2.0/"):
         return None
     meant = f"v=spf1 {told[found.end() :]}".strip()
-    if meant.isascii() and not spf.parse(meant).problems:
-        return meant
-    return "" if begins else None
+    record = spf.parse(meant)
+    if not begins:
+        return None if record.problems else meant
+    return corrected(record) if meant.isascii() else ""
 
 
 def why_passed_over(text: str) -> str:
