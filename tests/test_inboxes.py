@@ -518,6 +518,13 @@ def test_a_login_is_its_user_name_where_that_is_an_address() -> None:
     assert len({*logins}) == 3
 
 
+def test_a_login_is_one_in_whatever_script_its_domain_is_written() -> None:
+    _, (one, two) = read("email,password\na@bücher.example,p\nA@xn--bcher-kva.example,p\n")
+    assert isinstance(one.inbox, Inbox)
+    assert isinstance(two.inbox, Inbox)
+    assert login_of(one.inbox) == login_of(two.inbox)
+
+
 # -- any file ------------------------------------------------------------------------------------------
 
 _TEXT = st.text(st.sampled_from('ab,;\t"\r\n @.:é🎈'), max_size=200)

@@ -7,6 +7,7 @@ rows go on. Sentences never quote a cell that may hold a secret.
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import re
 from collections.abc import Iterator, Mapping
@@ -292,8 +293,12 @@ def reference(secret: str) -> tuple[str, str]:
 def login_of(inbox: Inbox) -> str:
     """What names the account that a login is tried on, so that it is tried once.
 
-    A user name that is an address is the account wherever it is used; keys and names of other forms are
-    shared by many addresses of a relay, so that the server and the address belong to them.
+    A user name that is an address is the account wherever it is used, in whatever script its domain is;
+    keys and names of other forms are shared by many addresses of a relay, so that the server and the
+    address belong to them.
     """
     user = (inbox.user or inbox.address).lower()
+    if not user.isascii():
+        with contextlib.suppress(ValueError):
+            user = str(address(user))
     return user if "@" in user else f"{user}\0{inbox.host.lower()}\0{inbox.address.lower()}"
