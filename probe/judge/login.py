@@ -143,10 +143,9 @@ def _reading(turn: Turn, session: Transcript, provider: str) -> Finding | None:
     if isinstance(heard, Reply) and (heard.code < 400 or (heard.code == 535 and turn.stage in _BEFORE_AUTH)):
         return about_the_session("unexpected-code", turn, f"{heard.code} at {turn.stage}")
     match = _match(heard, turn.stage, provider, mechanism_of(session))
-    if match.rule.outcome is Outcome.BAD_CREDS and turn.stage is Stage.AUTH and _unheard(session, match):
-        return about_the_session("refused-unheard", turn)
-    if match.rule.outcome is Outcome.BAD_CREDS and _proof_alone(session):
-        return about_the_session("proof-refused", turn)
+    bad = match.rule.outcome is Outcome.BAD_CREDS and turn.stage is Stage.AUTH
+    if bad and (problem := _not_of_the_password(session, match)):
+        return about_the_session(problem, turn)
     if _taken_back(turn) and not match.rule.id.startswith(f"{match.provider or '?'}/"):
         return about_the_session("login-taken-back", turn)
     return Finding(
@@ -188,22 +187,20 @@ def _told(session: Transcript) -> int:
     return told
 
 
-def _unheard(session: Transcript, match: catalogue.Match) -> bool:
-    """Whether the refusal came before the password, and is not of the user name that LOGIN says first."""
-    told = _told(session)
-    before = told == 1 and mechanism_of(session) == "LOGIN"
-    of_the_user = "user" in match.matched and "pass" not in match.matched
-    return not told or (before and not of_the_user)
+def _not_of_the_password(session: Transcript, match: catalogue.Match) -> str:
+    """The rule that says why a refusal is none of the password; empty where it is one.
 
-
-def _proof_alone(session: Transcript) -> bool:
-    """Whether nothing but a proof was looked at, or none, and the password itself could have been said.
-
-    A SCRAM that got as far as its second line was answered by what the server keeps of the password.
+    LOGIN says the user name first. A proof may be refused by a server that keeps nothing to check it with;
+    a SCRAM that got as far as its second line was answered by what the server keeps.
     """
-    by_proof = mechanism_of(session) in sasl.BY_PROOF and _told(session) == 1
-    offers = (name for extent in offered(session) for name in extent.mechanisms)
-    return by_proof and not {"PLAIN", "LOGIN"}.isdisjoint(offers)
+    told, mechanism = _told(session), mechanism_of(session)
+    of_the_user = "user" in match.matched and "pass" not in match.matched
+    if not told or (told == 1 and mechanism == "LOGIN" and not of_the_user):
+        return "refused-unheard"
+    offers = {name for extent in offered(session) for name in extent.mechanisms}
+    if told == 1 and mechanism in sasl.BY_PROOF and not offers.isdisjoint({"PLAIN", "LOGIN"}):
+        return "proof-refused"
+    return ""
 
 
 def _detail(turn: Turn, session: Transcript) -> str:
