@@ -43,6 +43,8 @@ def probe(*words: str) -> Result:
         (tuple(f"{n}@one.test" for n in range(21)), "more than 20 recipients"),
         (("not-an-address",), "is not an address"),
         (("a@one.test", "--mail-from", "x y@one.test"), "--mail-from"),
+        (("a@one.test,b@one.test",), "looks like more than one address: give each as a word of its own"),
+        ((" a@one.test",), "begins or ends with a space"),
         (("a@one.test", "--mx", "host:smtp"), "is no port"),
         (("a@one.test", "--mx", "host:70000"), "is no port"),
         (("a@one.test", "--mx", "host:" + "9" * 5000), "is no port"),
