@@ -241,8 +241,7 @@ def test_a_table_is_read_by_the_names_of_its_columns(between: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "Sender,Recipient address,Event status,Event SMTP reply code,Event description\n"
-        + 'ada@sender.example,bob@corp.example,Bounced,550,"550 5.1.1 no such user"\n',
+        "Sender,Recipient address,Event status,Event description\na@b.example,bob@corp.example,Bounced,550 5.1.1 no such user\n",
         "sep=;\naddress;code;error\nbob@corp.example;550;550 5.1.1 no such user\n",
         'email,reason,status\nbob@corp.example,"550 5.1.1\nno such user",5.1.1\n',
         '"id","email","reason","comments"\n1,bob@corp.example,2,"550 5.1.1 no such user"\n',

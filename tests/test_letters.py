@@ -70,6 +70,21 @@ def test_a_subject_says_that_a_message_is_delayed() -> None:
     assert fates(text) == [("bob@corp.example", "delayed")]
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Your message was successfully delivered to:\n\nbob@corp.example",
+        "Your message was successfully\nrelayed to the following recipients:\n\n bob@corp.example",
+        "Delivery to these recipients or groups is complete, but no notification was sent:\n\nbob@corp.example",
+    ],
+)
+def test_a_notice_may_tell_of_an_arrival(words: str) -> None:
+    assert fates(letter(words, subject="Delivery Status Notification (Success)")) == [
+        ("bob@corp.example", "delivered")
+    ]
+    assert fates(letter(f"{words}\n550 5.1.1 no such user")) == [("bob@corp.example", "failed")]
+
+
 # -- several recipients ----------------------------------------------------------------------------
 
 
@@ -82,6 +97,24 @@ def test_what_is_said_of_one_recipient_is_said_of_no_other() -> None:
     bob, eve = bounces(letter(words, "X-Failed-Recipients: bob@corp.example,\n  eve@other.example").encode())
     assert (bob.reply, bob.remote_mta) == ("550 5.1.1 no such user", "mx.corp.example")
     assert (eve.reply, eve.code, eve.remote_mta) == ("retry timeout exceeded", "", "")
+
+
+def test_a_reason_stands_by_the_recipient_whose_label_is_before_it() -> None:
+    words = (
+        "Your message cannot be delivered to the following recipients:\n\n"
+        "  Recipient address: bob@corp.example\n  Reason: Illegal host/domain name found\n\n"
+        "  Recipient address: eve@corp.example\n  Reason: refused\n  Diagnostic code: smtp;550 5.7.1 SPF\n"
+    )
+    assert [(one.recipient, one.reply) for one in bounces(letter(words).encode())] == [
+        ("bob@corp.example", "Illegal host/domain name found"),
+        ("eve@corp.example", "550 5.7.1 SPF"),
+    ]
+
+
+def test_the_recipient_that_the_sender_wrote_to_is_kept() -> None:
+    part = "Original-Recipient: rfc822;bob@corp.example\nFinal-Recipient: rfc822;gone@other.example\nAction: failed"
+    (one,) = bounces(report("delivery-status", part).encode())
+    assert (one.recipient, one.original) == ("gone@other.example", "bob@corp.example")
 
 
 def test_who_writes_to_himself_bounces_too() -> None:

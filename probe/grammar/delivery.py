@@ -30,9 +30,11 @@ class Delivery:
     """One attempt to deliver to one recipient, as a mail, a log or a webhook tells it.
 
     `action` is a word of RFC 3464 section 2.3.3 (failed, delayed, delivered, relayed, expanded) or one of
-    complaint, vacation; empty where the report does not say. `reply` is the remote server's text, or the
-    reporter's own where no server answered. `at` is seconds since the epoch, 0 where unknown. `unread` tells
-    that a mail came with it, which may say more, and was one too many to be read.
+    complaint, authentication, vacation, challenge; empty where the report does not say. `reply` is the remote
+    server's text, or the reporter's own where no server answered. `at` is seconds since the epoch, 0 where
+    unknown. `unread` tells that a mail came with it that may say more, and was one too many to be read;
+    `cut` that the report goes on behind this one, the last that was read of it. `original` is the recipient
+    that the sender wrote to, where the message was handed on to another.
     """
 
     recipient: str = ""
@@ -48,6 +50,7 @@ class Delivery:
     at: float = 0.0
     unread: bool = False
     cut: bool = False
+    original: str = ""
 
 
 def folded(text: str, limit: int = MAX_REPLY) -> str:

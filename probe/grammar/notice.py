@@ -127,6 +127,7 @@ def notice(text: str, *, failed: Iterable[str] = (), own: Iterable[str] = ()) ->
     taken = _blocks(lines, heads, people)
     heard = _transcript(lines, people)
     waits = any(wording.NOT_YET.search(line) for line in _joined(lines))
+    arrived = any(wording.ARRIVED.search(line) for line in _joined(lines))
     if len(people) > 1:  # what stands by one recipient says nothing of the others
         lines = ["" if at in taken else line for at, line in enumerate(lines)]
     shared = _best([*heard, *_elsewhere(lines)])  # once, not for every recipient
@@ -140,13 +141,17 @@ def notice(text: str, *, failed: Iterable[str] = (), own: Iterable[str] = ()) ->
         people[""] = _Person("", [])
     whole = folded(" ".join(line for line in lines if not wording.RULE.match(line)), 1500)
     found = [_delivery(person, shared, whole, remote, reporter) for person in people.values()]
-    found = [
-        replace(one, action="delayed" if waits and not one.code.startswith("5") else "failed")
-        for one in found
-    ]
+    found = [replace(one, action=_action(one, waits=waits, arrived=arrived)) for one in found]
     if len(people) == MAX_PEOPLE or (len(text) > MAX_TEXT and len(people) > _MANY):
         found[-1] = replace(found[-1], cut=True)
     return found
+
+
+def _action(told: Delivery, *, waits: bool, arrived: bool) -> str:
+    """What became of a message by the words around its reply, which may say otherwise."""
+    if arrived and told.code[:1] not in {"4", "5"}:
+        return "delivered"
+    return "delayed" if waits and told.code[:1] != "5" else "failed"
 
 
 def _joined(lines: list[str]) -> Iterator[str]:
@@ -214,6 +219,7 @@ def _blocks(lines: list[str], heads: dict[int, list[str]], people: dict[str, _Pe
         if wording.SPOKEN.match(line):
             continue
         rest = line
+        apart = _leads(line)  # whether what follows is said of this recipient alone
         first = wording.ADDRESS.search(line)
         if first and wording.HEAD.match(line[: first.start()]):
             rest = re.sub(r"^(?:\s*<mailto:[^<>]{0,320}>)?[\s>\"'):,;.]*", "", line[first.end() :])
@@ -221,12 +227,13 @@ def _blocks(lines: list[str], heads: dict[int, list[str]], people: dict[str, _Pe
             first and wording.ALONE.match(line[first.end() :]) and wording.WHOM.search(line[: first.start()])
         ):
             rest = ""
+            apart = True
         waiting += names
         own = bool(wording.SENDMAIL.match(line))
         text, end = _paragraph(lines, at, line.strip() if own else rest, heads, own=own)
         if not text:
             continue
-        if _leads(line):
+        if apart:
             taken.update(range(at, end))
         weight = _weight(text, 100, 90, 70)
         if first and _beside(line, first):

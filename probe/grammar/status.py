@@ -105,6 +105,7 @@ def _recipient(group: dict[str, str], reporter: str) -> Delivery:
     whom = address(final.split("\n")[0]) or address(original.split("\n")[0])
     if "@" not in whom and "@" in original:
         whom = address(original)
+    first = address(original)
     said, stage = spoken(reply_of(group.get("diagnostic-code", "")))
     code, enhanced = codes(said)
     stated = codes(group.get("status", ""))[1]
@@ -117,6 +118,7 @@ def _recipient(group: dict[str, str], reporter: str) -> Delivery:
         stage=stage,
         remote_mta=_name(group.get("remote-mta", "").split("\n")[0]),
         reporting_mta=reporter or _name(group.get("reporting-mta", "")),
+        original=first if "@" in first and first.lower() != whom.lower() else "",
     )
 
 

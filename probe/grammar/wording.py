@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 __all__ = [
-    "ADDRESS", "ALONE", "BESIDE", "BOILER", "COPY", "FAILURE", "FIELD", "HEAD", "HEADER", "HEARD",
+    "ADDRESS", "ALONE", "ARRIVED", "BESIDE", "BOILER", "COPY", "FAILURE", "FIELD", "HEAD", "HEADER", "HEARD",
     "LABEL", "LISTED", "NOT_YET", "ORIGIN", "OTHER", "PREAMBLE", "REMOTE", "REPLY_LINE", "REPORTER", "ROLE",
     "RULE", "RULED", "SAID", "SENDMAIL", "SPOKEN", "STATUS_FIELD", "TYPE", "VAGUE", "WHOM",
 ]  # fmt: skip
@@ -143,6 +143,7 @@ NOT_YET = _any(
     "再試行",
     "继续尝试",
 )
+ARRIVED = _any(r"(?:was|has been) successfully (?:delivered|relayed)", "delivery [^.]{0,60} is complete")
 VAGUE = re.compile(r"remote protocol error|service unavailable\s*$", re.IGNORECASE)
 
 # -- what introduces a reason ------------------------------------------------------------------------

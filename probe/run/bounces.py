@@ -122,6 +122,7 @@ def _evidence(told: Delivery) -> dict[str, str]:
         "remote_mta": told.remote_mta,
         "reporting_mta": told.reporting_mta,
         "source_ip": told.source_ip,
+        "original_recipient": told.original,
     }
     return {name: value for name, value in evidence.items() if value}
 
