@@ -165,6 +165,13 @@ def test_there_is_no_policy_for_what_no_host_takes(world: str) -> None:
     assert "mx:" not in seen(announced, page("404")).fixes["mta_sts/policy-absent"]
 
 
+def test_a_policy_leaves_out_nobody_where_nothing_takes_mail() -> None:
+    lonely = "_mta-sts.example.test TXT v=STSv1; id=1\nexample.test TXT hello"
+    assert seen(lonely).ids == []
+    assert seen(lonely, broken={"example.test A": "timeout"}).ids == []
+    assert seen(f"{lonely}\nexample.test A 203.0.113.1").ids == ["mta_sts/mx-mismatch"]
+
+
 def test_nor_for_hosts_that_could_not_be_looked_up() -> None:
     assert "mx:" not in seen(MX, broken={"example.test MX": "timeout"}).fixes["mta_sts/none"]
 

@@ -266,8 +266,11 @@ def _judged(
     asked = Question(domain.name, "MX")
     if failures(seen, [asked]):
         yield unknown(UNKNOWN, seen, asked)
-    hosts = _targets(domain, seen) or [domain.name]
-    left_out = [host for host in hosts if not any(mtasts.covers(pattern, host) for pattern in policy.mx)]
+    left_out = [
+        host
+        for host in _targets(domain, seen)
+        if not any(mtasts.covers(pattern, host) for pattern in policy.mx)
+    ]
     if left_out and not failures(seen, [asked]):
         rule = MISMATCH if policy.mode == "enforce" else MISMATCH_TESTING
         yield Finding(rule, fact, ", ".join(map(printable, left_out[:5])), _file(domain, seen, policy))
