@@ -69,7 +69,8 @@ def judge_login(
         findings.append(_stopped(session))
     findings += _remarks(session, provider, now)
     outcome = _outcome(session, refused, decided)
-    if outcome in {Outcome.BAD_CREDS, Outcome.NOT_PROVEN} and "@" not in (inbox.user or inbox.address):
+    refused_login = session.of(Stage.AUTH) and outcome in {Outcome.BAD_CREDS, Outcome.NOT_PROVEN}
+    if refused_login and "@" not in (inbox.user or inbox.address):
         user = {"user": _shown_user(inbox)}
         findings.append(Finding(catalogue.rule("credentials/user-is-not-the-address"), user))
     return Conclusion(outcome, tuple(findings), decided or session.last(Stage.RCPT))
