@@ -79,6 +79,22 @@ MEANINGS = [
     ("451 4.3.0 Our virus scanner is down, please retry", "receiver_unavailable"),
     ("DNS soft error looking up example.com: unable to reach nameserver", "receiver_unavailable"),
     ("421 DF:IDL 163 mx9, see http://mail.163.com/help/help_spam_16.htm", "greylist"),
+    ("554 5.5.0 no recipients", "protocol"),
+    ("550 5.2.2 explicit blocking of sender or recipient address", "recipient_policy"),
+    ("550 5.7.1 recipient <ada@example.com> black listed", "recipient_policy"),
+    (
+        "552 OUTBOUND SIZE LIMIT EXCEEDED - THIS ACCOUNT MAY ONLY SEND MESSAGES UP TO 1000 BYTES",
+        "message_format",
+    ),
+    (
+        "451 THIS USER ACCOUNT IS ONLY ALLOWED TO SEND 100 MESSAGES IN A TWENTY-FOUR HOUR PERIOD",
+        "sender_quota",
+    ),
+    ("451 THE ACCOUNT <ada@example.com> IS CONFIGURED NOT TO ACCEPT MORE THAN 100 MESSAGES", "rate_limit"),
+    ("550 THIS USER ACCOUNT IS NOT AUTHORIZED TO SEND MESSAGES WITH THE ADDRESS <ada@example.com>", "policy"),
+    ("450 4.3.2 Content filter timeout", "receiver_unavailable"),
+    ("550 not user of this server", "recipient_unknown"),
+    ("550 5.4.4 no acceptable MX for example.com", "recipient_domain"),
 ]
 
 
