@@ -466,11 +466,26 @@ def test_a_space_behind_some_delimiters_is_part_of_a_password() -> None:
 
 SHORT = {
     "empty cells at the end": ("a@b.example,pw,h.example,587", ""),
-    "and no port": ("a@b.example,pw,h.example,,b", ""),
+    "and no port": ("a@b.example,pw,h.example,,b", "5 fields, fewer"),
+    "a port with its host": ("a@b.example,pw,h.example:465,,b", ""),
     "a cell in the middle": ("a@b.example,h.example,587,b", "4 fields, fewer than the 6"),
     "the password": ("a@b.example,h.example,587,,b", "5 fields, fewer"),
     "what is read": ("a@b.example,pw,h.example", "3 fields, fewer"),
 }
+
+
+@pytest.mark.parametrize(
+    ("source", "head", "line", "expected"),
+    [export for export in EXPORTS if '"' not in export[2]],
+    ids=lambda value: str(value)[:20],
+)
+def test_a_row_of_an_export_that_lacks_a_cell_gives_no_other_password(
+    source: str, head: str, line: str, expected: tuple[str, ...]
+) -> None:
+    cells_of_it = line.split(",")
+    for at in range(len(cells_of_it)):
+        _, (row,) = read(f"{head}\n{','.join(cells_of_it[:at] + cells_of_it[at + 1 :])}\n")
+        assert row.inbox is None or row.inbox.secret.reveal() == expected[2], (source, at)
 
 
 @pytest.mark.parametrize(("line", "problem"), SHORT.values(), ids=SHORT)

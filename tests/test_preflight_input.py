@@ -370,12 +370,12 @@ def test_a_damaged_journal_is_gone_on_with_by_nobody_and_forgotten_only_by_force
 def test_a_list_of_rows_that_failed_is_mended_and_read_again_without_the_reasons(
     served: MailHost, run: Callable[..., Ran], tmp_path: Path
 ) -> None:
-    wrong = f"{USER},wrong,localhost,PORT\n"
+    wrong = f"{USER},wrong,localhost,PORT,\n"
     file = a_list(tmp_path, "email,password,host,port,tag\n" + wrong + "short\n", served.port)
     bad, good, left = (tmp_path / name for name in ("bad.csv", "good.csv", "left.csv"))
     run("preflight", file, "--no-dns", "--write-fail", str(bad))
     said = bad.read_text()
-    assert f",{served.port},,login/wrong-credentials: " in said  # the column tag is empty and was left out
+    assert f",{served.port},,login/wrong-credentials: " in said
     assert '\nshort,"preflight/row-not-read: ' in said
     bad.write_text(said.replace(",wrong,", f",{PASSWORD},"))
     ended = run("preflight", str(bad), "--no-dns", "--write-pass", str(good), "--write-fail", str(left))

@@ -32,6 +32,7 @@ _SECURITY = {
     "plain": TlsMode.NONE,
 }
 _BY_PORT = {"true", "yes", "1", "on", "false", "no", "0", "off", "auto", ""}
+_USUAL = {"465", "587", "2525"}
 _PROVIDER_CODES = {"2": "google", "3": "microsoft", "4": "amazonses"}  # Instantly's provider_code
 
 
@@ -88,15 +89,15 @@ def _told(record: Record, table: Header) -> Mapping[str, str]:
 def _whole(fields: list[str], table: Header) -> bool:
     """Whether a row lacks nothing but cells at its end, which Excel leaves out where they are empty.
 
-    No cell that is read may be among them, and a host with a dot or a port behind the password must show that
-    nothing has shifted.
+    No cell that is read may be among them, and behind the password one of the ports that logins go to must
+    show that nothing has shifted: another number may be a limit, another host that of IMAP.
     """
     secret = max(at for name, at in table.columns.items() if name in SECRETS)
-    host, port = (table.columns.get(name, -1) for name in ("smtp_host", "smtp_port"))
-    return max(table.columns.values()) < len(fields) and (
-        (host > secret and "." in fields[host] and bool(_NAMED_HOST.match(fields[host].strip())))
-        or (port > secret and bool(port_number(fields[port].strip())))
-    )
+    if max(table.columns.values()) >= len(fields):
+        return False
+    places = (table.columns.get(name, -1) for name in ("smtp_host", "smtp_port"))
+    host, port = (fields[at].strip() if at > secret else "" for at in places)
+    return port in _USUAL or host_and_port(host)[1] in _USUAL
 
 
 def _parted_otherwise(record: Record, fields: int, table: Header) -> str:
