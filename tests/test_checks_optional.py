@@ -129,6 +129,10 @@ BIMI = {
     "v=BIMI1; l=http://example.test/logo.svg": ("invalid", ["bimi/syntax"]),
     "v=BIMI1; l=https://example.test/logo.png": ("invalid", ["bimi/syntax"]),
     "v=BIMI1; a=https://example.test/vmc.pem": ("invalid", ["bimi/syntax"]),
+    f"v=bimi1; {LOGO}": ("invalid", ["bimi/syntax"]),
+    f"v=BIMI1 {LOGO}": ("invalid", ["bimi/syntax"]),
+    "v=BIMI2; l=": ("missing", ["bimi/none"]),
+    "v=spf1 -all": ("missing", ["bimi/none"]),
 }
 
 
@@ -145,6 +149,7 @@ PEM = "a=https://example.test/vmc.pem"
 @pytest.mark.parametrize(
     ("text", "meant"),
     [
+        (f"v=bimi1; {LOGO}; {PEM}", f"v=BIMI1; {LOGO}; {PEM}"),
         (f"v=BIMI1; l=http://example.test/logo.svg; {PEM}", f"v=BIMI1; {LOGO}; {PEM}"),
         (f"v=BIMI1; {LOGO}; {LOGO}; {PEM}; avp=brand", f"v=BIMI1; {LOGO}; {PEM}; avp=brand"),
         (f"v=BIMI1; l=https://example.test/logo.png; {LOGO}; {PEM}", f"v=BIMI1; {LOGO}; {PEM}"),

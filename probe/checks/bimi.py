@@ -34,6 +34,7 @@ _DRAFT = Source(
 )
 _MOST_RECORDS = 20  # looked at
 _ALL = 100  # percent
+_BEGINNING = "it does not begin with v=BIMI1 and a semicolon, so receivers pass over it"
 _GMAIL = Source("https://support.google.com/a/answer/10911320", "vendor", READ)
 
 UNKNOWN = unknown_rule("bimi", "The BIMI record or the DMARC policy it needs", _DRAFT)
@@ -129,6 +130,13 @@ def judge(domain: Domain, seen: Records) -> Judgement:
             return Judgement(State.UNKNOWN, (unknown(UNKNOWN, seen, asked),))
         if records := _records(answer):
             return _judged(domain, asked, records, seen)
+    for asked in map(_question, _places(domain)):
+        answer = seen_answer(seen, asked)
+        if nearly := next(filter(bimi.resembles, answer.values), ""):
+            finding = Finding(
+                SYNTAX, evidence(asked, answer, nearly), _BEGINNING, _mended(asked, answer, nearly)
+            )
+            return Judgement(State.INVALID, (finding,))
     asked = _question(domain.name)
     return Judgement(State.MISSING, (Finding(NONE, evidence(asked, seen_answer(seen, asked))),))
 
@@ -143,8 +151,7 @@ def _judged(domain: Domain, asked: Question, records: list[str], seen: Records) 
     record = bimi.record(records[0])
     told = {"location": printable(record.location), "authority": printable(record.authority)}
     if record.problems:
-        meant = bimi.repaired(records[0])
-        fix = pasted(asked, answer, meant) if meant else ""
+        fix = _mended(asked, answer, records[0])
         finding = Finding(SYNTAX, fact, printable("; ".join(record.problems)), fix)
         return Judgement(State.INVALID, (finding,), told)
     if record.declines:
@@ -152,6 +159,11 @@ def _judged(domain: Domain, asked: Question, records: list[str], seen: Records) 
     findings = [Finding(BARE, fact)] if not record.authority else []
     findings += _policy(domain, seen)
     return Judgement(state(findings), tuple(findings), told)
+
+
+def _mended(asked: Question, answer: Answer, text: str) -> str:
+    meant = bimi.repaired(text)
+    return pasted(asked, answer, meant) if meant else ""
 
 
 def _lacks(text: str) -> tuple[bool, bool, bool]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from probe.grammar import tags
 
-__all__ = ["Record", "announces", "record", "repaired"]
+__all__ = ["Record", "announces", "record", "repaired", "resembles"]
 
+_NEARLY = re.compile(r"\bbimi1?(?![a-z0-9])", re.IGNORECASE)
 _ENDINGS = {"l": (".svg", ".svgz"), "a": ("",)}  # of the files that the tags name
 
 
@@ -32,6 +34,11 @@ class Record:
 def announces(text: str) -> bool:
     """Whether a TXT value begins as a BIMI record does; every other one is ignored."""
     return tags.read(text[:100]).pairs[:1] == (("v", "BIMI1"),)
+
+
+def resembles(text: str) -> bool:
+    """Whether a TXT value that does not announce itself was meant to be such a record."""
+    return not announces(text) and _NEARLY.search(text[:100]) is not None
 
 
 def record(text: str) -> Record:
