@@ -264,6 +264,36 @@ def test_the_words_of_a_token_server_are_printable_and_bounded_and_hold_no_secre
     assert "the-secret" not in str(finding.evidence)
 
 
+@pytest.mark.parametrize(
+    ("error", "words", "rule"),
+    [
+        ("invalid_grant", "Token has been expired or revoked.", "refresh-token-ended"),
+        ("invalid_grant", "The account has been deleted", "account-unknown"),
+        (
+            "invalid_grant",
+            "AADSTS50133: Session is invalid due to password expiration",
+            "refresh-token-ended",
+        ),
+        ("invalid_grant", "AADSTS50078: Presented multifactor authentication has expired", "sign-in-needed"),
+        ("invalid_grant", "AADSTS50144: The password has expired", "sign-in-needed"),
+        ("invalid_grant", "AADSTS65001: has not consented", "consent-missing"),
+        ("unauthorized_client", "AADSTS700016: not found", "client-refused"),
+        ("invalid_request", "AADSTS9001023: isn't supported over /common", "tenant-wanted"),
+        ("invalid_request", "Please use the /consumers endpoint to serve this request.", "tenant-wanted"),
+        ("invalid_client", "AADSTS650052: hasn't subscribed to", "no-exchange"),
+        ("invalid_grant", "AADSTS50196: a client loop", "token-server-later"),
+        ("internal_failure", "", "token-server-later"),
+        ("invalid_grant", "AADSTS99999999: of tomorrow", "refresh-token-ended"),  # the error is still known
+        ("error_of_tomorrow", "", "token-server-unclear"),
+    ],
+)
+def test_why_there_is_no_token(error: str, words: str, rule: str) -> None:
+    body = json.dumps({"error": error, "error_description": words})
+    told = answered(body, 400)
+    assert isinstance(told, Denied)
+    assert denied(told, MICROSOFT, []).rule.id == f"grant/{rule}"
+
+
 @pytest.mark.parametrize("status", [Status.TIMEOUT, Status.UNREACHABLE, Status.GARBLED, Status.SKIPPED])
 def test_no_answer_says_nothing_of_the_inbox(status: Status) -> None:
     finding = denied(Answer(status, detail="why"), MICROSOFT, [])
