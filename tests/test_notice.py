@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from probe.grammar import notice as notice_reader
-from probe.grammar import wording
+from probe.grammar import reasons, wording
 from probe.grammar.notice import notice
 
 
@@ -16,13 +16,13 @@ from probe.grammar.notice import notice
 def looked_at(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How often each step of the reader is taken that looks at lines around a line."""
     counted: Counter[str] = Counter()
-    for step in ("_after", "_before"):
-        monkeypatch.setattr(notice_reader, step, _counting(getattr(notice_reader, step), counted, step))
+    for step in ("_paragraph", "_after", "_before"):
+        monkeypatch.setattr(reasons, step, _counting(getattr(reasons, step), counted, step))
     return counted
 
 
-def _counting(step: Callable[..., str], counted: Counter[str], name: str) -> Callable[..., str]:
-    def counting(*words: object, **more: object) -> str:
+def _counting(step: Callable[..., object], counted: Counter[str], name: str) -> Callable[..., object]:
+    def counting(*words: object, **more: object) -> object:
         counted[name] += 1
         return step(*words, **more)
 
@@ -32,7 +32,7 @@ def _counting(step: Callable[..., str], counted: Counter[str], name: str) -> Cal
 @pytest.mark.parametrize("line", ["Reason: x", "Reason:", "550 x", "host:"])
 def test_labels_without_end_are_read_up_to_a_bound(line: str, looked_at: Counter[str]) -> None:
     assert len(notice(f"{line}\n" * 4000)) == 1
-    assert 0 < looked_at["_after"] <= notice_reader.MAX_LABELS
+    assert 0 < looked_at["_after"] <= reasons.MAX_LABELS
 
 
 def test_a_recipient_named_without_end_waits_once(looked_at: Counter[str]) -> None:

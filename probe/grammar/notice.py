@@ -6,24 +6,30 @@ recipient stands at the head of a line, the reason stands beside it, after a lab
 
 from __future__ import annotations
 
-import functools
-import itertools
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
-from probe.facts import Stage
 from probe.grammar import wording
 from probe.grammar.delivery import Delivery, codes, folded, spoken, stage_of, unrepeated
+from probe.grammar.reasons import (
+    MAX_TEXT,
+    Person,
+    Reason,
+    beside,
+    best,
+    blocks,
+    elsewhere,
+    said,
+    transcript,
+)
 
-__all__ = ["addresses", "notice", "original", "said"]
+__all__ = ["addresses", "notice", "original"]
 
-MAX_TEXT = 64 * 1024  # characters of a notice that are read
 MAX_LINE = 2048
 MAX_LINES = 4000
 MAX_PEOPLE = 500
 _MANY = 20  # recipients who make a list of recipients: a long text behind them may go on with it
-MAX_LABELS = 200  # reasons behind a label or a code that are read, each with the lines after it
 _NEAR = 120  # characters before an address in which stands what it is
 
 
@@ -59,32 +65,6 @@ def _once(names: list[str]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def said(text: str) -> str:
-    """A server's own words in a reporter's sentence; the whole sentence where nothing introduces them."""
-    if label := wording.LABEL.match(text):
-        text = text[label.end() :].strip() or text
-    text = wording.TYPE.sub("", wording.ORIGIN.sub("", text)) or text
-    best = text
-    for found in wording.SAID.finditer(text[:MAX_TEXT]):
-        rest = text[found.end() :].lstrip(" '\"").strip()
-        if len(rest) > 3 and (wording.REPLY_LINE.match(rest) or codes(rest[:20]) != ("", "") or best is text):
-            best = rest
-            if wording.REPLY_LINE.match(rest):
-                break
-    return wording.TYPE.sub("", best.rstrip("'\"")) if best is not text else text
-
-
-_Reason = tuple[int, str, Stage | None]  # how much speaks for it, its text, the command it answered
-
-
-@dataclass(slots=True)
-class _Person:
-    """A recipient and the texts that may be the reason, each with how much speaks for it (`_Reason`)."""
-
-    address: str
-    reasons: list[_Reason]
-
-
 def _lines(text: str) -> tuple[list[str], str]:
     """The notice line by line, and the copy of the message that follows it."""
     lines = [line[:MAX_LINE].rstrip() for line in text[:MAX_TEXT].split("\n")[:MAX_LINES]]
@@ -117,28 +97,28 @@ def notice(text: str, *, failed: Iterable[str] = (), own: Iterable[str] = ()) ->
     lines = [line for line in lines if not wording.PREAMBLE.match(line)]
     not_these = {address.lower() for address in own}
     told = [address for address in dict.fromkeys(failed) if address]
-    people = {address.lower(): _Person(address, []) for address in told}
+    people = {address.lower(): Person(address, []) for address in told}
     heads = dict(_heads(lines, not_these, set(people)))
     if not told:
         for names in heads.values():
             for name in names:
                 if len(people) < MAX_PEOPLE:
-                    people.setdefault(name.lower(), _Person(name, []))
-    taken = _blocks(lines, heads, people)
-    heard = _transcript(lines, people)
+                    people.setdefault(name.lower(), Person(name, []))
+    taken = blocks(lines, heads, people)
+    heard = transcript(lines, people)
     waits = any(wording.NOT_YET.search(line) for line in _joined(lines))
     arrived = any(wording.ARRIVED.search(line) for line in _joined(lines))
     if len(people) > 1:  # what stands by one recipient says nothing of the others
         lines = ["" if at in taken else line for at, line in enumerate(lines)]
-    shared = _best([*heard, *_elsewhere(lines)])  # once, not for every recipient
+    shared = best([*heard, *elsewhere(lines)])  # once, not for every recipient
     if not people:
         to, _ = original(copy)
         weak = [one for one in _weak(lines, not_these) if not to or one in to]
         for name in weak[:1] or to:
-            people.setdefault(name.lower(), _Person(name, []))
+            people.setdefault(name.lower(), Person(name, []))
     remote, reporter = _host(lines, wording.REMOTE), _host(lines, wording.REPORTER)
     if not people:
-        people[""] = _Person("", [])
+        people[""] = Person("", [])
     whole = folded(" ".join(line for line in lines if not wording.RULE.match(line)), 1500)
     found = [_delivery(person, shared, whole, remote, reporter) for person in people.values()]
     found = [replace(one, action=_action(one, waits=waits, arrived=arrived)) for one in found]
@@ -169,7 +149,7 @@ def _heads(lines: list[str], own: set[str], told: set[str]) -> Iterator[tuple[in
             name, after = found[1], line[found.end() :]
             near = line[max(0, found.start() - _NEAR) : found.start()]
             known = name.lower() in told
-            if name.lower() in own and not known and not _beside(line, found):
+            if name.lower() in own and not known and not beside(line, found):
                 continue
             if not known and (
                 told
@@ -188,12 +168,6 @@ def _heads(lines: list[str], own: set[str], told: set[str]) -> Iterator[tuple[in
             yield at, list(dict.fromkeys(names))
 
 
-def _beside(line: str, found: re.Match[str]) -> bool:
-    """Whether an address leads a line and its reason stands beside it: who writes to himself bounces, too."""
-    leads = wording.HEAD.match(line[: found.start()])
-    return bool(leads and wording.BESIDE.match(line[found.end() :]))
-
-
 def _weak(lines: list[str], own: set[str]) -> list[str]:
     found = (
         hit[1]
@@ -207,219 +181,6 @@ def _weak(lines: list[str], own: set[str]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _blocks(lines: list[str], heads: dict[int, list[str]], people: dict[str, _Person]) -> set[int]:
-    """Gives each recipient the paragraph that stands beside it, after it or, failing that, before it.
-
-    Returned are the lines that stand by a recipient who leads them.
-    """
-    waiting: list[str] = []
-    taken: set[int] = set()
-    for at, names in heads.items():
-        line = lines[at]
-        if wording.SPOKEN.match(line):
-            continue
-        rest = line
-        apart = _leads(line)  # whether what follows is said of this recipient alone
-        first = wording.ADDRESS.search(line)
-        if first and wording.HEAD.match(line[: first.start()]):
-            rest = re.sub(r"^(?:\s*<mailto:[^<>]{0,320}>)?[\s>\"'):,;.]*", "", line[first.end() :])
-        elif (
-            first and wording.ALONE.match(line[first.end() :]) and wording.WHOM.search(line[: first.start()])
-        ):
-            rest = ""
-            apart = True
-        waiting += names
-        own = bool(wording.SENDMAIL.match(line))
-        text, end = _paragraph(lines, at, line.strip() if own else rest, heads, own=own)
-        if not text:
-            continue
-        if apart:
-            taken.update(range(at, end))
-        weight = _weight(text, 100, 90, 70)
-        if first and _beside(line, first):
-            weight = max(weight, 60)
-        if own:
-            weight, text = 104 if wording.VAGUE.search(text) else 108, folded(f"{_cause(lines, at)} {text}")
-        for name in waiting:
-            if person := people.get(name.lower()):
-                person.reasons.append((weight, text, None))
-        waiting = []
-    last = {name: at for at, names in heads.items() for name in names}
-    for name in dict.fromkeys(waiting):
-        at = last[name]
-        if (text := _before(lines, at)) and (person := people.get(name.lower())):
-            person.reasons.append((_weight(text, 99, 89, 69), text, None))
-    return taken
-
-
-def _paragraph(
-    lines: list[str], at: int, rest: str, heads: Mapping[int, list[str]], *, own: bool = False
-) -> tuple[str, int]:
-    """The paragraph that begins with `rest` after a line, and the line it ends before.
-
-    `own`: it ends at the next reply, too.
-    """
-    kept = [rest] if rest.strip(" :-") else []
-    gaps = 0
-    last = min(len(lines), at + 60)
-    for after in range(at + 1, last):
-        line = lines[after]
-        if after in heads and not kept:
-            return "", after
-        if after in heads and _leads(line) and (heads[after] != heads.get(at) or not _open(kept)):
-            last = after  # the next recipient; else a reply was folded before its own address
-        elif not line.strip():
-            gaps += 1
-            if (kept and not kept[-1].rstrip().endswith(":")) or gaps > 3:
-                last = after
-        elif _ends(line) or (own and wording.REPLY_LINE.match(line)):
-            last = after
-        elif not wording.LISTED.match(line):
-            kept.append(line.strip())
-        if last == after:
-            break
-    return folded(" ".join(kept)), last
-
-
-def _after(lines: list[str], at: int, rest: str) -> str:
-    """The paragraph that begins with `rest` after a line, whoever stands in it."""
-    return _paragraph(lines, at, rest, {})[0]
-
-
-@functools.lru_cache(maxsize=256)  # the same lines are looked at from each recipient of a block
-def _ends(line: str) -> bool:
-    """Whether a line belongs to no paragraph."""
-    return any(
-        pattern.match(text)
-        for pattern, text in (
-            (wording.RULE, line),
-            (wording.SPOKEN, line),
-            (wording.STATUS_FIELD, line.strip()),
-        )
-    )
-
-
-def _cause(lines: list[str], at: int) -> str:
-    """The line before a reply of the reporter's own, where a mailer program left its reason there."""
-    before = lines[at - 1].strip() if at else ""
-    if (
-        wording.RULE.match(before)
-        or wording.HEARD.match(before)
-        or wording.SPOKEN.match(before)
-        or "@" in before
-        or wording.REPLY_LINE.match(before)
-    ):
-        return ""
-    return before if wording.FAILURE.search(before) and not before.lower().startswith("while talking") else ""
-
-
-@functools.lru_cache(maxsize=256)
-def _leads(line: str) -> bool:
-    """Whether a line begins with an address."""
-    first = wording.ADDRESS.search(line)
-    return first is not None and wording.HEAD.match(line[: first.start()]) is not None
-
-
-def _open(kept: list[str]) -> bool:
-    """Whether the last line cannot be the end of a reason (a reply that was folded before an address)."""
-    return bool(kept) and not kept[-1].rstrip().endswith((".", ")", "'", '"'))
-
-
-def _before(lines: list[str], at: int) -> str:
-    kept: list[str] = []
-    for before in range(at - 1, max(-1, at - 20), -1):
-        line = lines[before]
-        if not line.strip() and not kept:
-            continue
-        if not line.strip() or wording.RULE.match(line):
-            break
-        kept.insert(0, line.strip())
-    return folded(" ".join(kept))
-
-
-@functools.lru_cache(maxsize=64)
-def _weight(text: str, code: int, enhanced: int, bare: int) -> int:
-    """How much speaks for a text: a reply code most, then an enhanced code, then words of failure."""
-    found = codes(text)
-    if found[0]:
-        return code
-    if found[1]:
-        return enhanced
-    if wording.BOILER.search(text) and not wording.SAID.search(text):
-        return 20
-    return bare if wording.FAILURE.search(text) else bare - 25 if len(text) > 40 else 20
-
-
-def _best(reasons: Iterable[_Reason]) -> _Reason:
-    """The reason for which most speaks; of equals, the first."""
-    return max(reasons, key=lambda reason: reason[0], default=(0, "", None))
-
-
-def _transcript(lines: list[str], people: dict[str, _Person]) -> list[_Reason]:
-    """What a transcript heard (``>>> RCPT TO:<...>``, ``<<< 550 ...``), to the recipient it speaks of.
-
-    Returned is what it heard that speaks of none of them, and so of all.
-    """
-    shared: list[_Reason] = []
-    said_of: str = ""
-    stage: Stage | None = None
-    heard: list[str] = []
-
-    def give() -> None:
-        text = folded(" ".join(heard))
-        if not text.startswith(("4", "5")):
-            return
-        if said_of in people:
-            people[said_of].reasons.append((110, text, stage))
-        elif people:
-            shared.append((105, text, stage))
-
-    for line in lines:
-        if wording.SPOKEN.match(line):
-            give()
-            heard = []
-            stage = stage_of(line)
-            found = wording.ADDRESS.search(line)
-            said_of = found[1].lower() if found and stage is Stage.RCPT else ""
-        elif opening := wording.HEARD.match(line):
-            heard.append(line[opening.end() :])
-        elif heard:
-            give()
-            heard = []
-    give()
-    return shared
-
-
-def _elsewhere(lines: list[str]) -> Iterator[_Reason]:
-    """Reasons that stand by no recipient: after a label, as a reply, as a paragraph of their own."""
-    paragraph: list[str] = []
-    told = False  # that the paragraph before this one ends as what introduces a reply
-    for line in [*lines, ""]:
-        if line.strip() and not wording.RULE.match(line):
-            if not wording.STATUS_FIELD.match(line.strip()):
-                paragraph.append(line.strip())
-            continue
-        text = folded(" ".join(paragraph))
-        if text:
-            quoted = wording.SAID.search(text)  # a server's own words beat a vague "not delivered"
-            weight = _weight(text, 72 if quoted else 60, 58, 40)
-            yield max(weight, 71 if told else 0), text, None
-            told = quoted is not None and text[quoted.end() :] == "" and text.endswith((":", "\uff1a"))
-        paragraph = []
-    yield from itertools.islice(_labelled(lines), MAX_LABELS)
-
-
-def _labelled(lines: list[str]) -> Iterator[_Reason]:
-    for at, line in enumerate(lines):
-        if wording.REPLY_LINE.match(line):
-            text = _after(lines, at, line.strip())
-            yield 80 if line.lstrip()[0] in "45" else 30, text, None
-        elif found := wording.LABEL.search(line):
-            text = _after(lines, at, line[found.end() :].strip())
-            if text:
-                yield _weight(text, 85, 83, 65), text, None
-
-
 def _host(lines: list[str], patterns: Iterable[re.Pattern[str]]) -> str:
     head = lines[:200]
     if patterns is wording.REMOTE:
@@ -431,8 +192,8 @@ def _host(lines: list[str], patterns: Iterable[re.Pattern[str]]) -> str:
     return ""
 
 
-def _delivery(person: _Person, shared: _Reason, whole: str, remote: str, reporter: str) -> Delivery:
-    weight, text, stage = _best([*person.reasons, shared])
+def _delivery(person: Person, shared: Reason, whole: str, remote: str, reporter: str) -> Delivery:
+    weight, text, stage = best([*person.reasons, shared])
     if weight < 45:  # nothing stands out: the whole notice is the reason
         text = whole
     reply, answered = spoken(said(text))
