@@ -352,6 +352,23 @@ def test_a_state_that_cannot_be_written_sends_nothing(
     assert not served.logins
 
 
+@pytest.mark.parametrize(
+    ("ago", "said"), [(0, "0 minutes"), (90, "2 minutes"), (7 * 3600, "7 hours"), (5 * 86_400, "5 days")]
+)
+def test_a_run_that_goes_on_says_how_old_is_what_it_tells_again(
+    ago: int, said: str, served: MailHost, run: Callable[..., Ran], tmp_path: Path
+) -> None:
+    file = a_list(tmp_path, HEADER + GOOD, served.port)
+    run("preflight", file, "--no-dns")
+    (journal,) = (tmp_path / "state").rglob("runs/*.jsonl")
+    then = journal.stat().st_mtime - ago
+    os.utime(journal, (then, then))
+    served.logins.clear()
+    ended = run("preflight", file, "--no-dns", "--resume")
+    assert f"1 login is told as found by an earlier run, {said} ago" in ended.err
+    assert (ended.code, served.logins.total()) == (0, 0)
+
+
 def test_a_damaged_journal_is_gone_on_with_by_nobody_and_forgotten_only_by_force(
     served: MailHost, run: Callable[..., Ran], tmp_path: Path
 ) -> None:

@@ -7,6 +7,7 @@ import hashlib
 import shlex
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -147,6 +148,9 @@ def _open(journal: Journal, whole: Listed, asked: Asked) -> None:
     if asked.resume:
         if not (journal.begun or journal.ended):
             say(f"probe: {whole.name}: no earlier run was interrupted; beginning at the beginning")
+        elif journal.ended:
+            told = counted(len(journal.ended), "login is", "logins are")
+            say(f"probe: {whole.name}: {told} told as found by an earlier run, {_ago(journal.written)} ago")
         return
     if journal.unfinished and not asked.options.force:
         done = len(journal.ended)
@@ -156,6 +160,16 @@ def _open(journal: Journal, whole: Listed, asked: Asked) -> None:
             f"logins done: go on with it ({_again('--resume')}), or begin anew with --force"
         )
     journal.forget()
+
+
+_SPANS = ((86_400, "day"), (3600, "hour"), (60, "minute"))
+
+
+def _ago(moment: float) -> str:
+    """How long ago a moment was; of each unit there are at least two before it is told, but of minutes."""
+    seconds = time.time() - moment
+    length, unit = next((span for span in _SPANS if seconds >= 2 * span[0]), _SPANS[-1])
+    return counted(max(0, round(seconds / length)), unit)
 
 
 def _again(option: str) -> str:

@@ -37,7 +37,8 @@ class DamagedError(JournalError):
 class Journal:
     """The journal of one list. `digest` names what the list holds; it never holds a secret.
 
-    `begun` are the keys whose login may have left, `ended` what was found for those that came to an end.
+    `begun` are the keys whose login may have left, `ended` what was found for those that came to an end,
+    `written` is when an earlier run last wrote here (seconds since the epoch).
     OSError of `begin` and `end` means that nothing more can be recorded; `broken` keeps its words.
     """
 
@@ -47,6 +48,7 @@ class Journal:
         self.begun: set[str] = set()
         self.ended: dict[str, Mapping[str, Any]] = {}
         self.complete = False
+        self.written = 0.0
         self.broken = ""
         self._file = -1
 
@@ -66,6 +68,7 @@ class Journal:
         if anew:
             self.forget()
             return
+        self.written = os.fstat(self._file).st_mtime
         try:
             self._read()
         except JournalError:
