@@ -521,6 +521,13 @@ def test_an_inbox_that_was_left_alone_for_a_reason_that_is_known_takes_a_line() 
     assert told("text", *run, verbose=1).count("  Fix ") == 4
 
 
+def test_many_subjects_are_counted_in_the_end_and_a_list_has_its_own_sum() -> None:
+    assert told("text", *FLEET[:9]).endswith(f"\n\n{counted_by_kind(FLEET[:9])}\n")
+    assert counted_by_kind(FLEET[:9]) == "9 inboxes: 2 fail, 7 ok"
+    assert "3 inboxes" not in told("text", *FLEET[:3])
+    assert counted_by_kind(FLEET[:-1]) not in told("text", *FLEET)
+
+
 def test_the_page_tells_providers_as_the_list_does() -> None:
     page = told("html", *FLEET)
     cells = [

@@ -33,6 +33,7 @@ __all__ = [
     "quoted",
     "single",
     "sorted_findings",
+    "tallied",
     "whole",
 ]
 
@@ -152,10 +153,16 @@ def by_kind(reports: Iterable[Report]) -> dict[str, list[Report]]:
 
 def counted_by_kind(reports: Iterable[Report]) -> str:
     """The counts of each kind in words: ``3 inboxes: 1 fail, 2 ok; 1 domain: 1 warn``; empty of none."""
+    return tallied(Counter((report.kind, report.verdict) for report in reports))
+
+
+def tallied(counts: Mapping[tuple[str, Verdict], int]) -> str:
+    """The counts of kinds and verdicts in the words of `counted_by_kind`."""
     parts = []
-    for kind, several in by_kind(reports).items():
-        count = counted(len(several), *KINDS.get(kind, (kind, kind)))
-        parts.append(f"{count}: {numbered(by_verdict(several))}")
+    for kind in dict.fromkeys((*KINDS, *(kind for kind, _ in counts))):
+        own = {verdict: counts.get((kind, verdict), 0) for verdict in WORST_FIRST}
+        if total := sum(own.values()):
+            parts.append(f"{counted(total, *KINDS.get(kind, (kind, kind)))}: {numbered(own)}")
     return "; ".join(parts)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 
 from probe.render import Style, printable
 from probe.render._fleet import concluding, fleet
-from probe.render._gist import AGGREGATES, CONCLUSIONS, line, quoted, sorted_findings
+from probe.render._gist import AGGREGATES, CONCLUSIONS, line, quoted, sorted_findings, tallied
 from probe.render._words import bold, dim, headed, labelled, quotation, shortened, verdict_word, wrapped
 from probe.rules import Finding, Report, State, Verdict
 
@@ -26,6 +27,7 @@ _SUBJECT = 36  # the column of subjects that are told in a line
 _STEP = 21  # what verdict and stage take before the words of a step
 _TOOK = 10  # the column of times
 _MOST_LINES = 6  # of one reply in the summary; -v shows all
+_MANY = 4  # reports that are summed up in the end, where a list has no report of its own
 _ALL = 1_000_000
 
 
@@ -33,7 +35,7 @@ def render(reports: Iterable[Report], style: Style) -> Iterator[str]:
     """A block a report, a blank line between blocks; among several, what is well takes one line (-v: all).
 
     So does what was not asked for a reason that has been told. A first report that is well is held back
-    until it is known whether it is the only one.
+    until it is known whether it is the only one. Many are counted in the end, where the eye is.
     """
     coming = iter(reports)
     first = list(islice(coming, 1))
@@ -41,6 +43,7 @@ def render(reports: Iterable[Report], style: Style) -> Iterator[str]:
         first += islice(coming, 1)
     several, was_brief = len(first) > 1, False
     reasons: set[tuple[str, ...]] = set()
+    counts: Counter[tuple[str, Verdict]] = Counter()
     for index, report in enumerate(chain(first, coming)):
         nothing_new = _well(report) or _told(report, reasons)
         brief = nothing_new and (several or index > 0) and not style.verbose
@@ -48,6 +51,9 @@ def render(reports: Iterable[Report], style: Style) -> Iterator[str]:
         apart = "\n" if index and not (brief and was_brief) else ""
         yield apart + (block if style.colour else printable(block)) + "\n"
         was_brief = brief
+        counts[report.kind, report.verdict] += 1
+    if counts.total() >= _MANY and not style.compared and not any(kind in AGGREGATES for kind, _ in counts):
+        yield f"\n{line(tallied(counts))}\n"
 
 
 def _well(report: Report) -> bool:
