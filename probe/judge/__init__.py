@@ -6,7 +6,7 @@ from it. The order of the questions is the order of a session.
 
 from __future__ import annotations
 
-from probe.judge.grant import denied
+from probe.judge.grant import denied, fresh
 from probe.judge.login import Conclusion, judge_login
 from probe.judge.session import evidence_of, mechanism_of, offered, tls_as_told
 from probe.judge.typed import typed, withheld
@@ -15,6 +15,7 @@ __all__ = [
     "Conclusion",
     "denied",
     "evidence_of",
+    "fresh",
     "judge_login",
     "mechanism_of",
     "offered",

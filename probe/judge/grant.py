@@ -1,16 +1,20 @@
-"""Why a token server handed out no access token, by Microsoft's number or by the error of the RFC."""
+"""Why a token server handed out no access token, by Microsoft's number or by the error of the RFC.
+
+And what is left as the reason where a mail server refuses one that was.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 from probe import catalogue
-from probe.facts import Answer, Secret, escape
+from probe.facts import Answer, Reply, Secret, Stage, Transcript, escape
 from probe.grammar.redaction import Redaction
 from probe.grammar.token import Denied
+from probe.judge.session import evidence_of
 from probe.rules import Finding
 
-__all__ = ["denied"]
+__all__ = ["denied", "fresh"]
 
 _LONGEST = 400  # characters of the server's words
 _LONGEST_ERROR = 100
@@ -67,6 +71,13 @@ def denied(told: Denied | Answer, url: str, secrets: Collection[Secret]) -> Find
     said = {"error": _shown(told.error, secrets, _LONGEST_ERROR), "number": told.code}
     evidence |= {name: value for name, value in said.items() if value}
     return Finding(catalogue.rule(f"grant/{rule}"), evidence, _shown(told.words, secrets))
+
+
+def fresh(session: Transcript) -> Iterator[Finding]:
+    """What is known of a token that was handed out for this session, where the server refused it."""
+    auth = session.last(Stage.AUTH)
+    if auth is not None and isinstance(auth.heard, Reply) and auth.heard.code == 535:
+        yield Finding(catalogue.rule("grant/token-fresh"), evidence_of(auth))
 
 
 def _by_words(words: str) -> str | None:

@@ -62,6 +62,8 @@ async def check_creds(
     peer = Peer(server.host, addresses, network.source)
     session = await _session(inbox, server, peer, network, before_auth)
     report = _report(inbox, server, session, {**exchanged, "resolve": looked_up})
+    if exchanged:
+        report = replace(report, findings=(*report.findings, *judge.fresh(session)))
     return await _joined(report, inbox, network)
 
 
@@ -76,7 +78,7 @@ async def _joined(report: Report, inbox: Inbox, network: Network) -> Report:
 
 
 def _check(inbox: Inbox) -> None:
-    """ValueError where an address cannot be one, or no login can carry the user name or the secret."""
+    """ValueError where an address cannot be one, a mechanism is not spoken, or no login can carry a text."""
     for field, text in (
         ("address", inbox.address),
         ("mail_from", inbox.mail_from),
@@ -87,6 +89,10 @@ def _check(inbox: Inbox) -> None:
                 address(text)
             except ValueError as problem:
                 raise ValueError(f"{field} {text!a} {problem}") from None
+    if inbox.mechanism.upper() not in {"AUTO", *sasl.MECHANISMS}:
+        raise ValueError(
+            f"mechanism {inbox.mechanism!a} is none of auto, {', '.join(sasl.MECHANISMS).lower()}"
+        )
     for field, text in (("user", inbox.user), ("secret", inbox.secret.reveal())):
         if not sasl.carries(text):
             raise ValueError(
