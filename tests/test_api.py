@@ -33,6 +33,12 @@ def test_what_no_login_can_carry_is_a_value_error_without_the_secret(bad: str) -
         asyncio.run(check_creds(Inbox("ada@example.com", Secret("pw"), user=bad)))
 
 
+@pytest.mark.parametrize("bad", ["ntlm", "", "scram-sha-1"])
+def test_a_mechanism_that_is_not_spoken_is_a_value_error(bad: str) -> None:
+    with pytest.raises(ValueError, match="is none of auto, plain, login"):
+        asyncio.run(check_creds(Inbox("ada@example.com", Secret("pw"), mechanism=bad)))
+
+
 def test_a_name_that_is_not_there() -> None:
     with pytest.raises(AttributeError, match="has no attribute 'send_mail'"):
         _ = probe.send_mail
