@@ -200,3 +200,21 @@ def test_a_row_of_powermta_that_was_cut_is_no_failure_of_nobody() -> None:
             "type,timeLogged,orig,rcpt,dsnDiag\nb,1,a@b.example,bob@corp.example,550 no\nb,1\n"
         )
     ] == ["bob@corp.example"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        STAMP
+        + 'postfix/smtpd[1]: NOQUEUE: reject: RCPT from x[192.0.2.9]: 550 no; from=<"]: '
+        + NO_USER.strip()
+        + '"@evil.example>',
+        STAMP
+        + 'sm-mta[1]: xA1b: from=<"xAL1: to=<bob@corp.example>, dsn=5.1.1, stat=User unknown"@evil.example>, size=1',
+        '2026-11-21 10:00:02 F=<"a 1abcDE-0001Ab-Cd ** bob@corp.example: 550 no such user"@evil.example> rejected',
+    ],
+    ids=["postfix", "sendmail", "exim"],
+)
+def test_a_line_that_a_stranger_put_into_an_address_is_no_line(line: str) -> None:
+    before = STAMP + "postfix/smtpd[1]: connect from x[192.0.2.9]\n" if line.startswith("Nov") else ""
+    assert [who for who, *_ in told(f"{before}{line}\n")] == [""]

@@ -144,12 +144,12 @@ def postfix(batches: Iterable[list[bytes]]) -> Iterator[Logged]:
     clock = _Clock()
     hour_of = clock.hour
     senders: dict[bytes, bytes] = {}
-    match, sender_of = _POSTFIX.match, _FROM.match
+    match, sender_of = _POSTFIX.match, _FROM.match  # behind an address may stand what a stranger wrote
     for batch in batches:
         for line in batch:
             if b"status=" in line:
                 at = line.find(b": to=<")
-                if at >= 0 and (found := match(line, at)):
+                if at >= 0 and line.find(b"<", 1, at) < 0 and (found := match(line, at)):
                     recipient, relay, more, action, said = found.groups()
                     sender = senders.get(line[:at].rpartition(b" ")[2], b"")
                     said = said.rstrip(b"\r").removesuffix(b")")
@@ -161,13 +161,21 @@ def postfix(batches: Iterable[list[bytes]]) -> Iterator[Logged]:
                 remember(senders, line[:at].rpartition(b" ")[2], found[1])
 
 
+def _quoted(line: bytes, at: int) -> bool:
+    """Whether what stands at a place was chosen by a stranger: an address may hold a line of a log."""
+    return any(mark in line[1:at] for mark in (b"<", b'"'))
+
+
 def _other(line: bytes, senders: dict[bytes, bytes], hour: int) -> Iterator[Logged]:
     """A line of sendmail, which may name several recipients, or of OpenSMTPD."""
-    if found := _OPENSMTPD.search(line):
+    found = _OPENSMTPD.search(line) or _SENDMAIL.search(line)
+    if not found or _quoted(line, found.start()):
+        return
+    if found.re is _OPENSMTPD:
         sender, recipient, more, result, said = found.groups()
         relay = host[1] if (host := _RELAY.search(more)) else b""
         yield Logged(_RESULTS.get(result, b"bounced"), recipient, relay, said, sender, hour)
-    elif found := _SENDMAIL.search(line):
+    else:
         queue, people, relay, status, reply, stat = found.groups()
         action = b"deferred" if stat.startswith(b"Deferred") else _CLASSES.get(status[:1], b"bounced")
         relay = (relay or b"").partition(b" ")[0].rstrip(b".")
@@ -208,6 +216,8 @@ def exim(batches: Iterable[list[bytes]]) -> Iterator[Logged]:
     for batch in batches:
         for line in batch:
             if not _EXIM_MARK.search(line) or not (found := _EXIM.search(line)):
+                continue
+            if _quoted(line, found.start()):
                 continue
             queue, mark, first, inner, rest = found.groups()
             if mark == b"<=":
