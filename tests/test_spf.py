@@ -299,6 +299,7 @@ CURED: list[tuple[str, Zone, str]] = [
     ("neutral-all", {NAME: {"TXT": ["v=spf1 ip4:192.0.2.1 ?all"]}}, "v=spf1 ip4:192.0.2.1 ~all"),
     ("no-all", {NAME: {"TXT": ["v=spf1 ip4:192.0.2.1"]}}, "v=spf1 ip4:192.0.2.1 ~all"),
     ("no-all", {NAME: {"TXT": ["v=spf1 ip4:192.0.2.1 mx", "site-verification=x", "include:x.test ~all"]}, "x.test": GOOD}, "v=spf1 ip4:192.0.2.1 mx include:x.test ~all"),
+    ("no-all", {NAME: {"TXT": ["v=spf1 ip4:192.0.2.1 include:x.te", "st ~all"]}, "x.test": GOOD}, "v=spf1 ip4:192.0.2.1 include:x.test ~all"),
     ("ptr", {NAME: {"TXT": ["v=spf1 ip4:192.0.2.1 ptr -all"]}}, "v=spf1 ip4:192.0.2.1 -all"),
     ("after-all", {NAME: {"TXT": ["v=spf1 -all ip4:192.0.2.1"]}}, "v=spf1 ip4:192.0.2.1 -all"),
     ("redirect-ignored", {NAME: {"TXT": ["v=spf1 ip4:192.0.2.1 -all redirect=x.test"]}}, "v=spf1 ip4:192.0.2.1 -all"),
@@ -572,6 +573,20 @@ def test_an_include_that_is_a_slip_is_told_with_what_is_meant() -> None:
     assert published(told) == "v=spf1 ip4:192.0.2.1 ~include:_spf.google.com -all"
     alone = of("v=spf1 ip4:192.0.2.1 include:_spf.gogle.com -all").findings[0]
     assert published(alone) == "v=spf1 ip4:192.0.2.1 -all"
+
+
+@pytest.mark.parametrize(
+    ("below", "place", "told"),
+    [
+        ("v=spf1 include:gone.test ip4:192.0.2.1 -all", f"_spf.{NAME}", "v=spf1 ip4:192.0.2.1 -all"),
+        ("v=spf1 a:gone.test ip4:192.0.2.1 -all", f"_spf.{NAME}", "v=spf1 ip4:192.0.2.1 -all"),
+        ("v=spf1 include:gone.test -all", NAME, "v=spf1 ip4:192.0.2.9 -all"),
+    ],
+)
+def test_a_record_of_the_organizations_own_is_its_own_to_mend(below: str, place: str, told: str) -> None:
+    text = f"v=spf1 include:_spf.{NAME} ip4:192.0.2.9 -all"
+    (found,) = of(text, {f"_spf.{NAME}": {"TXT": [below]}}).findings
+    assert found.fix.endswith(f'{place}. IN TXT "{told}"')
 
 
 def test_a_text_of_another_purpose_changes_nothing() -> None:

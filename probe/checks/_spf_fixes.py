@@ -158,8 +158,9 @@ def continued(record: Record, values: Iterable[str]) -> str:
     for value in values:
         rest = spf.parse(spf.joined((value,)))
         if rest.all is not None and rest.all.qualifier in {"~", "-"} and not spf.is_record(value):
-            whole = f"{record.text} {value}"
-            return "" if rest.problems or spf.parse(whole).problems else whole
+            # It may be cut in the middle of a term, too.
+            joined = (f"{record.text}{glue}{value}" for glue in (" ", ""))
+            return next((whole for whole in joined if not spf.parse(whole).problems), "")
     return ""
 
 

@@ -62,8 +62,18 @@ def _cure(audit: Audit, tree: Tree, lookup: Lookup) -> str:
         kept = audit.without(*(each.term for each in tree.having(lookup.fate) if each.parent < 0))
     if lookup.parent < 0:
         return kept
+    if organizational(lookup.domain) == organizational(audit.domain.name):
+        return _mended(audit, tree, lookup) or (kept if lookup.fate in BROKEN else "")
     theirs = f"The record of {lookup.domain} is for its owner to correct."
     return f"{theirs} Until then: {kept}" if kept and lookup.fate in BROKEN else theirs
+
+
+def _mended(audit: Audit, tree: Tree, lookup: Lookup) -> str:
+    """Another record of the organization's own, without all such terms; empty where nobody would be left."""
+    alike = tree.having(*BROKEN) if lookup.fate in BROKEN else tree.having(lookup.fate)
+    dropped = [each.term for each in alike if each.domain == lookup.domain]
+    text = fixes.without(tree.records[lookup.domain], dropped)
+    return fixes.publish(lookup.domain, audit.seen, text) if fixes.authorises(text) else ""
 
 
 def limits(audit: Audit, tree: Tree) -> Iterator[Finding]:

@@ -186,25 +186,26 @@ def _implicit(domain: Domain, seen: Records, answer: Answer) -> Judgement:
     detail = ", ".join(own) or domain.name
     if silent(domain, seen):
         fact = evidence(Question(domain.name, "MX"), answer)
-        fix = "\n".join(filter(None, (_first(domain.name, answer, "0 ."), caution(domain.name, seen))))
-        finding = Finding(rules.NULL_MISSING, fact, detail, fix)
+        finding = Finding(rules.NULL_MISSING, fact, detail, _first(domain.name, answer, seen, "0 ."))
         return Judgement(State.VALID if own else State.MISSING, (finding,), evaluation)
     if not own:
-        fact, fix = evidence(Question(domain.name, "MX"), answer), _first(domain.name, answer, "")
+        fact, fix = evidence(Question(domain.name, "MX"), answer), _first(domain.name, answer, seen)
         return Judgement(State.MISSING, (Finding(rules.NONE, fact, detail, fix),))
     told = evidence(asked[0], seen_answer(seen, asked[0]), detail)
     inside = not any(map(routable, own))
-    fix = _first(domain.name, answer, "" if inside else f"10 {domain.name}.")
+    fix = _first(domain.name, answer, seen, "" if inside else f"10 {domain.name}.")
     findings = [Finding(rules.IMPLICIT, told, detail, fix)]
     if inside:
         findings.append(Finding(rules.PRIVATE, told, detail))
     return Judgement(State.WARN, tuple(findings), evaluation)
 
 
-def _first(domain: str, answer: Answer, value: str) -> str:
+def _first(domain: str, answer: Answer, seen: Records, value: str = "") -> str:
     """The first MX record of a name that has none; beside an alias nothing may stand."""
     if not answer.aliases:
-        return zone_line(domain, "MX", value) if value else ""
+        return (
+            "\n".join(filter(None, (zone_line(domain, "MX", value), caution(domain, seen)))) if value else ""
+        )
     return (
         f"{domain} is an alias of {printable(answer.aliases[-1])}, and no MX record may stand beside it: "
         "put address records in its place first."
