@@ -93,6 +93,9 @@ MEANINGS = [
     ("451 THE ACCOUNT <ada@example.com> IS CONFIGURED NOT TO ACCEPT MORE THAN 100 MESSAGES", "rate_limit"),
     ("550 THIS USER ACCOUNT IS NOT AUTHORIZED TO SEND MESSAGES WITH THE ADDRESS <ada@example.com>", "policy"),
     ("450 4.3.2 Content filter timeout", "receiver_unavailable"),
+    ("451 Unable to scan for viruses", "receiver_unavailable"),
+    ("550 mailing lists do not accept null senders", "policy"),
+    ("550 Your mail server does not accept bounces", "sender_dns"),
     ("550 not user of this server", "recipient_unknown"),
     ("550 5.4.4 no acceptable MX for example.com", "recipient_domain"),
 ]
