@@ -32,7 +32,10 @@ def test_a_server_that_says_never_is_believed_though_somebody_tries_again() -> N
     assert fate("delayed", said, code="550") == ("english/user-unknown", Verdict.FAIL, True)
 
 
-@pytest.mark.parametrize("reply", ["", "The message waits for the moon", "4.0.0"])
+@pytest.mark.parametrize(
+    "reply",
+    ["", "The message waits for the moon", "4.0.0", "retry time not reached", "4.4.7"],
+)
 def test_a_delay_of_which_nothing_else_is_known_is_to_be_waited_for(reply: str) -> None:
     assert fate("delayed", reply) == ("mail/delayed", Verdict.WAIT, False)
 

@@ -56,7 +56,8 @@ def explain_delivery(
             if coded.findings[0].confidence is not Confidence.UNCERTAIN:
                 report = coded
         finding, extracts = report.findings[0], report.evaluations
-        if told.action == "delayed" and finding.rule.cause is Cause.UNKNOWN and told.code[:1] != "5":
+        unknown = finding.rule.cause is Cause.UNKNOWN or finding.rule.id in _GAVE_UP
+        if told.action == "delayed" and unknown and told.code[:1] != "5":
             finding = Finding(catalogue.rule("mail/delayed"), finding.evidence)
         told = dataclasses.replace(
             told,
@@ -78,6 +79,8 @@ def explain_delivery(
     )
 
 
+# Rules that tell of the end of all tries: what is still tried has not come to it.
+_GAVE_UP = frozenset({"english/expired", "microsoft/expired", "standard/enhanced-4-7"})
 # What an action alone says, whatever words stand beside it.
 _PLAIN = {
     "complaint": "complaint",
