@@ -22,9 +22,10 @@ __all__ = ["Asked", "secret_of", "secrets_for"]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Which of the ways was chosen; at most one. `option` is how their options begin."""
+    """Which of the ways was chosen; at most one. `option` is how their options begin, `what` what they give."""
 
     option: str = field(default="--password", kw_only=True)
+    what: str = field(default="password", kw_only=True)
     stdin: bool = False
     env: str = ""
     file: str = ""
@@ -41,7 +42,7 @@ def secrets_for(addresses: Sequence[str], asked: Asked) -> list[str]:
     if len(ways) > 1:
         refuse("give the password in one way only (--password-stdin, -env, -file, -command or -keyring)")
     if asked.keyring or not ways:
-        one = partial(_from_keyring, asked.keyring) if asked.keyring else _typed
+        one = partial(_from_keyring, asked.keyring) if asked.keyring else partial(_typed, asked.what)
         found = {address: one(address) for address in dict.fromkeys(addresses)}
         return [found[address] for address in addresses]
     lines = _lines(asked)
@@ -49,7 +50,7 @@ def secrets_for(addresses: Sequence[str], asked: Asked) -> list[str]:
         return lines * len(addresses)
     if len(lines) != len(addresses):
         inboxes = counted(len(addresses), "address", "addresses")
-        refuse(f"{len(lines)} lines of passwords for {inboxes}; give one, or one for each")
+        refuse(f"{len(lines)} lines of {asked.what}s for {inboxes}; give one, or one for each")
     return lines
 
 
@@ -68,7 +69,7 @@ def _lines(asked: Asked) -> list[str]:
     text = _got(where, store)
     lines = [text] if asked.env else [line.removesuffix("\r") for line in text.split("\n")]
     if not any(lines):
-        refuse(f"{where} holds no password")
+        refuse(f"{where} holds no {asked.what}")
     return [_got(f"{where}, line {n},", partial(stores.checked, line)) for n, line in enumerate(lines, 1)]
 
 
@@ -105,13 +106,13 @@ def _from_keyring(service: str, address: str) -> str:
     return _got(where, lambda: stores.checked(stores.keyring(service, address)))
 
 
-def _typed(address: str) -> str:
+def _typed(what: str, address: str) -> str:
     if sys.stdin is None or not sys.stdin.isatty():
         ways = "--password-file FILE, --password-env NAME, --password-stdin or --password-command CMD"
-        refuse(f"no password: use {ways}")
+        refuse(f"no {what}: use {ways}")
     secret = ""
     with contextlib.suppress(EOFError):  # Ctrl-D
-        secret = getpass.getpass(f"Password for {address}: ")
+        secret = getpass.getpass(f"{what.capitalize()} for {address}: ")
     if not secret:
-        refuse("no password was typed")
+        refuse(f"no {what} was typed")
     return secret
