@@ -34,7 +34,8 @@ _AFTERWARDS = frozenset({Stage.RSET, Stage.QUIT})
 _YES_TO_NOTHING = frozenset({"accepted-unheard", "server-not-genuine"})  # accepted, and no login
 _NOT_AMONG_KEYWORDS = frozenset({"starttls-not-offered", "auth-not-offered", "smtputf8-not-offered"})
 _NOBODY = "-"  # a provider that has no words of its own
-_CANCEL, _HIDDEN = "*", "***"  # how a transcript shows a cancelled exchange, and what is secret
+# How a transcript shows a cancelled exchange, what is secret, and an answer without words.
+_CANCEL, _HIDDEN, _NOTHING = "*", "***", "(empty)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +202,14 @@ def _not_of_the_password(session: Transcript, match: catalogue.Match) -> str:
     offers = {name for extent in offered(session) for name in extent.mechanisms}
     if told == 1 and mechanism in sasl.BY_PROOF and not offers.isdisjoint({"PLAIN", "LOGIN"}):
         return "proof-refused"
-    return ""
+    return "refused-though-proven" if _proven(session) else ""
+
+
+def _proven(session: Transcript) -> bool:
+    """Whether the server's proof of the password was heard, and answered because it is right."""
+    turns = session.of(Stage.AUTH)
+    heard = turns[-2].heard if len(turns) > 1 and turns[-1].said == _NOTHING else None
+    return isinstance(heard, Reply) and sasl.challenge(heard.text).startswith(b"v=")
 
 
 def _detail(turn: Turn, session: Transcript) -> str:
