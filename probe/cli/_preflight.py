@@ -233,10 +233,7 @@ def _ended(run: Preflight, journal: Journal) -> int:
     elif run.stopped == "network":
         say("probe: stopped: no server is reached any more; the inboxes were not judged")
     for host, why in run.braked.items():
-        say(
-            f"probe: stopped at {host}: {why}; its other inboxes were not tried, "
-            "as servers ban an address after a few more"
-        )
+        say(f"probe: stopped at {host}: {why}; its other inboxes were left alone, lest it ban this address")
     if run.stopped or run.braked:
         say(f"probe: go on with: {_again('--resume')}")
     return _CODES.get(run.stopped, 4 if run.braked else 0)

@@ -27,10 +27,9 @@ from probe.cli._network import (
     port_of,
 )
 from probe.cli._output import BASELINE, FAIL_ON, FORMAT, OUTPUT, VERBOSE, Output
-from probe.facts import Grant, Inbox, Secret, TlsMode
+from probe.facts import Inbox, Secret, TlsMode
 
 if TYPE_CHECKING:
-    from probe.cli._secret import Asked
     from probe.rules import Verdict
     from probe.wire.network import Network
 
@@ -91,11 +90,11 @@ def command(  # typer reads options from parameters
         Mechanism, typer.Option(help="SASL mechanism; xoauth2 and oauthbearer take a token.")
     ] = Mechanism.AUTO,
     client_id: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="ID", help="An OAuth application: the password options then give a refresh token."
         ),
-    ] = "",
+    ] = None,
     client_secret_env: Annotated[
         str, typer.Option(metavar="NAME", help="The application's secret, from an environment variable.")
     ] = "",
@@ -106,7 +105,7 @@ def command(  # typer reads options from parameters
         bool,
         typer.Option(
             "--client-credentials",
-            help="The application acts by itself: the password options give its secret.",
+            help="It acts by itself, with its secret alone.",
         ),
     ] = False,
     tenant: Annotated[
@@ -152,7 +151,8 @@ def command(  # typer reads options from parameters
     Connects, reads every reply, proves the certificate, logs in once, asks whether the inbox may send as
     itself, and leaves: MAIL, RCPT to itself, RSET, QUIT, and never DATA.
     """
-    from probe.cli._secret import Asked, secrets_for
+    from probe.cli._grant import Application
+    from probe.cli._secret import Asked
     from probe.run.creds import check_creds
 
     out = Output(
@@ -176,7 +176,7 @@ def command(  # typer reads options from parameters
             "--user": user,
             "--provider": provider,
             "--auth-mech": auth_mech is not Mechanism.AUTO,
-            "--client-id": client_id,
+            "--client-id": client_id is not None,
             "--client-secret-...": client_secret_env or client_secret_file,
             "--client-credentials": client_credentials,
             "--tenant": tenant,
@@ -199,8 +199,9 @@ def command(  # typer reads options from parameters
     host_of("--host", host)
     port_of("--port", port)
     _check_login(user, provider)
-    application = Asked(env=client_secret_env, file=client_secret_file, option="--client-secret")
-    grant = _grant_of(client_id, application, tenant, auth_mech, alone=client_credentials)
+    own = Asked(env=client_secret_env, file=client_secret_file, option="--client-secret", what="secret")
+    application = Application(client_id, own, tenant, client_credentials)
+    grant = application.grant(auth_mech.value)
     inboxes = [
         Inbox(
             address,
@@ -215,34 +216,11 @@ def command(  # typer reads options from parameters
             provider=provider,
             grant=grant,
         )
-        for address, secret in _each_once(named, secrets_for(named, asked)).items()
+        for address, secret in _each_once(named, application.secrets(named, asked)).items()
     ]
     if len(inboxes) == 1:
         out.finish(one_by_one(network, [partial(check_creds, inboxes[0], network)]))
     _several(inboxes, network, out)
-
-
-def _grant_of(client: str, secret: Asked, tenant: str, mechanism: Mechanism, *, alone: bool) -> Grant | None:
-    """How an access token is got, as the options say it; None where none of them is given."""
-    from probe.cli._secret import secret_of
-    from probe.grammar import token
-
-    own = bool(secret.env or secret.file)
-    if not client:
-        told = {"--client-secret-...": own, "--client-credentials": alone, "--tenant": tenant}
-        if wrong := [name for name, given in told.items() if given]:
-            refuse(f"{wrong[0]} is about an OAuth application, whose id is missing: --client-id ID")
-        return None
-    if mechanism not in {Mechanism.AUTO, Mechanism.XOAUTH2, Mechanism.OAUTHBEARER}:
-        refuse(f"--auth-mech {mechanism} takes a password; with --client-id an access token is sent")
-    if alone and own:
-        refuse("with --client-credentials the password options give the application's secret")
-    if tenant:
-        try:
-            token.tenant(tenant)
-        except ValueError as problem:
-            refuse(f"--tenant: {problem}")
-    return Grant(client, Secret(secret_of(secret) if own else ""), tenant, alone)
 
 
 def _not_a_secret(number: int, text: str) -> None:
@@ -286,7 +264,7 @@ def _several(inboxes: list[Inbox], network: Network, out: Output) -> NoReturn:
     verdicts: list[Verdict] = []
     out.write(one_by_one(network, [partial(run.check, inbox) for inbox in inboxes]), verdicts)
     for name, why in run.braked.items():
-        say(f"probe: stopped at {name}: {why} there, and servers ban after a few more")
+        say(f"probe: stopped at {name}: {why}; the others there were left alone, lest it ban this address")
     out.end(verdicts, 4 if run.braked else 0)
 
 
