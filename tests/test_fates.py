@@ -54,3 +54,7 @@ def test_a_status_is_believed_where_the_words_beside_it_say_less() -> None:
     words = "Delivery to the following recipients failed."
     assert fate("failed", words, enhanced="5.1.1") == ("standard/enhanced-1-1", Verdict.FAIL, True)
     assert fate("failed", words, enhanced="5.0.0")[0] == "english/failed"
+    assert fate("failed", "Service unavailable", enhanced="5.7.1")[:2] == (
+        "standard/enhanced-7-1",
+        Verdict.FAIL,
+    )

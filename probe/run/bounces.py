@@ -49,11 +49,12 @@ def explain_delivery(
             delayed=told.action == "delayed",
         )
         report = reread(_whole(told))
-        if report.findings[0].confidence is Confidence.UNCERTAIN and not any(codes(told.reply)):
+        stock = told.reply.lower() in _STOCK and told.enhanced.startswith("5")
+        if (stock or report.findings[0].confidence is Confidence.UNCERTAIN) and not any(codes(told.reply)):
             coded = reread(
                 " ".join(filter(None, (told.code, told.enhanced)))
             )  # the reporter's words say less
-            if coded.findings[0].confidence is not Confidence.UNCERTAIN:
+            if stock or coded.findings[0].confidence is not Confidence.UNCERTAIN:
                 report = coded
         finding, extracts = report.findings[0], report.evaluations
         unknown = finding.rule.cause is Cause.UNKNOWN or finding.rule.id in _GAVE_UP
@@ -79,6 +80,8 @@ def explain_delivery(
     )
 
 
+# What sendmail says of any refusal for good that it has no better words for.
+_STOCK = frozenset({"service unavailable"})
 # Rules that tell of the end of all tries: what is still tried has not come to it.
 _GAVE_UP = frozenset({"english/expired", "microsoft/expired", "standard/enhanced-4-7"})
 # What an action alone says, whatever words stand beside it.
