@@ -371,6 +371,16 @@ def test_whether_the_organization_signs_is_unknown_where_it_was_not_answered() -
         assert [one.rule.id for one in dkim.judge(domain, seen).findings] == [rule]
 
 
+def test_who_says_that_nothing_is_sent_needs_no_selector() -> None:
+    zone: Zone = {"example.com": {"TXT": ["v=spf1 -all"]}, "a.b._domainkey.example.com": {"TXT": ["x"]}}
+    found, _ = audit(zone)
+    assert (found.state, problems(found)) == (State.NOT_APPLICABLE, ["not-sending"])
+    found, _ = audit(zone, broken={"_domainkey.example.com TXT": Status.TIMEOUT})
+    assert (found.state, problems(found)) == (State.UNKNOWN, ["unknown"])
+    found, _ = audit({**zone, "example.com": {"TXT": ["v=spf1 mx -all"]}})
+    assert (found.state, problems(found)) == (State.UNKNOWN, ["selector-unknown"])
+
+
 def test_names_too_long_to_ask_for_are_not_asked_for() -> None:
     long = ".".join(["a" * 60] * 4)
     domain = Domain(long, selectors=("s1",))

@@ -51,7 +51,7 @@ RULES: tuple[Rule, ...] = (
     _rule(
         "not-sending",
         _NOTE,
-        "The domain has no DKIM key and sends no mail",
+        "No DKIM key was found, and the domain sends no mail",
         "Its SPF record allows nobody to send, so there is nothing to sign.",
         "Nothing, as long as it sends no mail.",
         rfc(7208, "10.1.2"),
