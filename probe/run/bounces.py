@@ -39,26 +39,9 @@ def explain_delivery(
     stage, mx = stage or told.stage, mx or told.remote_mta
     plain = _plainly(told)
     if plain is None:
-        reread = functools.partial(
-            explain_reply,
-            stage=stage,
-            provider=provider,
-            mx=mx,
-            recipient=told.recipient,
-            sender=told.sender,
-            delayed=told.action == "delayed",
-        )
-        report = reread(_whole(told))
-        stock = told.reply.lower() in _STOCK and told.enhanced.startswith("5")
-        if (stock or report.findings[0].confidence is Confidence.UNCERTAIN) and not any(codes(told.reply)):
-            coded = reread(
-                " ".join(filter(None, (told.code, told.enhanced)))
-            )  # the reporter's words say less
-            if stock or coded.findings[0].confidence is not Confidence.UNCERTAIN:
-                report = coded
+        report = _read(told, stage, provider, mx)
         finding, extracts = report.findings[0], report.evaluations
-        unknown = finding.rule.cause is Cause.UNKNOWN or finding.rule.id in _GAVE_UP
-        if told.action == "delayed" and unknown and told.code[:1] != "5":
+        if _only_waits(told, finding):
             finding = Finding(catalogue.rule("mail/delayed"), finding.evidence)
         told = dataclasses.replace(
             told,
@@ -78,6 +61,33 @@ def explain_delivery(
         facts=facts,
         evaluations=extracts,
     )
+
+
+def _read(told: Delivery, stage: Stage | None, provider: str, mx: str) -> Report:
+    """What the words say; or the codes alone, where the words are the reporter's and say less."""
+    reading = functools.partial(
+        explain_reply,
+        stage=stage,
+        provider=provider,
+        mx=mx,
+        recipient=told.recipient,
+        sender=told.sender,
+        delayed=told.action == "delayed",
+    )
+    report = reading(_whole(told))
+    stock = told.reply.lower() in _STOCK and told.enhanced.startswith("5")
+    if (stock or report.findings[0].confidence is Confidence.UNCERTAIN) and not any(codes(told.reply)):
+        coded = reading(" ".join(filter(None, (told.code, told.enhanced))))
+        if stock or coded.findings[0].confidence is not Confidence.UNCERTAIN:
+            return coded
+    return report
+
+
+def _only_waits(told: Delivery, finding: Finding) -> bool:
+    """Whether nothing is known of a delivery but that somebody goes on trying."""
+    if told.action != "delayed" or told.code.startswith("5"):
+        return False
+    return finding.rule.cause is Cause.UNKNOWN or finding.rule.id in _GAVE_UP
 
 
 # What sendmail says of any refusal for good that it has no better words for.
