@@ -170,10 +170,28 @@ REFUSED = [
         "--auth-mech plain takes a password; with --client-id an access token is sent",
     ),
     (
-        ["creds", "a@b.example", "--client-id", "x", "--client-credentials", "--client-secret-env", "PW"],
-        "with --client-credentials the password options give the application's secret",
+        [
+            *("creds", "a@b.example", "--client-id", "x", "--client-credentials"),
+            *("--client-secret-env", "PW", "--password-env", "PW"),
+        ],
+        "give the application's secret in one way only (--client-secret-... or --password-...)",
     ),
     (["creds", "a@b.example", "--client-id", "x", "--tenant", "a/b"], "--tenant: the tenant is no id"),
+    # An id that a variable did not hold: the refresh token would be tried as a password.
+    (["creds", "a@b.example", "--client-id", "", "--password-env", "PW"], "--client-id is empty or no id"),
+    (
+        ["creds", "a@b.example", "--client-id", "\u20ac", "--password-env", "PW"],
+        "--client-id is empty or no id",
+    ),
+    (
+        ["creds", "a@b.example", "--client-id", "\udcff", "--password-env", "PW"],
+        "--client-id is empty or no id",
+    ),
+    (["creds", "a@b.example", "--client-id", "x"], "no refresh token: use --password-file FILE"),
+    (
+        ["creds", "a@b.example", "--client-id", "x", "--client-credentials"],
+        "no client secret: use --password-f",
+    ),
     (
         [
             "creds",
@@ -229,6 +247,31 @@ def test_the_words_of_a_keyring_are_not_passed_on(problem: str, monkeypatch: pyt
 def test_an_address_literal_is_no_address_with_a_password_behind_it(closed_port: int) -> None:
     words = ("--host", "127.0.0.1", "--port", str(closed_port), "--password-env", "PW")
     assert probe("creds", "ada@[IPv6:2001:db8::1]", *words, PW=SECRET).returncode == 3
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        ("--client-secret-env", "PW"),
+        ("--password-env", "PW"),
+        ("--client-secret-env", "PW", "bob@example.test"),
+    ],
+)
+def test_an_application_by_itself_has_its_secret_from_either_option(how: tuple[str, ...]) -> None:
+    words = (
+        "creds",
+        "ada@example.test",
+        "--client-id",
+        "x",
+        "--client-credentials",
+        "--provider",
+        "zoho",
+        *how,
+    )
+    ran = probe(*words, PW=SECRET)
+    assert ran.returncode == 3
+    assert "grant/no-token-server" in ran.stdout
+    assert SECRET not in ran.stdout + ran.stderr
 
 
 @pytest.mark.parametrize("typed", ["", EOFError], ids=["nothing", "Ctrl-D"])

@@ -22,7 +22,7 @@ __all__ = ["Asked", "secret_of", "secrets_for"]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Which of the ways was chosen; at most one. `option` is how their options begin, `what` what they give."""
+    """Which of the ways was chosen; at most one. `option` is how they begin, `what` what they give."""
 
     option: str = field(default="--password", kw_only=True)
     what: str = field(default="password", kw_only=True)

@@ -199,7 +199,9 @@ def command(  # typer reads options from parameters
     host_of("--host", host)
     port_of("--port", port)
     _check_login(user, provider)
-    own = Asked(env=client_secret_env, file=client_secret_file, option="--client-secret", what="secret")
+    own = Asked(
+        env=client_secret_env, file=client_secret_file, option="--client-secret", what="client secret"
+    )
     application = Application(client_id, own, tenant, client_credentials)
     grant = application.grant(auth_mech.value)
     inboxes = [
