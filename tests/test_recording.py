@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probe.facts import Ending, Fault, Reply, Stage, Transcript, Turn, escape
-from probe.fakes.reading import parse
+from probe.fakes.reading import load, parse
 from probe.fakes.script import Script, Then
 from probe.grammar.sasl import MECHANISMS
+from probe.play import play
 from probe.run.recording import recorded
 
 LINES = st.lists(st.binary(max_size=40).filter(lambda line: not {10, 13} & set(line)), min_size=1, max_size=4)
@@ -76,6 +79,26 @@ def test_every_mechanism_that_is_spoken_can_be_played() -> None:
     smtp = parse(recorded(Transcript(turns), about="Recorded."), "recorded").smtp
     assert smtp is not None
     assert len(smtp.script) == len(MECHANISMS)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "creds-usable",
+        "creds-auth-535",
+        "creds-mechanism-cram-md5",
+        "creds-mechanism-login-accepted-unheard",
+        "creds-mechanism-scram-sha-256",
+        "creds-mechanism-xoauth2-refused",
+    ],
+)
+def test_a_recorded_login_comes_out_as_it_did_whatever_mechanism_was_named(name: str) -> None:
+    report = asyncio.run(play(load(name))).report
+    assert report.transcript is not None
+    findings = [finding.rule.id for finding in report.findings]
+    again = asyncio.run(play(parse(recorded(report.transcript, about="Again.", findings=findings), "again")))
+    assert again.surprises == ()
+    assert again.report.outcome is report.outcome
 
 
 def test_what_no_server_does_is_left_out() -> None:

@@ -7,13 +7,14 @@ import re
 from collections.abc import Iterable, Iterator
 
 from probe.facts import Ending, Fault, Reply, Stage, Transcript, Turn, unmarked
-from probe.grammar.sasl import MECHANISMS
+from probe.grammar.sasl import MECHANISMS, TOKEN, WITH_NONCE
 
 __all__ = ["recorded"]
 
 # What no TOML string may hold as it is: controls but for tab and line feed, and halves of characters.
 _UNWRITABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 _HOST = re.compile(r"[!-~]{1,253}")
+_TOKEN = "a-token-of-no-account-at-all-but-as-long-as-one"  # noqa: S105 - of no account
 _THEN = {Ending.CLOSED: "close", Ending.RESET: "reset", Ending.TIMEOUT: "hang"}
 
 
@@ -27,6 +28,7 @@ def recorded(transcript: Transcript, *, about: str, findings: Iterable[str] = ()
     probe: dict[str, object] = {"run": "creds", "tls": tls}
     if tls == "none" and transcript.of(Stage.AUTH):
         probe["allow_plaintext"] = True
+    probe.update(_spoken(transcript))
     named = _HOST.fullmatch(transcript.server) is not None
     smtp: dict[str, object] = {"host": transcript.server if named else "mail.example.test"}
     lines = [
@@ -47,6 +49,17 @@ def _tls(transcript: Transcript) -> str:
     if transcript.of(Stage.STARTTLS):
         return "starttls"
     return "implicit" if transcript.of(Stage.TLS) else "none"
+
+
+def _spoken(transcript: Transcript) -> dict[str, object]:
+    """The mechanism to name, where one was spoken; with it a secret of the kind it wants."""
+    said = [turn.said.split() for turn in transcript.of(Stage.AUTH)]
+    spoken = {words[1] for words in said if words[:1] == ["AUTH"] and len(words) > 1}
+    if len(spoken) != 1 or not spoken <= MECHANISMS.keys():
+        return {}
+    (mechanism,) = spoken
+    named: dict[str, object] = {"mechanism": mechanism.lower()}
+    return {**named, "password": _TOKEN} if mechanism in TOKEN else named
 
 
 def _pairs(values: dict[str, object]) -> list[str]:
@@ -76,6 +89,8 @@ def _by_stage(transcript: Transcript) -> dict[str, list[Turn]]:
             stage = "helo" if turn.said.startswith("HELO") else "ehlo_tls" if turn.secure else "ehlo"
         if _playable(turn):
             scripts.setdefault(stage, []).append(turn)
+        if turn.stage is Stage.AUTH and mechanism in WITH_NONCE and stage in scripts:
+            del scripts[stage][:-1]  # what comes before depends on our nonce: a fake makes it anew
     return scripts
 
 
