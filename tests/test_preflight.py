@@ -355,7 +355,19 @@ def test_refusals_of_an_earlier_run_count_for_the_brake(tmp_path: Path) -> None:
     again = own(port=host.port)
     reports = play([inbox("ada@a.example", "right")], again, refused=Refused(tmp_path))
     assert not again.logins
-    assert ids(reports["creds ada@a.example"]) == ["preflight/host-braked"]
+    (left,) = reports["creds ada@a.example"].findings
+    assert left.rule.id == "preflight/host-braked"
+    assert left.detail.endswith(": 4 logins failed in an earlier run")
+
+
+def test_logins_without_an_answer_in_an_earlier_run_count_too(tmp_path: Path) -> None:
+    addresses = [f"i{number}@a.example" for number in range(8)]
+    host = MailHost("mail.own.test", dict.fromkeys(addresses, Account("right", mute=True)))
+    play([inbox(one) for one in addresses[:3]], host, refused=Refused(tmp_path))
+    again = own(*addresses, port=host.port)
+    again.accounts = host.accounts
+    play([inbox(one) for one in addresses[3:]], again, refused=Refused(tmp_path))
+    assert (host.logins.total(), again.logins.total()) == (3, 1)
 
 
 def test_a_refused_login_is_not_tried_again_until_its_rest_is_over(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ class Lane:
         self._in_a_row = 0
         self._after = 0.0
         now = clock()
-        self._failed = deque((at, Sign.REFUSED) for at in sorted(now - ago for ago in refused))
+        self._failed = deque((at, Sign.EARLIER) for at in sorted(now - ago for ago in refused))
         self._waiting: deque[asyncio.Future[bool]] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -158,7 +158,7 @@ class Lane:
 
 
 class Lanes:
-    """The lanes of a run, by name. `refused` tells how many seconds ago logins were refused at a host."""
+    """The lanes of a run, by name. `refused` tells how many seconds ago logins failed at a host."""
 
     def __init__(
         self,

@@ -14,7 +14,7 @@ from probe.grammar.inboxes import Row, login_of
 from probe.rules import Finding, Outcome, Report, Verdict
 from probe.run._kept import kept, told_again
 from probe.run._lanes import Burden, Lane, Lanes
-from probe.run._signs import Sign, not_reached, sign_of
+from probe.run._signs import Sign, failures, not_reached, sign_of
 from probe.run.creds import check_creds
 from probe.run.discovery import Server
 from probe.wire import doctor
@@ -183,7 +183,7 @@ class Logins:
             if report.outcome is Outcome.BAD_CREDS and report.decisive is not None:
                 user, host, secret = _login(inbox, server)
                 self.refused.add(user, host, secret, report.decisive.rule.id, lane=lane.name)
-            elif sign is Sign.REFUSED:
+            elif failures([sign]):
                 self.refused.count(lane.name)
         except OSError as problem:
             if self.journal is not None:

@@ -23,12 +23,14 @@ class Sign(enum.StrEnum):
     FINE = "fine"
     REFUSED = "refused"  # it refused the login
     UNANSWERED = "unanswered"  # it hung up on the login, said nothing to it, or nothing that can be read
+    EARLIER = "earlier"  # one of an earlier run did one of the two
     SLOWER = "slower"  # it asked for less: 421, 454, 4.7.x
 
 
 _FAILED = {
     Sign.REFUSED: ("login was refused", "logins were refused"),
     Sign.UNANSWERED: ("login got no clear answer", "logins got no clear answer"),
+    Sign.EARLIER: ("login failed in an earlier run", "logins failed in an earlier run"),
 }
 
 

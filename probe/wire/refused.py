@@ -62,7 +62,7 @@ class Refused:
         return known if known is not None and self._now() < known.until else None
 
     def recent(self, lane: str, window: float) -> list[float]:
-        """How many seconds ago logins were refused there, within a window in seconds."""
+        """How many seconds ago logins failed there, within a window in seconds."""
         now = self._now()
         return [now - at for at in self._at.get(lane, ()) if 0 <= now - at < window]
 
@@ -78,7 +78,7 @@ class Refused:
         self._write({"login": name, "times": refusal.times, "rule": rule}, lane or host, now)
 
     def count(self, lane: str) -> None:
-        """Counts a login that was refused without being judged wrong."""
+        """Counts a login that failed without being judged wrong."""
         self._write({}, lane, self._now())
 
     def _write(self, told: dict[str, object], lane: str, now: float) -> None:
