@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import getpass
 import os
 import re
@@ -14,7 +13,7 @@ from pathlib import Path
 
 from probe.cli import _stores as stores
 from probe.cli._files import piped, warn_of_readers
-from probe.cli._messages import refuse
+from probe.cli._messages import refuse, say
 from probe.facts import counted
 
 __all__ = ["Asked", "secret_of", "secrets_for"]
@@ -111,8 +110,13 @@ def _typed(what: str, address: str) -> str:
         ways = "--password-file FILE, --password-env NAME, --password-stdin or --password-command CMD"
         refuse(f"no {what}: use {ways}")
     secret = ""
-    with contextlib.suppress(EOFError):  # Ctrl-D
+    try:
         secret = getpass.getpass(f"{what.capitalize()} for {address}: ")
+    except EOFError:  # Ctrl-D
+        say("")  # ends the line of the prompt
+    except KeyboardInterrupt:
+        say("")
+        raise
     if not secret:
         refuse(f"no {what} was typed")
     return secret
