@@ -157,6 +157,14 @@ def test_an_answer_of_somebody_away_is_no_bounce(subject: str, field: str) -> No
     assert fates(letter(words, field, sender=BOB, subject=subject)) == [("bob@corp.example", "vacation")]
 
 
+def test_a_refusal_that_is_called_an_answer_is_one() -> None:
+    words = "Your message to bob@corp.example was not accepted:\n\n550 5.7.1 blocked by policy\n"
+    text = letter(
+        words, "Auto-Submitted: auto-replied", sender="no-reply@filter.example", subject="Message rejected"
+    )
+    assert fates(text) == [("bob@corp.example", "failed")]
+
+
 def test_a_challenge_holds_back_and_blames_nobody() -> None:
     words = "Your message to bob@corp.example will not be delivered until you confirm that you are human."
     for sender in (BOB, "filter@corp.example"):

@@ -252,7 +252,7 @@ def _words(letter: Mail, copy: str) -> list[Delivery]:
 def _answer(letter: Mail, words: str, own: set[str]) -> Delivery | None:
     """What a program answers in somebody's name (RFC 3834): that he is away, or a challenge."""
     held = _CHALLENGE.search(words[:8192]) and _HELD.search(words[:8192])
-    away = _is_away(letter)
+    away = _is_away(letter, words)
     if not away and not (held and (letter.header("auto-submitted") or _is_robot(letter))):
         return None
     named = notice(words, own=own)[0].recipient if held else ""
@@ -260,12 +260,19 @@ def _answer(letter: Mail, words: str, own: set[str]) -> Delivery | None:
     return Delivery(recipient=whom, reply=folded(words, 600), action="challenge" if held else "vacation")
 
 
-def _is_away(letter: Mail) -> bool:
-    """Whether the fields of a mail say that nobody wrote it, but somebody who is away."""
+def _is_away(letter: Mail, words: str) -> bool:
+    """Whether the fields of a mail say that nobody wrote it, but somebody who is away.
+
+    A server's refusal may be called an answer as well, but it answers no mail by its subject.
+    """
     if _is_robot(letter) or "report" in letter.kind:
         return False
-    signs = ("auto-submitted", "subject", "x-autoreply", "x-auto-response-suppress")
-    return any(_AWAY.search(letter.header(name)) for name in signs)
+    if any(
+        _AWAY.search(letter.header(name)) for name in ("subject", "x-autoreply", "x-auto-response-suppress")
+    ):
+        return True
+    refuses = _SUBJECT.search(letter.header("subject")) and _CODED.search(words[:8192])
+    return bool(_AWAY.search(letter.header("auto-submitted"))) and (_is_person(letter) or not refuses)
 
 
 def _is_robot(letter: Mail) -> bool:
