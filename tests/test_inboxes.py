@@ -407,6 +407,8 @@ def test_how_a_row_tells_where_its_token_comes_from(cells: str, secret: str, gra
         (",########,,,,", "the access token is what a spreadsheet shows instead of it; put the access token there, or where it is (env:NAME)"),
         ("NULL,,,app,,", "the password is a word for an empty cell; put the password there, or where it is (env:NAME)"),
         (",null,,app,,", "no password"),
+        (',,ref,"a\nb",,', "the client_id holds a line break or another character that no id has"),
+        (",,,\u20acapp,key,", "the client_id holds a line break or another character that no id has"),
     ],
 )  # fmt: skip
 def test_what_stands_for_a_token_and_is_none(cells: str, problem: str) -> None:
@@ -457,6 +459,12 @@ def test_a_space_behind_each_delimiter_is_no_part_of_a_password() -> None:
     assert "the space behind each comma belongs to no cell" in str(table)
     form = form_of(text.encode())
     assert rewritten(other.record, form, ["why"]) == b'c@b.example," x, y",,h, why\n'
+
+
+@pytest.mark.parametrize("name", ["Name, first, last", "Name, so, or so, or other", "a\tb\tc\td"])
+def test_what_stands_in_quotes_parts_no_cells(name: str) -> None:
+    table, (row,) = read(f'"{name}";email;password\nAda;ada@a.example;pw\n')
+    assert (table.delimiter, said(row)[2]) == (";", "pw")
 
 
 def test_a_space_behind_some_delimiters_is_part_of_a_password() -> None:

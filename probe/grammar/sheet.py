@@ -30,6 +30,7 @@ _MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", 
 # Codecs that put a mark before every text; of a file without one: the same without.
 _MARKED = {"utf-8-sig": "utf-8", "utf-16": "utf-16-le"}
 _DELIMITERS = ",;\t|"
+_QUOTED = re.compile(r'"[^"]*"')
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _SEP = re.compile(r'"?sep=([,;\t|])"?(?:\r\n|\n|\r)', re.IGNORECASE)
 _NAMED = re.compile(
@@ -91,6 +92,7 @@ def form_of(data: bytes, encoding: str = "") -> Form:
 
 def _between(line: str, told: str) -> str:
     """What stands between the cells of a first line, of which `told` may be said to stand there."""
+    line = _QUOTED.sub("", line)
     delimiter = told or max(_DELIMITERS, key=lambda char: (line.count(char), char == ","))
     _, *others = line.split(delimiter)
     return f"{delimiter} " if others and all(name.startswith(" ") for name in others) else delimiter
