@@ -98,6 +98,17 @@ FATES: list[tuple[str, object, str]] = [
          "response": {"source": "smtp", "message": "550 5.1.1 no", "status": "5.1.1"}}},
         "failed 550 5.1.1 no",
     ),
+    (
+        "Mailgun, a number of its own",
+        {"event-data": {"event": "failed", "severity": "permanent", "reason": "generic", "recipient": BOB,
+         "delivery-status": {"code": 498, "message": "No MX for corp.example"}}},
+        "failed No MX for corp.example",
+    ),
+    (
+        "Reply.io",
+        {"event": {"type": "email_bounced"}, "contact_fields": {"email": BOB}, "message_fields": {"body_text": "550 no"}},
+        "failed 550 no",
+    ),
     ("MailSlurp", {"eventName": "BOUNCE", "bounceRecipients": [BOB], "sender": "ada@sender.example"}, "failed"),
     (
         "SES in a queue",

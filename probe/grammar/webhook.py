@@ -52,18 +52,21 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
     "ip": ("dlvsourceip", "sendingip", "sourceip", "egresssource", "ip"),
     "at": ("timestamp", "eventtimestamp", "bouncedat", "timelogged", "eventtime", "ts", "at"),
     "command": ("command", "context"),
-    "html": ("html", "bouncereplyemail", "emailtext", "textbody", "body"),
+    "html": ("html", "bouncereplyemail", "emailtext", "textbody", "bodytext", "body"),
 }  # fmt: skip
 _FIELD = {name: (field, rank) for field, names in _NAMES.items() for rank, name in enumerate(names)}
 # Whose message a complaint is about: around it stand the mailboxes that complaints are sent from and to.
 _ABOUT = frozenset({"originalrcptto", "originalmailfrom"})
 _ASKED_BY = ("sourceip", "mail")  # Amazon SES: the address of whoever asked it to send
-_NO_TEXT = frozenset({"general", "undetermined"})  # words for a reason that is not known
+_NO_TEXT = frozenset(
+    {"general", "undetermined", "generic", "bounce", "old"}
+)  # words for a reason that is not known
 # Children that describe their parent rather than another recipient.
 _INNER = frozenset(
     {"deliverystatus", "response", "bounce", "envelope", "bouncemessage", "messageevent", "msg", "mail",
      "delivery", "complaint", "peeraddress", "msys", "event", "failed", "deliverydelay", "reject", "data",
-     "payload", "message", "originalmessage", "recipient", "email", "morph", "feedbackreport", "object"}
+     "payload", "message", "originalmessage", "recipient", "email", "morph", "feedbackreport", "object",
+     "contactfields", "messagefields"}
 )  # fmt: skip
 _ACTIONS = (
     ("challenge", re.compile(r"challenge")),
@@ -78,7 +81,7 @@ _OTHER = re.compile(
     r"recept|accept|process|queue|inject|open|click|subscri|unsub|render|creat|amp|^send$|link|replied|reply|^r$"
 )
 _DEGREE = re.compile(r"temporary|transient|soft", re.IGNORECASE)
-_NUMBER = re.compile(r"(?<![0-9.])[245][0-9]{2}(?![0-9.])")
+_NUMBER = re.compile(r"(?<![0-9.])[245][0-57][0-9](?![0-9.])")  # services have numbers of their own, too
 _BETWEEN = re.compile(r"[\s,\[\]\ufeff]*")  # what separates values that stand one after the other
 _PLAIN = re.compile(r"[^a-z0-9]")
 _ADDRESS = re.compile(r"[^\s<>,;\"]{1,250}@[^\s<>,;\"]{1,250}")
