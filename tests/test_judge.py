@@ -190,6 +190,7 @@ def test_a_reply_is_always_explained_by_something() -> None:
         (("-- starttls", "C: STARTTLS", "S: 502 5.5.1 Command not implemented"), "TLS from the start"),
         ((*UP_TO_AUTH, "S: 235 ok", *ENVELOPE, "S: 550 5.4.1 Recipient address rejected: Access denied"), "exists"),
         ((*UP_TO_AUTH, "S: 235 ok", *ENVELOPE, "S: 577 what"), "what they mean for this account"),
+        (("-- ehlo", "C: EHLO me", "S: 500 EHLO not understood"), "Check host and port"),
         ((*UP_TO_AUTH, "S: 502 5.5.1"), "another mechanism"),
         (("-- greeting", "S: 421 busy"), "Wait some minutes, then probe once more"),
         ((*UP_TO_AUTH, "S: 235 ok", *ENVELOPE, "S: 550 5.1.1 User unknown"), "whether this mailbox exists"),

@@ -27,7 +27,11 @@ _HERE: Mapping[Cause, str] = {
     Cause.CONTENT: "Ask the provider: no message was sent, so the sender or its address is judged.",
 }
 _PROTOCOL: Mapping[Stage, str] = {  # the client's words are ours, and right
+    Stage.GREETING: "Check host and port: 587 with STARTTLS or 465 with TLS from the start.",
+    Stage.EHLO: "Check host and port: every submission server (587, 465) takes EHLO.",
     Stage.STARTTLS: "Use TLS from the start (port 465) where the provider has it, and tell it of this.",
+    Stage.MAIL: "Read the server's words, and try the provider's other port (587 or 465).",
+    Stage.RCPT: "Read the server's words, and try the provider's other port (587 or 465).",
     Stage.AUTH: "Name another mechanism (--auth-mech plain or login), and use the provider's port.",
 }
 _AGAIN = (
