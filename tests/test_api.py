@@ -8,7 +8,7 @@ import socket
 import pytest
 
 import probe
-from probe import Inbox, Secret, check_creds
+from probe import Grant, Inbox, Secret, check_creds
 from tests.type_usage import may_launch
 
 
@@ -31,6 +31,9 @@ def test_what_no_login_can_carry_is_a_value_error_without_the_secret(bad: str) -
     assert bad not in str(problem.value)
     with pytest.raises(ValueError, match="user holds"):
         asyncio.run(check_creds(Inbox("ada@example.com", Secret("pw"), user=bad)))
+    for grant in (Grant(bad), Grant("id", Secret(bad))):
+        with pytest.raises(ValueError, match="client"):
+            asyncio.run(check_creds(Inbox("ada@example.com", Secret("pw"), grant=grant)))
 
 
 @pytest.mark.parametrize("bad", ["ntlm", "", "scram-sha-1"])

@@ -13,12 +13,12 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from probe.facts import Grant, Inbox, Secret, TlsMode, counted
+from probe.facts import Inbox, Secret, TlsMode, counted
 from probe.grammar.address import address
 from probe.grammar.columns import SECRETS, SIGNS, Header, normal
 from probe.grammar.hostname import host_and_port, port_number
+from probe.grammar.row_secret import PASSWORD, TOKEN, first_of, secret_of
 from probe.grammar.sheet import Form, Record, cells, records
-from probe.grammar.token import tenant
 
 __all__ = ["Row", "login_of", "reference", "row", "rows"]
 
@@ -119,9 +119,9 @@ def _inbox(told: Mapping[str, str], notes: list[str]) -> Inbox:
     _check("the address", email)
     if sender:
         _check("the envelope sender", sender)
-    what, secret, grant = _secret(told)
+    what, secret, grant = secret_of(told)
     host, port = _server(told)
-    if host and what == _PASSWORD and _shifted(secret, host):
+    if host and what == PASSWORD and _shifted(secret, host):
         raise ValueError(
             "the password is a host or an address and the host has no dot: the columns have shifted; "
             "a host without a dot can be given as its IP address"
@@ -133,7 +133,7 @@ def _inbox(told: Mapping[str, str], notes: list[str]) -> Inbox:
         host=host,
         port=port,
         tls=_tls(told, port),
-        mechanism="xoauth2" if what == _TOKEN else "auto",
+        mechanism="xoauth2" if what == TOKEN else "auto",
         mail_from=sender,
         grant=grant,
     )
@@ -146,74 +146,8 @@ def _check(what: str, cell: str) -> None:
         raise ValueError(f"{what} {str(problem).partition(':')[0]}") from None  # the cell is not quoted
 
 
-def _first(told: Mapping[str, str], *names: str) -> str:
-    return next((told[name] for name in names if told.get(name, "")), "")
-
-
-_BREAK = re.compile(r"[\r\n\0]")
-# What stands in a cell instead of a password: sent, it would be one more refused login.
-_NO_SECRETS = {
-    r"#{4,}|#(?:REF!|NAME\?|VALUE!|N/A|DIV/0!|NUM!|NULL!|ERROR!)": "what a spreadsheet shows instead of it",
-    r"[0-9](?:[.,][0-9]{1,15})?E\+[0-9]{1,3}": "a number that a spreadsheet has rounded",
-    r'="[^"]*"': "a formula; the text between its quotes may be it",
-    r"[*•●]{4,}": "masked",
-    r"null|none|nan|n/?a|undefined": "a word for an empty cell",
-}
-_NO_SECRET = re.compile(rf"\s*(?:{'|'.join(f'({pattern})' for pattern in _NO_SECRETS)})\s*\Z", re.IGNORECASE)
-_NOTHING = re.compile(r"(?:null|none|nan|n/?a|undefined)\Z", re.IGNORECASE)
-_PASSWORD, _TOKEN = "password", "access token"
-
-
-def _secret(told: Mapping[str, str]) -> tuple[str, str, Grant | None]:
-    """What the secret of a row is, the secret, and how an access token is got for it where it is none.
-
-    A refresh token with its application goes before an access token, which was good for an hour when the
-    row was written, and a password before an application by itself: what some exports call client_id is
-    another thing.
-    """
-    password = _first(told, "smtp_password", "password")
-    access, refresh, client = (
-        _cell(told, "access_token"),
-        _cell(told, "refresh_token"),
-        _cell(told, "client_id"),
-    )
-    own, where = _cell(told, "client_secret"), _cell(told, "tenant")
-    if client and refresh:
-        secret = _plausible("refresh token", refresh)
-        application = Secret(_plausible("client_secret", own) if own else "")
-        return "refresh token", secret, Grant(client, application, tenant(where) if where else "")
-    if access:
-        return _TOKEN, _plausible(_TOKEN, access), None
-    if client and own and (not password.strip() or _NOTHING.match(password.strip())):
-        secret = _plausible("client_secret", own)
-        return "client_secret", secret, Grant(client, tenant=tenant(where) if where else "", alone=True)
-    if not password and refresh:
-        raise ValueError(
-            "a refresh token is good only with the id of the application it was given to: no client_id"
-        )
-    if not password:
-        raise ValueError("no password")
-    return _PASSWORD, _plausible(_PASSWORD, password), None
-
-
-def _cell(told: Mapping[str, str], name: str) -> str:
-    """A cell that many exports leave empty, also where they have a word for that."""
-    cell = told.get(name, "").strip()
-    return "" if cell and _NOTHING.match(cell) else cell
-
-
-def _plausible(what: str, secret: str) -> str:
-    """A secret that may be one; ValueError without quoting it."""
-    if (found := _NO_SECRET.match(secret)) and found.lastindex:
-        why = [*_NO_SECRETS.values()][found.lastindex - 1]
-        raise ValueError(f"the {what} is {why}; put the {what} there, or where it is (env:NAME)")
-    if _BREAK.search(secret):
-        raise ValueError(f"the {what} holds a line break or a NUL, which no login can carry")
-    return secret
-
-
 def _user(told: Mapping[str, str]) -> str:
-    user = _first(told, "smtp_user", "user").strip()
+    user = first_of(told, "smtp_user", "user").strip()
     if not user.isprintable():
         raise ValueError("the user name holds a line break or an invisible character")
     return user

@@ -93,7 +93,10 @@ def _check(inbox: Inbox) -> None:
         raise ValueError(
             f"mechanism {inbox.mechanism!a} is none of auto, {', '.join(sasl.MECHANISMS).lower()}"
         )
-    for field, text in (("user", inbox.user), ("secret", inbox.secret.reveal())):
+    said = [("user", inbox.user), ("secret", inbox.secret.reveal())]
+    if inbox.grant is not None:
+        said += [("client", inbox.grant.client), ("client secret", inbox.grant.secret.reveal())]
+    for field, text in said:
         if not sasl.carries(text):
             raise ValueError(
                 f"{field} holds a line break, a NUL or half a character, which no login can carry"
