@@ -254,6 +254,7 @@ PROBLEMS = {
     ),
     "a mask": ("ada@a.example,••••••••,h.example,587,", "the password is masked"),
     "an empty cell of a program": ("ada@a.example,NaN,h.example,587,", "a word for an empty cell"),
+    "a row that is left out": ("#ada@a.example,pw,h.example,587,", "the address begins with #"),
     "no address at all": ("hunter2,pw,h.example,587,", "the address is not an address"),
 }
 

@@ -115,6 +115,8 @@ def _inbox(told: Mapping[str, str], notes: list[str]) -> Inbox:
         notes.append("the address stood between spaces")
     if not email:
         raise ValueError("no address")
+    if email.startswith("#"):  # which an address may, and none does
+        raise ValueError("the address begins with #: it is not tried, as in a row that is to be left out")
     sender = told.get("mail_from", "").strip()
     _check("the address", email)
     if sender:
