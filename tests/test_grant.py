@@ -204,11 +204,11 @@ def test_a_token_is_used_until_it_is_nearly_over(
         ("<h1>no</h1>", 503),
     ],
 )
-def test_what_passes_is_told_for_ten_seconds_and_asked_again_then(first: object, status: int) -> None:
+def test_what_passes_is_told_for_two_seconds_and_asked_again_then(first: object, status: int) -> None:
     script = Script(first, status=status)
-    asked_at(script, 0, 9, form=SAME)
+    asked_at(script, 0, 1.9, form=SAME)
     assert script.asked == 1
-    asked_at(script, 0, 11, form=SAME)
+    asked_at(script, 0, 2.1, form=SAME)
     assert script.asked == 3
 
 

@@ -29,7 +29,7 @@ from probe.run import _logins
 from probe.run._audits import Audits
 from probe.run._kept import kept, told_again
 from probe.run._logins import key_of
-from probe.run._signs import not_reached
+from probe.run._signs import Sign, not_reached, sign_of
 from probe.run.creds import check_creds
 from probe.run.domain import areas
 from probe.run.preflight import Options, Preflight, preflight
@@ -784,6 +784,14 @@ def finding_of(id: str, **evidence: str) -> Finding:
 )
 def test_what_was_not_reached_is_told_by_facts_and_not_by_words(finding: Finding, away: bool) -> None:
     assert not_reached(Report("creds", "ada@a.example", (finding,))) is away
+
+
+@pytest.mark.parametrize(
+    ("problem", "sign"),
+    [("token-server-later", Sign.SLOWER), ("token-server-silent", Sign.FINE), ("client-refused", Sign.FINE)],
+)
+def test_a_token_server_that_is_busy_is_asked_for_less(problem: str, sign: Sign) -> None:
+    assert sign_of(Report("creds", "ada@a.example", (finding_of(f"grant/{problem}"),))) is sign
 
 
 def test_a_line_of_the_journal_that_cannot_be_told_again_is_not_told() -> None:

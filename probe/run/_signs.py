@@ -24,7 +24,7 @@ class Sign(enum.StrEnum):
     REFUSED = "refused"  # it refused the login
     UNANSWERED = "unanswered"  # it hung up on the login, said nothing to it, or nothing that can be read
     EARLIER = "earlier"  # one of an earlier run did one of the two
-    SLOWER = "slower"  # it asked for less: 421, 454, 4.7.x
+    SLOWER = "slower"  # it asked for less: 421, 454, 4.7.x, or its provider's token server is busy
 
 
 _FAILED = {
@@ -46,7 +46,8 @@ def failures(signs: Iterable[Sign]) -> str:
 def sign_of(report: Report) -> Sign:
     """What the session tells of its host's patience."""
     if report.transcript is None:
-        return Sign.FINE
+        busy = any(finding.rule.id == "grant/token-server-later" for finding in report.findings)
+        return Sign.SLOWER if busy else Sign.FINE
     for turn in report.transcript:
         if isinstance(turn.heard, Fault) and turn.stage is Stage.AUTH:
             return Sign.UNANSWERED

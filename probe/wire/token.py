@@ -13,7 +13,7 @@ from probe.grammar.token import Denied, Granted, answered
 __all__ = ["Tokens"]
 
 _EARLY = 60.0  # seconds before its end at which a token is not used any more, or half of its time
-_AGAIN = 10.0  # seconds after which is asked again what may be otherwise by then
+_AGAIN = 2.0  # seconds after which is asked again what may be otherwise by then
 _MOST = 4096  # answers that are kept
 
 Told = Granted | Denied | Answer
