@@ -151,7 +151,7 @@ def address_of(name: str, text: str) -> str:
         told = str(problem)
         if text.count("@") > 1:
             told = "looks like more than one address: give each as a word of its own"
-        elif text != text.strip():
+        elif text != text.strip(" "):
             told = "begins or ends with a space: leave it out"
         refuse(f"{name} {text!r} {told}".strip())
     return text
