@@ -213,6 +213,36 @@ def test_the_same_fate_suppresses_a_recipient_and_never_for_a_sender(fate: str) 
     assert suppressed(RECIPIENTS) == list(RECIPIENTS)
 
 
+@pytest.mark.parametrize(
+    ("senders", "recipients", "fate"),
+    [
+        (
+            ("Ihr Postfach", "Das Absenderkonto", "Ihre Adresse"),
+            ("Der Empfänger", "Das Postfach"),
+            "existiert nicht",
+        ),
+        (("Votre boîte", "L'adresse de l'expéditeur"), ("Le destinataire", "La boîte"), "n'existe pas"),
+        (("Su cuenta", "La dirección del remitente"), ("El destinatario", "El usuario"), "no existe"),
+        (("La tua casella", "L'indirizzo del mittente"), ("Il destinatario", "La casella"), "non esiste"),
+        (("Sua conta", "Conta do remetente"), ("O destinatário", "O usuário"), "não existe"),
+        (("Twoje konto", "Konto nadawcy"), ("Konto odbiorcy", "Użytkownik"), "nie istnieje"),
+        (("Uw mailbox", "Het afzenderadres"), ("De gebruiker", "De ontvanger"), "bestaat niet"),
+        (("Ваш почтовый ящик", "Ящик отправителя"), ("Ящик получателя", "Пользователь"), "не найден"),
+        (("您的邮箱", "发件人地址"), ("收件人", "用户"), "不存在"),
+        (("お客様のメールボックス", "送信元アドレス"), ("宛先", "ユーザー"), "は存在しません"),
+    ],
+)
+def test_that_holds_in_other_languages(
+    senders: tuple[str, ...], recipients: tuple[str, ...], fate: str
+) -> None:
+    def suppressed(whom: str) -> bool:
+        reading = explain_reply(f"550 {whom} {fate}").findings[0].rule
+        return reading.cause.family is Family.SUPPRESS
+
+    assert [whom for whom in senders if suppressed(whom)] == []
+    assert [whom for whom in recipients if not suppressed(whom)] == []
+
+
 @pytest.mark.parametrize("whom", ["sender", "SASL user", "sending mailbox", "relay user", "sender mailbox"])
 @pytest.mark.parametrize("fate", ["is over quota", "mailbox is full", "quota exceeded"])
 def test_a_senders_full_mailbox_holds_no_recipient(whom: str, fate: str) -> None:

@@ -35,6 +35,23 @@ _OF_SENDER = re.compile(
     r"(?:e-?mail )?address|mailbox))\b"
 )
 
+# The same in other languages, as fold() leaves them: the sender by name, and what is yours.
+_OF_SENDER_ABROAD = re.compile(
+    r"\b(?:absender|sendende|[ld]?expediteur|[ld]?emett(?:eur|rice)|remitente|remetente|emissora?\b|emisora?\b|"
+    r"mittent[ei]|expeditor|nadawc|odesilatel|afzender|verzender|afsender|avsender|avsandar|lahettaj|felado|"
+    r"gonder(?:en|ici)|αποστολε|отправител|відправник|(?:angemeldete|authentifizierte)\w? benutzer|"
+    r"(?:ihre?|deine?|votre|ton|su|tu|tuo|suo|tua|sua|vostr[oa]|seu|teu|twoj[ae]?|uw|je|jouw|ditt|din|"
+    r"vas[ea]?) "
+    r"(?:e-?(?:mail|post)-?)?(?:konto|account|compte|cuenta|conta\b|utenza|ucet|postfach|mailbox|boite|messagerie|"
+    r"buzon|casilla|casella|caixa|skrzynk|postvak|postkasse|brevlada|schrank|adres|direccion|indirizzo|endereco|"
+    r"dom[aeio]+[mn]|serv(?:er|eur|idor)|benutzer|zugang|ip\b)|"
+    r"hesabiniz|posta kutunuz|adresiniz|"
+    r"ваш\w{0,2} (?:акк?аунт|почтов|ящик|адрес|учетн|домен|сервер|обліков|скриньк))|"
+    r"[发發]件人|[发發]信人|寄件[者人]|[发發]送[者方]|[您你]的?(?:帐|账|帳|邮箱|郵箱|信箱|域名|地址|邮件地址|ip|用户)|"
+    r"送信者|差出人|送信元|(?:あなた|お客様|貴方)の?(?:アカウント|メールボックス|メールアドレス|アドレス|ドメイン)|"
+    r"보낸 ?사람|발신자|발송인|송신자|귀하의 ?(?:계정|메일함|주소|도메인)"
+)
+
 # Enhanced codes that name the recipient's mailbox, and with its words leave no doubt.
 _OF_RECIPIENT = frozenset((".1.1", ".1.10", ".2.1"))
 
@@ -352,8 +369,12 @@ def _doubtful(best: Reading, heard: Heard) -> bool:
     if best.score.rank < 0 and heard.enhanced[1:].startswith(_OF_OTHERS):
         return True
     if best.score.words:
-        return heard.enhanced[1:] not in _OF_RECIPIENT and _OF_SENDER.search(heard.text) is not None
+        return heard.enhanced[1:] not in _OF_RECIPIENT and _speaks_of_sender(heard.text)
     return not best.score.enhanced and len(heard.text) > GAP
+
+
+def _speaks_of_sender(text: str) -> bool:
+    return (_OF_SENDER.search(text) or _OF_SENDER_ABROAD.search(text)) is not None
 
 
 def _confidence(best: Reading, worded: list[Reading], bare: list[Reading]) -> Confidence:
