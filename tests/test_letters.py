@@ -85,6 +85,11 @@ def test_a_notice_may_tell_of_an_arrival(words: str) -> None:
     assert fates(letter(f"{words}\n550 5.1.1 no such user")) == [("bob@corp.example", "failed")]
 
 
+@pytest.mark.parametrize("words", ["", "from relay.example [192.0.2.1]\n", "\n\n"])
+def test_a_notice_without_a_line_of_its_own_is_read(words: str) -> None:
+    assert fates(letter(words, "X-Failed-Recipients: bob@corp.example")) == [("bob@corp.example", "failed")]
+
+
 # -- several recipients ----------------------------------------------------------------------------
 
 

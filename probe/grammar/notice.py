@@ -6,6 +6,7 @@ recipient stands at the head of a line, the reason stands beside it, after a lab
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -136,7 +137,8 @@ def _action(told: Delivery, *, waits: bool, arrived: bool) -> str:
 
 def _joined(lines: list[str]) -> Iterator[str]:
     """Each line with the next, as a sentence is folded anywhere."""
-    return (f"{line} {after.lstrip(' #*')}" for line, after in zip(lines, [*lines[1:], ""], strict=True))
+    pairs = itertools.zip_longest(lines, lines[1:], fillvalue="")
+    return (f"{line} {after.lstrip(' #*')}" for line, after in pairs)
 
 
 def _heads(lines: list[str], own: set[str], told: set[str]) -> Iterator[tuple[int, list[str]]]:
