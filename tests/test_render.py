@@ -521,6 +521,12 @@ def test_an_inbox_that_was_left_alone_for_a_reason_that_is_known_takes_a_line() 
     assert told("text", *run, verbose=1).count("  Fix ") == 4
 
 
+def test_no_two_cases_have_one_name() -> None:
+    cases = ET.fromstring(told("junit", FLEET[0], FLEET[1], FLEET[0])).iter("testcase")
+    subject, other = FLEET[0].subject, FLEET[1].subject
+    assert [case.get("name") for case in cases] == [subject, other, f"{subject} (2)"]
+
+
 def test_many_subjects_are_counted_in_the_end_and_a_list_has_its_own_sum() -> None:
     assert told("text", *FLEET[:9]).endswith(f"\n\n{counted_by_kind(FLEET[:9])}\n")
     assert counted_by_kind(FLEET[:9]) == "9 inboxes: 2 fail, 7 ok"

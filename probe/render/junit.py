@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import html
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from probe.render import Style, printable
@@ -27,8 +28,8 @@ def render(reports: Iterable[Report], _style: Style) -> Iterator[str]:
     yield f"<testsuites{_attributes(name='probe', **_totals(everything))}>\n"
     for kind, suite in suites.items():
         yield f"  <testsuite{_attributes(name=f'probe {kind}', **_totals(suite))}>\n"
-        for report in suite:
-            yield _case(report)
+        for name, report in _named(suite):
+            yield _case(name, report)
         yield "  </testsuite>\n"
     yield "</testsuites>\n"
 
@@ -44,10 +45,19 @@ def _totals(suite: list[Report]) -> dict[str, str]:
     }
 
 
-def _case(report: Report) -> str:
+def _named(suite: list[Report]) -> Iterator[tuple[str, Report]]:
+    """The reports, each with a name of its own: of two cases of one name some readers show the last alone."""
+    met: Counter[str] = Counter()
+    for report in suite:
+        met[report.subject] += 1
+        again = met[report.subject]
+        yield report.subject if again == 1 else f"{report.subject} ({again})", report
+
+
+def _case(name: str, report: Report) -> str:
     """One subject: what decides it as failure or error, everything below as output."""
     time = _seconds(sum(report.timings.values()))
-    head = _attributes(classname=f"probe.{report.kind}", name=report.subject, time=time)
+    head = _attributes(classname=f"probe.{report.kind}", name=name, time=time)
     finding = report.decisive
     element = _ELEMENTS.get(report.verdict)
     inside = []
