@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from probe.checks import Domain, Judgement, _providers, dkim, mx, spf, tls_rpt
+from probe.checks import Domain, Judgement, _providers, dkim, mx, ptr, spf, tls_rpt
 from probe.checks._dkim_keys import Assessment, assess
 from probe.checks._dkim_search import COMMON, caution, places
 from probe.facts import Answer, Question, Records, Status
@@ -360,6 +360,10 @@ def test_a_record_takes_a_name_out_of_the_wildcard(name: str, control: Status, *
     assert told.fix.endswith("it answers them no more.") is careful
     (optional,) = tls_rpt.judge(Domain(name), seen).findings
     assert (optional.fix == "") is careful
+    sending = Domain(name, sending_ips=("192.0.2.7",))
+    nameless = {Question("7.2.0.192.in-addr.arpa", "PTR"): Answer(Status.NXDOMAIN)}
+    (unnamed,) = ptr.judge(sending, seen.including(nameless)).findings
+    assert (f"mail.{name}" not in unnamed.fix) is careful
     own = {Question(name, "A"): Answer(Status.OK, ("192.0.2.1",))}
     (implicit,) = mx.judge(Domain(name), seen.including(own)).findings
     assert implicit.fix.endswith("it answers them no more.") is careful

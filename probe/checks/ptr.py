@@ -12,6 +12,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from probe.checks import Domain, Judgement
+from probe.checks._dkim_search import caution
 from probe.checks._evidence import (
     address_questions,
     evidence,
@@ -218,7 +219,9 @@ def _own_name(domain: Domain, reverse: _Reverse, seen: Records) -> str:
     """
     address = reverse.address
     leading = [name for name in (domain.helo, *hosts(domain.name, seen)) if _leads(name, address, seen)]
-    ours = [name for name in (domain.helo, f"mail.{domain.name}") if _within(name, domain)]
+    # A name below one that a wildcard answers for would take that out of the wildcard.
+    above = organizational(domain.name) if caution(domain.name, seen) else domain.name
+    ours = [name for name in (domain.helo, f"mail.{above}") if _within(name, domain)]
     likely = filter(is_hostname, (*leading, *ours))
     name = next((each for each in likely if not generic(each, address)), "")
     if not name:
