@@ -64,12 +64,21 @@ by *** before it is kept. Nothing is mended: a space at an end, quotes or an app
 password typed in groups are said as findings and sent as they are.
 
 Where Google or Microsoft wants OAuth2, give an access token with --auth-mech
-xoauth2, or what one is got with: with --client-id ID the options above give a
-refresh token (and --client-secret-env or -file the application's secret, where
-it has one); with --client-credentials as well they give the secret of an
-application that acts by itself, at Microsoft. Such secrets go to the provider's
-token server and to nobody else. A token that says itself that it has expired,
-or that it is for another service, is not sent.
+xoauth2, or what one is got with:
+
+  --client-id ID               the options above give a refresh token; --tenant
+                               NAME says where, for an application of Microsoft
+                               that is for its own directory alone
+  --client-secret-env NAME     the application's own secret, where it has one
+  --client-secret-file FILE    the same from a file
+  --client-credentials         the application acts by itself, at Microsoft,
+                               with its own secret alone
+
+Such secrets go to the provider's token server and to nobody else; what it
+repeats of them is hidden. One token serves all inboxes that an application asks
+for by itself in a directory, until a minute before it ends; where its secret is
+refused, it is not asked for again. An access token that says itself that it has
+expired, or that it is for another service, is not sent.
 """,
     "lists": """\
 `probe preflight FILE` reads the lists people already have, unchanged: exports
