@@ -437,6 +437,15 @@ def test_a_list_that_tells_no_more_than_its_inboxes_is_not_counted_beside_them(f
     assert with_list.replace("# inboxes.csv:", "# probe:") == without
 
 
+def test_nagios_names_what_makes_the_state_before_what_is_commoner() -> None:
+    soon, bad = found("session/certificate-expires-soon"), found("login/wrong-credentials")
+    run = [replace(inbox(number), findings=(soon,)) for number in range(1, 4)]
+    line = told("nagios", *run, replace(inbox(4), findings=(bad,)))
+    assert line.startswith(
+        "PROBE CRITICAL - 1 fail, 3 warn: 1 login/wrong-credentials, 3 session/certificate-expires-soon"
+    )
+
+
 def test_nagios_counts_a_fleet() -> None:
     line = told("nagios", *FLEET)
     assert re.match(r"PROBE CRITICAL - \d+ fail, \d+ unknown, .*: 9 google/app-password-required, ", line)

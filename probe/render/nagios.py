@@ -73,8 +73,11 @@ def _told(reports: list[Report], style: Style) -> str:
         for report in reports
         if (finding := report.decisive) and finding.verdict.rank >= Verdict.WARN.rank
     ]
-    causes = Counter(finding.rule.id for finding in found)
-    told = [f"{count} {rule}" for rule, count in causes.most_common(_MOST_CAUSES)]
+    causes = Counter((finding.verdict, finding.rule.id) for finding in found)
+    ranked = sorted(
+        causes, key=lambda cause: (-cause[0].rank, -causes[cause])
+    )  # what makes the state comes first
+    told = [f"{causes[cause]} {cause[1]}" for cause in ranked[:_MOST_CAUSES]]
     more = len(causes) - len(told)
     tail = [counted(more, "more cause")] if more else []
     return f"{numbered(by_verdict(reports))}{': ' if told else ''}{', '.join([*told, *tail])}"
