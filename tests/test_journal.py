@@ -153,6 +153,17 @@ def test_a_file_that_is_no_journal_is_refused(tmp_path: Path) -> None:
         assert (tmp_path / "run").read_text() == text
 
 
+def test_a_list_that_has_another_name_has_its_journal_still(tmp_path: Path) -> None:
+    written(tmp_path / "old.jsonl")
+    opened(tmp_path / "strange.jsonl", "other").close()
+    journal = opened(tmp_path / "new.jsonl")
+    assert (journal.begun, journal.unfinished) == ({"ada", "bob"}, True)
+    assert {path.name for path in tmp_path.iterdir()} == {"new.jsonl", "strange.jsonl"}
+    with pytest.raises(BusyError):
+        opened(tmp_path / "copy.jsonl")
+    journal.close()
+
+
 def test_only_one_process_writes(tmp_path: Path) -> None:
     first = opened(tmp_path / "run")
     with pytest.raises(BusyError):

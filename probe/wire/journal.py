@@ -7,6 +7,7 @@ followed it. Of a journal that is damaged elsewhere nothing is believed: what ca
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -59,6 +60,8 @@ class Journal:
         damaged.
         """
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not self.path.exists():
+            self._adopt()
         self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -77,11 +80,23 @@ class Journal:
         if not os.fstat(self._file).st_size:
             self.forget()
 
+    def _adopt(self) -> None:
+        """Takes over the journal that the same list has under another name, or in a copy."""
+        first = self._first()
+        for other in self.path.parent.glob("*.jsonl"):
+            with contextlib.suppress(OSError), other.open("rb") as file:
+                if file.read(len(first)) == first:
+                    other.rename(self.path)
+                    return
+
+    def _first(self) -> bytes:
+        return _line({"journal": VERSION, "list": self.digest})
+
     def forget(self) -> None:
         """Begin anew: what an earlier run wrote is gone."""
         os.ftruncate(self._file, 0)
         self.begun, self.ended, self.complete = set(), {}, False
-        self._write(_line({"journal": VERSION, "list": self.digest}))
+        self._write(self._first())
 
     def close(self) -> None:
         """Let go of the journal."""
