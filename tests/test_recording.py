@@ -90,6 +90,9 @@ def test_every_mechanism_that_is_spoken_can_be_played() -> None:
         "creds-mechanism-login-accepted-unheard",
         "creds-mechanism-scram-sha-256",
         "creds-mechanism-xoauth2-refused",
+        "creds-grant-token-refused",
+        "creds-typed-token-without-smtp",
+        "creds-typed-space-around",
     ],
 )
 def test_a_recorded_login_comes_out_as_it_did_whatever_mechanism_was_named(name: str) -> None:

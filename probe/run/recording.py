@@ -41,8 +41,13 @@ def recorded(transcript: Transcript, *, about: str, findings: Iterable[str] = ()
         *_pairs(smtp),
     ]
     lines += [f"{stage} = {_script(turns)}" for stage, turns in _by_stage(transcript).items()]
-    lines += ["", "[expect]", f"findings = {json.dumps(sorted(findings))}"]
+    lines += ["", "[expect]", f"findings = {json.dumps(sorted(filter(_of_the_session, findings)))}"]
     return "\n".join(lines) + "\n"
+
+
+def _of_the_session(finding: str) -> bool:
+    """Whether a finding comes with the session, and not with a secret or a user name, which are others'."""
+    return not finding.startswith(("credentials/", "grant/"))
 
 
 def _tls(transcript: Transcript) -> str:
