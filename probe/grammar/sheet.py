@@ -76,10 +76,8 @@ def form_of(data: bytes, encoding: str = "") -> Form:
         raise ValueError("is empty")
     form = Form(_known(encoding) if encoding and not mark else found, mark, ",")
     begins = "".join(_text(data[: len(mark) + _PIECE], form, whole=len(data) <= _PIECE))
-    if begins.lstrip()[:1] in {"[", "{"} and '":' in begins.replace(" ", ""):
-        raise ValueError("is JSON; give a CSV file")
-    if begins.lstrip()[:1] == "<":
-        raise ValueError("is a web page or XML; export the table as CSV")
+    if what := _instead(begins):
+        raise ValueError(f"is {what}")
     told = _SEP.match(begins)
     before = mark + told[0].encode(form.encoding) if told else mark
     if told and not data[len(before) :].strip():
@@ -88,6 +86,14 @@ def form_of(data: bytes, encoding: str = "") -> Form:
     if "\0" in line:
         raise ValueError("is not text" if encoding else _wide(line))
     return Form(form.encoding, before, _between(line, told[1] if told else ""), 2 if told else 1)
+
+
+def _instead(begins: str) -> str:
+    """What a text is that is no table; nothing where it may be one."""
+    sign = begins.lstrip()[:1]
+    if sign in {"[", "{"} and '":' in begins.replace(" ", ""):
+        return "JSON; give a CSV file"
+    return "a web page or XML; export the table as CSV" if sign == "<" else ""
 
 
 def _between(line: str, told: str) -> str:
