@@ -120,3 +120,17 @@ def test_an_address_literal_has_no_records_to_ask_for() -> None:
 
     server = asyncio.run(submission_server(Inbox("ada@[192.0.2.1]", Secret("x")), Mute()))
     assert server.problem == "session/submission-server-unknown"
+
+
+@pytest.mark.parametrize(
+    ("typed", "host", "shown"),
+    [
+        ("mail.own.example.", "mail.own.example", "mail.own.example:587"),
+        ("[::1]", "::1", "[::1]:587"),
+        ("::1", "::1", "[::1]:587"),
+        ("[192.0.2.1]", "192.0.2.1", "192.0.2.1:587"),
+    ],
+)
+def test_a_host_is_what_tls_can_prove(typed: str, host: str, shown: str) -> None:
+    server = asyncio.run(submission_server(Inbox("ada@own.example", Secret("x"), host=typed), Announced()))
+    assert (server.host, str(server)) == (host, shown)

@@ -53,7 +53,7 @@ async def check_creds(
     looked_up = time.monotonic() - began
     if isinstance(addresses, Fault):
         turn = Turn(Stage.RESOLVE, "", addresses, took=looked_up)
-        session = Transcript((turn,), server=server.host, peer=f"{server.host}:{server.port}")
+        session = Transcript((turn,), server=server.host, peer=str(server))
         report = _report(inbox, server, session)
         if addresses.status is Status.UNREACHABLE:  # then it is us
             offline = Finding(catalogue.rule("doctor/no-network"), judge.evidence_of(turn), addresses.detail)
@@ -170,7 +170,7 @@ def _facts(server: Server, local: str = "") -> dict[str, str]:
     name = catalogue.provider(server.provider).name if server.provider else ""
     facts = {
         "provider": f"{name} ({server.how})" if name else "",
-        "server": f"{server.host}:{server.port}",
+        "server": str(server),
         "from": local,
     }
     return {key: value for key, value in facts.items() if value}

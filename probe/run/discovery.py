@@ -31,6 +31,9 @@ class Server:
     detail: str = ""
     evidence: tuple[tuple[str, str], ...] = ()
 
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
 
 async def submission_server(inbox: Inbox, network: Network) -> Server:
     """The server of an inbox. What was told is never overruled, and DNS is asked only where it must be.
@@ -40,9 +43,8 @@ async def submission_server(inbox: Inbox, network: Network) -> Server:
     told = _named(inbox.provider)
     if inbox.host:
         port, tls = _as_told(inbox, 587, TlsMode.STARTTLS)
-        host = inbox.host.removesuffix(
-            "."
-        )  # the root is no part of a name that TLS proves (RFC 6066 section 3)
+        # What TLS proves has neither the dot of the root nor the brackets of an address (RFC 6066 section 3).
+        host = inbox.host.removesuffix(".").removeprefix("[").removesuffix("]")
         return Server(host, port, tls, _id(told or catalogue.provider_of_host(host)), "as told")
     domain = address(inbox.address).domain
     if told is not None and told.submission:
