@@ -528,6 +528,8 @@ def test_an_inbox_that_was_left_alone_for_a_reason_that_is_known_takes_a_line() 
         f"unknown {f'sales{number}@a.example':<36} not_proven   preflight/host-braked" for number in (2, 4)
     ]
     assert told("text", *run, verbose=1).count("  Fix ") == 4
+    narrow = "".join(render.find("text").render(run, Style(width=60)))
+    assert narrow.count("\n        preflight/host-braked\n") == 2
 
 
 def test_no_two_cases_have_one_name() -> None:

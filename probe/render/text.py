@@ -71,19 +71,23 @@ def _told(report: Report, reasons: set[tuple[str, ...]]) -> bool:
 
 
 def _brief(report: Report, style: Style) -> str:
-    """One line: verdict, subject, and of what is worth noting as much as there is room for."""
+    """One line: verdict, subject, and of what is worth noting as much as there is room for.
+
+    A reason that finds none stands below.
+    """
     noted = [finding.rule.id for finding in sorted_findings(report)]
     facts = [fact.partition(" (")[0] for fact in _facts(report)]
     told = [str(report.outcome or ""), ", ".join(noted), *facts]
     head = f"{shortened(line(report.subject), style.width - 8):<{_SUBJECT}}"
     shown, room = "", style.width - 9 - len(head)
     for word in map(line, filter(None, told)):
-        if len(shown) + 3 + len(word) > room:
+        longer = f"{shown}   {word}" if shown else word
+        if len(longer) > room:
             break
-        shown += f"   {word}" if shown else word
-    return (
-        f"{verdict_word(report.verdict, style)} {f'{head} {dim(shown, style)}' if shown else head.rstrip()}"
-    )
+        shown = longer
+    first = f"{head} {dim(shown, style)}" if shown else head.rstrip()
+    reason = "" if _well(report) or told[1] in shown else f"\n{' ' * 8}{line(told[1])}"
+    return f"{verdict_word(report.verdict, style)} {first}{reason}"
 
 
 def _report(report: Report, style: Style) -> Iterator[str]:
