@@ -553,6 +553,18 @@ def test_who_is_told_to_send_begins_with_what_loses_no_mail(
     assert (found.rule.id, f"p={policy}" in found.fix) == (f"dmarc/{rule}", True)
 
 
+@pytest.mark.parametrize("text", ["v=dmarc1; p=reject", f"v=DMARC1; p=rejct; {RUA}"])
+@pytest.mark.parametrize(("sending", "policy"), [((), "reject"), (("192.0.2.1",), "none")])
+def test_what_did_not_act_so_far_acts_at_once_only_where_nothing_is_sent(
+    text: str, sending: tuple[str, ...], policy: str
+) -> None:
+    world = World({"example.com": {"TXT": ["v=spf1 -all"]}, **record(text)})
+    domain = Domain("example.com", sending_ips=sending)
+    found = dmarc.judge(domain, world.settle(lambda seen: dmarc.ask(domain, seen)))
+    (fix,) = {one.fix for one in found.findings if one.rule.id != "dmarc/no-reports" and one.fix}
+    assert f"p={policy}" in fix
+
+
 def test_of_a_parent_that_was_not_answered_nothing_follows() -> None:
     zone = record(f"v=DMARC1; p=reject; {RUA}", "sub.example.com")
     refused = {"_dmarc.example.com TXT": Status.REFUSED}

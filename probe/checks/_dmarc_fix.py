@@ -171,25 +171,33 @@ def line(name: str, seen: Records, text: str = "", words: str = "", **changes: s
     return pasted(question(name), published(name, seen), record, words)
 
 
-def repaired(name: str, seen: Records, record: Record) -> str:
+def repaired(name: str, seen: Records, record: Record, *, parked: bool = False) -> str:
     """The fix that is the completed record in place of this one; empty where it is complete."""
     if fitting(name, seen, record.text) == record.text:
         return ""
-    return within(_requests(record), name, seen, record.text, "Replace the record by")
+    return within(_requests(record), name, seen, record.text, "Replace the record by", parked=parked)
 
 
 def within(
-    today: Requests, name: str, seen: Records, text: str, words: str, *, more: bool = False, **changes: str
+    today: Requests,
+    name: str,
+    seen: Records,
+    text: str,
+    words: str,
+    *,
+    parked: bool,
+    more: bool = False,
+    **changes: str,
 ) -> str:
     """As `line`, for a record that asks for no more than receivers act on `today`: more could lose mail.
 
-    What the text meant to ask for, or `more`, is told as the next step. A domain that sends nothing has no
+    What the text meant to ask for, or `more`, is told as the next step. A domain that is `parked` has no
     mail to lose.
     """
     meant = _requests(dmarc.parse(fitting(name, seen, text, **changes)))
     first = _mildest((meant, today))
     later = ["p"] if more else []
-    if first != meant and not sends_nothing(seen.of(name, "TXT")):
+    if first != meant and not parked:
         later += [tag for tag, one, other in zip(_ORDER, first, meant, strict=False) if one is not other]
         changes |= _tags(first)
     words += f" this one, and raise {later[0]} {_WAIT}: " if later else ": "

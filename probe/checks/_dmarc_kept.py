@@ -18,8 +18,9 @@ from probe.rules import Finding
 __all__ = ["absent", "own_name"]
 
 
-def own_name(name: str, found: Discovery, seen: Records) -> Iterator[Finding]:
+def own_name(domain: Domain, found: Discovery, seen: Records) -> Iterator[Finding]:
     """What stands at ``_dmarc`` of the very name, kept by receivers or not."""
+    name, parked = domain.name, silent(domain, seen)
     asked = question(name)
     answer = published(name, seen)
     values = answer.values if answer.status is Status.OK else ()
@@ -27,11 +28,11 @@ def own_name(name: str, found: Discovery, seen: Records) -> Iterator[Finding]:
     inherited = found.policy or Policy.NONE  # while nothing at the name itself counts
     today = (inherited, inherited, inherited)
     if len(records) > 1:
-        yield _several(name, records, seen, today)
+        yield _several(name, records, seen, today, parked=parked)
     others = [value for value in values if not dmarc.is_record(value)] if len(records) < len(values) else []
     meant = [value for value in others if dmarc.resembles(value)]
     if not records and meant:
-        fix = within(today, name, seen, meant[0], "Replace it by")
+        fix = within(today, name, seen, meant[0], "Replace it by", parked=parked)
         yield Finding(
             RULE["not-recognised"], evidence(asked, answer, meant[0]), printable(meant[0])[:200], fix
         )
@@ -57,23 +58,26 @@ def absent(domain: Domain, found: Discovery, seen: Records) -> Iterator[Finding]
         return
     above = [each for each in found.asked if len(kept(each, seen)) > 1 and not _suffixes.is_suffix(each)]
     if above:  # the name could have inherited one of them
-        yield _several(above[0], kept(above[0], seen), seen, NOTHING)
+        yield _several(above[0], kept(above[0], seen), seen, NOTHING, parked=False)
         return
     apex = Question(name, "TXT")
     misplaced = [value for value in seen.of(name, "TXT") if dmarc.is_record(value)]
     if misplaced:
-        fix = within(NOTHING, name, seen, misplaced[0], "Publish instead")
+        parked = silent(domain, seen)
+        fix = within(NOTHING, name, seen, misplaced[0], "Publish instead", parked=parked)
         yield Finding(RULE["apex-record"], evidence(apex, seen_answer(seen, apex), misplaced[0]), name, fix)
     elif not any(dmarc.resembles(value) for value in answer.values) and not answer.aliases:
         yield _missing(domain, found, seen)
 
 
-def _several(name: str, records: tuple[Record, ...], seen: Records, today: Requests) -> Finding:
+def _several(
+    name: str, records: tuple[Record, ...], seen: Records, today: Requests, *, parked: bool
+) -> Finding:
     asked = question(name)
     listed = "; ".join(printable(record.text) for record in records[:10])
     mildest, changes = united(records)
     more = any(record.p not in {None, mildest.p} for record in records)
-    fix = within(today, name, seen, mildest.text, "Leave only", more=more, **changes)
+    fix = within(today, name, seen, mildest.text, "Leave only", parked=parked, more=more, **changes)
     told = evidence(asked, seen_answer(seen, asked), listed)
     return Finding(RULE["several"], told, f"{len(records)} records at {asked.name}", fix)
 

@@ -25,7 +25,7 @@ from probe.checks._dmarc_kept import absent, own_name
 from probe.checks._dmarc_rules import RULE, RULES
 from probe.checks._evidence import evidence, nonexistent, printable, seen_answer, state, unknown, zone_line
 from probe.checks._once import asked_once, once
-from probe.checks.mx import null
+from probe.checks.mx import null, silent
 from probe.facts import Question, Records, Status
 from probe.grammar import dmarc
 from probe.grammar.dmarc import Policy, Psd, Record
@@ -94,12 +94,13 @@ def _findings(
 ) -> Iterator[Finding]:
     for name in found.failed[:1]:
         yield unknown(RULE["unknown"], seen, question(name))
-    yield from own_name(domain.name, found, seen)
+    yield from own_name(domain, found, seen)
     if found.record is None or found.record_at is None:
         if not found.failed:
             yield from absent(domain, found, seen)
         return
-    facts = _Published(found.record_at, found.record, seen)
+    parked = found.record_at == domain.name and silent(domain, seen)
+    facts = _Published(found.record_at, found.record, seen, parked=parked)
     yield from _inheritance(domain.name, found, facts, seen)
     # A registry's record is its own affair: only what it asks for here is told.
     if found.record_at in {found.org, domain.name}:
@@ -117,8 +118,8 @@ def _findings(
 class _Published:
     """A record and where it stands: what most findings of this check are made of."""
 
-    def __init__(self, at: str, record: Record, seen: Records) -> None:
-        self.at, self.record, self.seen = at, record, seen
+    def __init__(self, at: str, record: Record, seen: Records, *, parked: bool) -> None:
+        self.at, self.record, self.seen, self.parked = at, record, seen, parked
 
     def finding(self, problem: str, detail: str = "", fix: str = "") -> Finding:
         """One finding on this record."""
@@ -128,7 +129,11 @@ class _Published:
 
     def mended(self, problem: str, detail: str = "") -> Finding:
         """As `finding`, with the completed record as the fix."""
-        return self.finding(problem, detail, repaired(self.at, self.seen, self.record))
+        return self.finding(problem, detail, self.repaired())
+
+    def repaired(self) -> str:
+        """The completed record, where it is not complete."""
+        return repaired(self.at, self.seen, self.record, parked=self.parked)
 
     def later(self, mail: str = "all mail", **changes: str) -> str:
         """The fix that asks for more than this record does, so that mail may be lost by it."""
@@ -232,7 +237,7 @@ def _reports(facts: _Published) -> Iterator[Finding]:
         home = _suffixes.organizational(facts.at)
         elsewhere = f"If you want reports, name an address at another domain: no mail comes to {home}."
         silent = takes_no_mail(home, facts.seen)
-        meant = repaired(facts.at, facts.seen, record)
+        meant = facts.repaired()
         reporting = meant if "rua=" in meant else ""  # no mailbox is known to be there
         yield facts.finding("no-reports", fix=elsewhere if silent else reporting)
     bad = [one.uri for one in (*record.rua, *record.ruf) if not one.domain]
