@@ -331,7 +331,8 @@ def test_a_complaint_has_no_reply_and_its_cell_is_empty(tmp_path: Path) -> None:
             "mail": {"timestamp": "2026-11-21T10:00:00Z"}}  # fmt: skip
     explain("-", "-o", str(file), stdin=json.dumps(told) + "\n")
     (row,) = csv.DictReader(io.StringIO(file.read_text(encoding="utf-8")))
-    assert (row["address"], row["rule"], row["reply"]) == ("bob@corp.example", "mail/complaint", "")
+    assert (row["address"], row["cause"], row["reply"]) == ("bob@corp.example", "complaint", "")
+    assert row["rule"] == "mail/complaint"
 
 
 def test_the_verdict_is_the_same_in_any_order() -> None:

@@ -385,4 +385,5 @@ class Pile:
         """The addresses to suppress: address, cause, rule, how often, the reply; in alphabetical order."""
         for address, bad in sorted(self.fleet.bad.items()):
             reply = bad.reply if isinstance(bad.reply, str) else maillog.logged_reply(bad.reply)
-            yield address, bad.cause.value, bad.rule, bad.count, reply[:_MOST_SAID]
+            cause = "complaint" if bad.cause is Cause.SUCCESS else bad.cause.value
+            yield address, cause, bad.rule, bad.count, reply[:_MOST_SAID]
