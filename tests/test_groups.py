@@ -43,6 +43,10 @@ TABLE = {
         [*(one(f"{name}@x.test", BAD) for name in "abc"), one("d@y.test", BAD), one("e@y.test")],
         [("p/bad", "domain", "x.test", 3), ("p/bad", "inbox", "d@y.test", 1)],
     ),
+    "all of a domain where everybody can have an inbox": (
+        [one(f"{name}@gmail.com", BAD) for name in "abc"] + [one("d@y.test")],
+        [("p/bad", "inbox", "", 3)],
+    ),
     "all of many domains": (
         [*(one(f"{name}@{domain}.test", BAD) for domain in "wxyz" for name in "abc"), one("d@v.test")],
         [("p/bad", "domain", "w.test and 3 more", 12)],

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from probe import catalogue
 from probe.checks._suffixes import organizational
 from probe.facts import Ending, Stage, counted
 from probe.rules import Cause, Finding, Report, Source, Verdict
@@ -196,16 +197,21 @@ def _of_network(members: _Members, inboxes: Sequence[Seen]) -> Iterator[Group]:
 
 
 def _of_inboxes(members: _Members, inboxes: Sequence[Seen]) -> Iterator[Group]:
-    """What all inboxes of a host of several domains, or of a domain, share is the host's or the domain's."""
+    """What all inboxes of a host of several domains, or of a domain, share is the host's or the domain's.
+
+    Not of a domain where everybody can have an inbox: those at it have nothing else in common.
+    """
     left = list(members)
     for scope in ("host", "domain"):
         total = Counter(getattr(one, scope) for one in inboxes)
-        domains = _domains(inboxes) if scope == "host" else {}
+        several = {name for name, count in _domains(inboxes).items() if count > 1}
         units = _by(left, [getattr(one, scope) for one, _ in left])
         whole = {
             name: some
             for name, some in units.items()
-            if name and _WHOLE <= len(some) == total[name] and (scope == "domain" or domains[name] > 1)
+            if name
+            and _WHOLE <= len(some) == total[name]
+            and (name in several if scope == "host" else not catalogue.provider_of_domain(name))
         }
         yield from _each(whole, scope)
         left = [member for member in left if getattr(member[0], scope) not in whole]
