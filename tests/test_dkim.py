@@ -384,6 +384,8 @@ def test_who_says_that_nothing_is_sent_needs_no_selector() -> None:
     assert (found.state, problems(found)) == (State.NOT_APPLICABLE, ["not-sending"])
     found, _ = audit(zone, broken={"_domainkey.example.com TXT": Status.TIMEOUT})
     assert (found.state, problems(found)) == (State.UNKNOWN, ["unknown"])
+    found, _ = audit(zone, broken={"s1._domainkey.example.com TXT": Status.TIMEOUT})
+    assert (found.state, problems(found)) == (State.UNKNOWN, ["selector-unknown"])
     found, _ = audit({**zone, "example.com": {"TXT": ["v=spf1 mx -all"]}})
     assert (found.state, problems(found)) == (State.UNKNOWN, ["selector-unknown"])
 

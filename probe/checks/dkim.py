@@ -80,7 +80,7 @@ def _findings(ladder: Ladder, seen: Records) -> Iterator[Finding]:
         asked = unused if name == "*" else Question(grammar.key_name(name, ladder.domain.name), "TXT")
         yield _finding("ed25519-only", asked, ladder, ", ".join(usable))
     if not usable and not ladder.given and not any(each.key or each.dangling for each in ladder.selectors):
-        parked = ladder.unanswered is None and silent(ladder.domain, seen)
+        parked = (ladder.unanswered or ladder.hidden) is None and silent(ladder.domain, seen)
         yield _none(ladder, seen) if parked else _undecided(ladder)
 
 
