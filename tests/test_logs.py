@@ -192,6 +192,25 @@ def test_exim_names_the_address_that_failed_first(line: str, who: str, reply: st
     assert [(each[0], each[2]) for each in found] == [(who, reply)]
 
 
+def test_a_status_that_powermta_heard_by_mail_is_told_by_its_action() -> None:
+    head = "type,timeLogged,orig,rcpt,dsnAction,dsnStatus,dsnDiag\n"
+    rows = "rs,1795255200,ada@sender.example,bob@corp.example,{},{},smtp;{}\n"
+    found = told(
+        head
+        + rows.format("failed", "5.1.1", "550 no such user")
+        + rows.format("delayed", "4.2.2", "452 full")
+    )
+    assert [(who, action) for who, action, *_ in found] == [
+        ("bob@corp.example", "failed"),
+        ("bob@corp.example", "delayed"),
+    ]
+
+
+def test_a_queue_of_powermta_that_waits_names_nobody() -> None:
+    ((who, action, _, verdict),) = told("type,timeLogged,orig,rcpt,dsnDiag\ntq,1795255200,,,421 too many\n")
+    assert (who, action, verdict) == ("", "delayed", Verdict.WAIT)
+
+
 def test_a_row_of_powermta_that_was_cut_is_no_failure_of_nobody() -> None:
     assert told("type,timeLogged,orig,rcpt,dsnDiag\nb,1795255200\n")[0][0] == ""
     assert [

@@ -245,6 +245,9 @@ def _exim_said(rest: bytes) -> bytes:
 
 _PMTA = {
     "d": b"sent", "b": b"bounced", "rb": b"bounced", "t": b"deferred", "tq": b"deferred", "f": b"complaint",
+    # of a status that came by mail (rs) what its action says
+    "failed": b"bounced", "delayed": b"deferred", "delivered": b"sent", "relayed": b"sent",
+    "expanded": b"sent",
 }  # fmt: skip
 
 
@@ -259,7 +262,8 @@ def powermta(batches: Iterable[list[bytes]]) -> Iterator[Logged]:
             if row[0].strip().lower() == "type":
                 places = {name.strip().lower(): at for at, name in enumerate(row[:200])}
                 continue
-            action = _PMTA.get(row[0].strip().lower(), b"")
+            kind = row[0].strip().lower()
+            action = _PMTA.get(_cell(row, places, "dsnaction").lower() if kind == "rs" else kind, b"")
             if not action or not places:
                 continue
             shown = _cell(row, places, "timelogged")[:13]
@@ -269,7 +273,7 @@ def powermta(batches: Iterable[list[bytes]]) -> Iterator[Logged]:
                 hour = times[shown] = _when(_cell(row, places, "timelogged"))
             said = _cell(row, places, "dsndiag") or _cell(row, places, "dsnstatus")
             recipient = _cell(row, places, "rcpt")
-            if not recipient:  # a line that was cut
+            if not recipient and len(row) < len(places):  # a line that was cut
                 continue
             yield Logged(
                 action,
