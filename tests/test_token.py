@@ -111,7 +111,7 @@ def test_googles_secrets_are_told_apart_by_their_beginnings(secret: str, words: 
 def test_a_token_that_no_server_could_take_stays_here(secret: str, problem: str, words: str) -> None:
     at = "microsoft"
     assert withheld(inbox(secret), NOON, provider=at) == ((problem, words) if problem else None)
-    assert withheld(inbox(secret, "auto"), NOON, provider=at) is None
+    assert withheld(inbox(secret, "plain"), NOON, provider=at) is None
     found = [finding.rule.id for finding in typed(inbox(secret), NOON, provider=at)]
     assert found == ([f"credentials/{problem}"] if problem else [])
 
@@ -129,6 +129,15 @@ def test_a_token_that_no_server_could_take_stays_here(secret: str, problem: str,
 def test_what_is_said_of_a_token_that_is_sent(secret: str, mechanism: str, problem: str, words: str) -> None:
     (finding,) = typed(inbox(secret, mechanism), NOON, provider="microsoft")
     assert (finding.rule.id, finding.evidence["secret"]) == (f"credentials/{problem}", words)
+
+
+@pytest.mark.parametrize("secret", ["1//0e" + "x" * 98, "GOCSPX-" + "x" * 28])
+@pytest.mark.parametrize("provider", ["", "google", "zoho"])
+def test_what_is_for_googles_token_server_is_not_tried_as_a_password(secret: str, provider: str) -> None:
+    (finding,) = typed(inbox(secret, "auto"), NOON, provider=provider)
+    assert finding.rule.id == "credentials/token-of-another-kind"
+    (finding,) = typed(inbox(secret, "plain"), NOON, provider=provider)  # who names the mechanism means it
+    assert finding.rule.id == "credentials/token-as-password"
 
 
 @pytest.mark.parametrize("provider", ["", "google", "zoho"])

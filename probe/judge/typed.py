@@ -31,28 +31,25 @@ def typed(inbox: Inbox, now: dt.datetime | None = None, *, provider: str = "") -
     if inbox.grant is not None:
         return  # what goes to the mail server is not there yet
     secret = inbox.secret.reveal()
-    if inbox.mechanism.upper() not in sasl.TOKEN:
-        yield from _password(secret)
-    elif (problem := withheld(inbox, now, provider=provider)) is not None:
+    if (problem := withheld(inbox, now, provider=provider)) is not None:
         yield _lint(*problem)
-    else:
+    elif inbox.mechanism.upper() in sasl.TOKEN:
         yield from _token(secret)
+    else:
+        yield from _password(secret)
 
 
 def withheld(inbox: Inbox, now: dt.datetime | None = None, *, provider: str = "") -> tuple[str, str] | None:
-    """Why a token stays here, as the server could not take it; None where it may be sent.
+    """Why a secret stays here, as the server could not take it; None where it may be sent.
 
     The problem part of a rule of ``credentials.toml``, and what shows it. What a token says of itself is
     believed: nobody gains by such a lie. For whom it must be is known of Microsoft's own servers alone:
     others let its directories vouch for their users too, but with no token for Graph.
     """
-    if inbox.mechanism.upper() not in sasl.TOKEN:
-        return None
-    secret = inbox.secret.reveal()
-    if (given := token.kind(secret)) not in {"", "access token"}:
+    mechanism, secret = inbox.mechanism.upper(), inbox.secret.reveal()
+    if mechanism in {"AUTO", *sasl.TOKEN} and (given := token.kind(secret)) not in {"", "access token"}:
         return "token-of-another-kind", f"Google's {given}"
-    told = token.claims(secret)
-    if told is None:
+    if mechanism not in sasl.TOKEN or (told := token.claims(secret)) is None:
         return None
     now = now or dt.datetime.now(dt.UTC)
     if told.expires is not None and told.expires + _LENIENT <= now.timestamp():
