@@ -89,6 +89,16 @@ def test_of_a_domain_that_says_it_sends_nothing_nothing_is_required(key: Zone, s
     assert receivers.judge(domain, seen).state is state
 
 
+def test_a_broken_key_beside_a_good_one_is_no_missing_key() -> None:
+    keys: Zone = {
+        "s1._domainkey.example.com": {"TXT": [KEY]},
+        "s2._domainkey.example.com": {"TXT": ["v=DKIM1; p="]},
+    }
+    told = rows({**GOOD, **keys}, selectors=("s1", "s2"))
+    assert (told["google dkim"], told["microsoft dkim"]) == ("pass", "unseen")
+    assert rows(GOOD, selectors=("s1",))["google dkim"] == "fail"
+
+
 def test_a_domain_that_takes_no_mail_may_name_another_for_its_replies() -> None:
     zone = {**GOOD, "example.com": {**GOOD["example.com"], "MX": ["0 ."]}}
     assert rows(zone)["microsoft replies"] == "warn"

@@ -38,7 +38,7 @@ def observe(domain: Domain, seen: Records) -> Mapping[str, Seen]:
     policy = dmarc.judge(domain, seen)
     published = _spf(domain, seen)
     passes = _spf_passes(domain, seen, published)
-    key = _dkim(domain, signs)
+    key = _dkim(domain, signs, ladder_of(domain, seen).usable)
     if passes.status in {"fail", "unknown"}:
         published = passes
     signed = key if key.status != "pass" else Seen("unseen", key.asked)
@@ -99,9 +99,12 @@ def _spf_passes(domain: Domain, seen: Records, published: Seen) -> Seen:
     return Seen(status, published.asked, f"SPF: {', '.join(map(str, results))}", _reason("SPF", told)[1])
 
 
-def _dkim(domain: Domain, signs: Judgement) -> Seen:
+def _dkim(domain: Domain, signs: Judgement, usable: Mapping[str, object]) -> Seen:
+    """Whether there is a key; one that is broken beside it is not what the receivers ask for."""
     asked = domainkey(domain)
     status = _OF_STATE[signs.state]
+    if usable and status == "fail":
+        return Seen("pass", asked)
     first = next((finding for finding in signs.findings if finding.verdict is Verdict.UNKNOWN), None)
     if status == "unknown" and first is not None and first.rule.id == "dkim/selector-unknown":
         return Seen("unseen", asked)  # there is a key, and only a message tells its selector
