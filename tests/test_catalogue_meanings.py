@@ -132,6 +132,22 @@ def test_readings_do_not_depend_on_what_was_read_before() -> None:
 
 
 @pytest.mark.parametrize(
+    "what",
+    [
+        "The attachment",
+        "The link",
+        "The message header",
+        "TLS certificate",
+        "Command",
+        "Content type",
+        "smarthost",
+    ],
+)
+def test_nobody_is_suppressed_where_something_else_does_not_exist(what: str) -> None:
+    assert explain_reply(f"550 {what} does not exist").findings[0].rule.cause.family is not Family.SUPPRESS
+
+
+@pytest.mark.parametrize(
     "noise", ["550", "550 x", "550 5.0.0 ???", "451", "5.7.1", "", "hello", "550 OK then"]
 )
 def test_nobody_is_suppressed_where_nothing_is_said(noise: str) -> None:
