@@ -267,6 +267,25 @@ def test_a_form_is_read_by_its_fields() -> None:
     assert told(packed)[0] == [BOB]
 
 
+def test_a_quotation_mark_that_is_never_closed_ends_no_reading() -> None:
+    rows = "bob@corp.example,550 5.1.1 no such user\n"
+    assert told('email,"reason\n' + rows * 20_000)[1] != []
+    assert BOB in told(f'email,reason\n{rows}eve@corp.example,"550\n' + rows * 20_000)[0]
+
+
+def test_a_form_of_many_fields_is_read_to_its_end() -> None:
+    many = "&".join(f"{'x' * 50}{at}={'y' * 50}" for at in range(2000))
+    assert told(f"recipient=bob%40corp.example&{many}&error=550+5.1.1+no+such+user")[0] == [BOB]
+
+
+def test_a_table_that_tells_nothing_hides_no_pile_of_a_log() -> None:
+    asked = Asked()
+    log = f"Nov 21 10:00:00 mx postfix/smtp[1]: {LINE.format('bob')}\n"
+    for text in (log, "email,status\na@b.example,active\n"):
+        list(explain_stream(io.BytesIO(text.encode()), "-", asked))
+    assert asked.wants_pile
+
+
 def test_a_log_of_a_program_that_is_not_known_blames_nobody_by_name() -> None:
     line = "2026-11-21T10:00:00.000Z [INFO] bouncing, sending to: <ada@sender.example> failed: 550 5.1.1 no such user\n"
     ((rule, _),), _ = told(line * 4)

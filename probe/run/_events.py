@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import itertools
 import json
 import re
 import urllib.parse
@@ -20,17 +21,13 @@ from probe.run.sources import FEW, MAX_LINE, Asked, read_all
 __all__ = ["READERS"]
 
 _MAX_FORM = 8 * 1024 * 1024  # characters of a form
-_MAX_FIELDS = 1000
 _MAX_VALUE = 32 * 1024 * 1024  # bytes of one JSON value
 
 
 def _webhook(source: BinaryIO, name: str, asked: Asked) -> Iterator[Report]:
     data = read_all(source, _MAX_VALUE, name, asked)
-    if data[:1] not in b"{[\xef \t\r\n":  # a form, whose fields may hold JSON
-        fields = urllib.parse.parse_qsl(
-            data.decode("utf-8", "replace")[:_MAX_FORM], max_num_fields=_MAX_FIELDS
-        )
-        data = json.dumps(dict(fields)).encode()
+    if data[:1] not in b"{[\xef \t\r\n":
+        data = _form(data)
     try:
         found = events(loads(data))
     except ValueError:
@@ -51,37 +48,58 @@ def _webhook(source: BinaryIO, name: str, asked: Asked) -> Iterator[Report]:
     _tell_unread(sum(told.unread for told in found), name, asked)
 
 
+def _form(data: bytes) -> bytes:
+    """The fields of a form, which may hold JSON, as JSON."""
+    text = data[:_MAX_FORM].decode("utf-8", "replace")
+    return json.dumps(dict(urllib.parse.parse_qsl(text))).encode()
+
+
 def _table(source: BinaryIO, name: str, asked: Asked) -> Iterator[Report]:
     """Rows of CSV: an event each, by the names of their columns."""
+    told = other = broken = 0
+    for row in _rows(source):
+        found = _apart(events(row)) if row else []
+        told += len(found)
+        other += bool(row) and not found
+        broken += row is None
+        yield from _counted(found, asked)
+    asked.wants_pile |= bool(told)
+    if not told:
+        yield nothing_found(name)
+    elif other:
+        asked.note(f"{name}: rows that tell of no delivery: {other:,}")
+    if broken:
+        asked.note(f"{name}: rows that could not be read: {broken:,}")
+
+
+def _rows(source: BinaryIO) -> Iterator[dict[str, str] | None]:
+    """The rows of a table, by the names of its columns; None for one that cannot be read."""
     header, between = b"", b","
     while not header and (line := source.readline(MAX_LINE)):
         header, between = columns(line.removeprefix(b"\xef\xbb\xbf"))
-    names = next(csv.reader([_line(header.removeprefix(b"#Fields:"))], delimiter=between.decode()), [])
-    rows = csv.reader(map(_line, iter(lambda: source.readline(MAX_LINE), b"")), delimiter=between.decode())
-    other = broken = 0
-    any_found = False
+    lines = [_line(header.removeprefix(b"#Fields:"))]
+    rest = map(_line, iter(lambda: source.readline(MAX_LINE), b""))
+    rows = csv.reader(itertools.chain(lines, rest), delimiter=between.decode())
+    names: list[str] = []
     while True:
         try:
             row = next(rows)
         except StopIteration:
-            break
+            return
         except csv.Error:
-            broken += 1
+            yield None
             continue
-        found = _apart(events({name.strip(): cell for name, cell in zip(names, row, strict=False) if cell}))
-        other += bool(row) and not found
-        for told in found:
-            any_found = True
-            reading = asked.pile.delivery(told)
-            if asked.every or asked.pile.seen <= FEW:
-                yield asked.pile.explained(told, reading)
-    asked.wants_pile = any_found
-    if not any_found:
-        yield nothing_found(name)
-    if other and any_found:
-        asked.note(f"{name}: rows that tell of no delivery: {other:,}")
-    if broken:
-        asked.note(f"{name}: rows that could not be read: {broken:,}")
+        if names:
+            yield {name: cell for name, cell in zip(names, row, strict=False) if cell}
+        names = names or [name.strip() for name in row]
+
+
+def _counted(found: list[Delivery], asked: Asked) -> Iterator[Report]:
+    """Reports of deliveries, all of which are counted; of the first ones, where not all are wanted."""
+    for told in found:
+        reading = asked.pile.delivery(told)
+        if asked.every or asked.pile.seen <= FEW:
+            yield asked.pile.explained(told, reading)
 
 
 def _line(line: bytes) -> str:
@@ -102,23 +120,19 @@ def _apart(found: list[Delivery]) -> list[Delivery]:
 
 
 def _events(source: BinaryIO, name: str, asked: Asked) -> Iterator[Report]:
-    any_found = False
-    broken = past = 0
+    told = broken = past = 0
     while line := source.readline(MAX_LINE):
         try:
             found = events(loads(line)) if line.strip() else []
         except ValueError:
             broken += 1
             continue
-        for told in found:
-            any_found = True
-            past += told.unread
-            reading = asked.pile.delivery(told)
-            if asked.every or asked.pile.seen <= FEW:
-                yield asked.pile.explained(told, reading)
-    asked.wants_pile = any_found
+        told += len(found)
+        past += sum(one.unread for one in found)
+        yield from _counted(found, asked)
+    asked.wants_pile |= bool(told)
     unread = f"lines that are no JSON: {broken:,}" if broken else ""
-    if not any_found:
+    if not told:
         yield not_read(name, unread) if unread else nothing_found(name)
     elif unread:
         asked.note(f"{name}: {unread}")
