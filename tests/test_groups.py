@@ -8,7 +8,7 @@ import pytest
 
 from probe import catalogue
 from probe.judge.groups import Problem, Seen, groups, seen
-from probe.rules import Finding, Report, Verdict
+from probe.rules import Cause, Finding, Report, Verdict
 from probe.run import together
 
 
@@ -46,6 +46,10 @@ TABLE = {
     "all of a domain where everybody can have an inbox": (
         [one(f"{name}@gmail.com", BAD) for name in "abc"] + [one("d@y.test")],
         [("p/bad", "inbox", "", 3)],
+    ),
+    "rows that were not read": (
+        [Seen(Verdict.FAIL, "", f"line {n}", problems=(Problem("p/row", Verdict.FAIL, "t", "f", "inbox"),)) for n in range(5)],
+        [("p/row", "inbox", "", 5)],
     ),
     "all of many domains": (
         [*(one(f"{name}@{domain}.test", BAD) for domain in "wxyz" for name in "abc"), one("d@v.test")],
@@ -146,6 +150,24 @@ def test_a_domain_that_is_silent_is_told_once_and_not_area_by_area() -> None:
         Finding(rule, {}) for rule in (together.DOMAIN, replace(together.DOMAIN, id="spf/unknown"))
     )
     assert [one.id for one in seen(Report("dns", "x.test", findings)).problems] == ["dns/domain-silent"]
+
+
+@pytest.mark.parametrize(
+    ("provider", "cause", "scope"),
+    [
+        ("google", Cause.CREDENTIALS, "inbox"),
+        ("", Cause.CREDENTIALS, "host"),
+        ("google", Cause.PROTOCOL, "host"),
+    ],
+)
+def test_wrong_passwords_are_not_the_host_s_where_everybody_has_it(
+    provider: str, cause: Cause, scope: str
+) -> None:
+    problem = Problem("p/bad", Verdict.FAIL, "title", "fix", "inbox", cause=cause)
+    everyone = [
+        Seen(Verdict.FAIL, f"{name}.test", f"i@{name}.test", "h.test", provider, (problem,)) for name in "abc"
+    ]
+    assert [group.scope for group in groups(everyone)] == [scope]
 
 
 def test_the_record_of_one_domain_is_not_told_to_all_of_them() -> None:

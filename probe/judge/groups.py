@@ -199,25 +199,24 @@ def _of_network(members: _Members, inboxes: Sequence[Seen]) -> Iterator[Group]:
 def _of_inboxes(members: _Members, inboxes: Sequence[Seen]) -> Iterator[Group]:
     """What all inboxes of a host of several domains, or of a domain, share is the host's or the domain's.
 
-    Not of a domain where everybody can have an inbox: those at it have nothing else in common.
+    Not of a domain where everybody can have an inbox, nor a wrong password of a provider's host: those there
+    have nothing else in common.
     """
     left = list(members)
-    for scope in ("host", "domain"):
+    wrong = members[0][1].cause is Cause.CREDENTIALS
+    public = {one.host for one in inboxes if one.provider and wrong}
+    units = {
+        "host": {host for host, domains in _domains(inboxes).items() if domains > 1} - public,
+        "domain": {one.domain for one in inboxes if not catalogue.provider_of_domain(one.domain)} - {""},
+    }
+    for scope, names in units.items():
         total = Counter(getattr(one, scope) for one in inboxes)
-        several = {name for name, count in _domains(inboxes).items() if count > 1}
-        units = _by(left, [getattr(one, scope) for one, _ in left])
-        whole = {
-            name: some
-            for name, some in units.items()
-            if name
-            and _WHOLE <= len(some) == total[name]
-            and (name in several if scope == "host" else not catalogue.provider_of_domain(name))
-        }
+        named = _by(left, [getattr(one, scope) for one, _ in left]).items()
+        whole = {name: some for name, some in named if name in names and _WHOLE <= len(some) == total[name]}
         yield from _each(whole, scope)
         left = [member for member in left if getattr(member[0], scope) not in whole]
     if left:
-        alone = left[0][0].inbox if len(left) == 1 else ""
-        yield _group(left, "inbox", alone)
+        yield _group(left, "inbox", left[0][0].inbox if len(left) == 1 else "")
 
 
 _BY_SCOPE = {
@@ -233,7 +232,8 @@ def _domains(inboxes: Sequence[Seen]) -> Mapping[str, int]:
     """How many domains each host serves."""
     served: defaultdict[str, set[str]] = defaultdict(set)
     for one in inboxes:
-        served[one.host].add(one.domain)
+        if one.host:
+            served[one.host].add(one.domain)
     return {host: len(domains) for host, domains in served.items()}
 
 
