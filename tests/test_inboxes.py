@@ -357,6 +357,8 @@ def test_the_provider_stands_in_for_a_host() -> None:
         "email,password,provider,host\na@a.example,p,2,\nb@a.example,p,Zoho,\nc@a.example,p,Zoho,h.example\n"
     )
     assert [row.provider for row in listed] == ["google", "Zoho", ""]
+    _, (row,) = read("email,refresh_token,client_id,provider,host\na@a.example,ref,app,Google,h.example\n")
+    assert row.provider == "Google"  # who hands out the token
 
 
 def test_tokens_are_for_xoauth2() -> None:

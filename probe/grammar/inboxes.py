@@ -41,7 +41,7 @@ class Row:
     """An inbox as a row tells it; `secret` may be a reference such as ``env:NAME``.
 
     `problem` says why the row cannot be probed, `notes` what was read in spite of its form. `provider`
-    is what the row calls its provider, where it names no server.
+    is what the row calls its provider, where it names no server, or needs a token of the provider's.
     """
 
     record: Record
@@ -71,7 +71,7 @@ def row(record: Record, table: Header) -> Row | None:
         inbox = _inbox(told, notes)
     except ValueError as problem:
         return Row(record, problem=str(problem), notes=tuple(notes))
-    label = "" if inbox.host else told.get("provider", "").strip()
+    label = told.get("provider", "").strip() if not inbox.host or inbox.grant is not None else ""
     return Row(record, inbox, notes=tuple(notes), provider=_PROVIDER_CODES.get(label, label))
 
 

@@ -242,7 +242,7 @@ class Preflight:
                 if double.first.address.lower() == inbox.address.lower():
                     return None
                 return unsent(row, "login-shared", f"line {double.lines[0]} has the same user name")
-        if row.provider and not inbox.host:
+        if row.provider and (not inbox.host or catalogue.provider_of_host(inbox.host) is None):
             named = catalogue.provider_named(row.provider)
             if named is not None and named.submission:
                 inbox = replace(inbox, provider=named.id)
