@@ -402,6 +402,14 @@ def test_how_a_row_tells_where_its_token_comes_from(cells: str, secret: str, gra
     assert row.inbox.mechanism == ("xoauth2" if secret == "tok" else "auto")
 
 
+def test_the_columns_are_named_as_the_page_of_an_application_names_them() -> None:
+    _, (row,) = read(
+        "email,Application (client) ID,Directory (tenant) ID,Client secret\na@a.example,app,acme.test,key\n"
+    )
+    assert row.inbox is not None
+    assert row.inbox.grant == Grant("app", tenant="acme.test", alone=True)
+
+
 @pytest.mark.parametrize(
     ("cells", "problem"),
     [

@@ -63,9 +63,9 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     "from_name": ("fromname", "sendername", "displayname", "fullname", "name"),
     "mail_from": ("mailfrom", "envelopefrom"),
     "refresh_token": ("refreshtoken", "oauthrefreshtoken"),
-    "client_id": ("clientid", "oauthclientid"),
+    "client_id": ("clientid", "oauthclientid", "applicationclientid", "applicationid"),
     "client_secret": ("clientsecret", "oauthclientsecret"),
-    "tenant": ("tenant", "tenantid", "directoryid"),
+    "tenant": ("tenant", "tenantid", "directoryid", "directorytenantid"),
 }
 # The same in lists that people made; understood, and not told.
 _TRANSLATED: Mapping[str, tuple[str, ...]] = {
