@@ -51,7 +51,12 @@ def archive(files: dict[str, bytes]) -> bytes:
 
 def test_every_file_of_an_archive_is_read_in_the_order_of_names() -> None:
     packed = archive(
-        {"b.eml": BOUNCE.replace("bob", "eve").encode(), "a/1.eml": BOUNCE.encode(), "c.txt": b""}
+        {
+            "b.eml": BOUNCE.replace("bob", "eve").encode(),
+            "a/1.eml": BOUNCE.encode(),
+            "c.txt": b"",
+            "__MACOSX/a/._1.eml": bytes(200),
+        }
     )
     found, notes = told(packed)
     assert [one[0] for one in found] == ["bob@corp.example", "eve@corp.example", "mail/no-failure"]

@@ -113,7 +113,7 @@ def _zip(source: BinaryIO, name: str, asked: Asked) -> Iterator[Report]:
     data = read_all(source, _MAX_ARCHIVE, name, asked)
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
-        files = sorted((one for one in archive.infolist() if not one.is_dir()), key=lambda one: one.filename)
+        files = sorted(filter(_shown, archive.infolist()), key=lambda one: one.filename)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         yield not_read(name, "the archive is damaged")
         return
@@ -136,6 +136,11 @@ def _zip(source: BinaryIO, name: str, asked: Asked) -> Iterator[Report]:
         yield from _unpacked(Unpacked(cast("_Packed", inner)), one.filename, asked)
     if not files:
         yield nothing_found(name, "there is no file in it")
+
+
+def _shown(file: zipfile.ZipInfo) -> bool:
+    """Whether it is a file, and none that an operating system hides beside others."""
+    return not file.is_dir() and not file.filename.rpartition("/")[2].startswith(".")
 
 
 # -- written otherwise -------------------------------------------------------------------------------
