@@ -418,6 +418,13 @@ BAD, NOT_PROVEN = Outcome.BAD_CREDS, None
         ("535 Password reset required", NOT_PROVEN),
         ("535 5.7.8 Email address is incorrect", BAD),
         ("535 API key not found", BAD),
+        ("535 5.7.8 Ihr Postfach ist voll", NOT_PROVEN),
+        ("535 Le certificat a expiré", NOT_PROVEN),
+        ("535 El servicio no está disponible", NOT_PROVEN),
+        ("535 Ditt konto är inaktiverat", NOT_PROVEN),
+        ("535 Ваш обліковий запис заблоковано", NOT_PROVEN),
+        ("535 Usuario o contraseña incorrectos en el servidor", BAD),
+        ("535 5.7.8 认证失败", BAD),
     ],
 )
 def test_only_a_refusal_of_the_credentials_is_bad_creds(reply: str, outcome: Outcome | None) -> None:
