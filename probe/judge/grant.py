@@ -5,13 +5,12 @@ And what is left as the reason where a mail server refuses one that was.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from probe import catalogue
-from probe.facts import Answer, Reply, Secret, Stage, Transcript, escape
+from probe.facts import Answer, Secret, escape
 from probe.grammar.redaction import Redaction
 from probe.grammar.token import Denied
-from probe.judge.session import evidence_of
 from probe.rules import Finding
 
 __all__ = ["denied", "fresh"]
@@ -54,6 +53,14 @@ _ERRORS = {
     "no-exchange": ("invalid_resource",),
     "scope-refused": ("invalid_scope",),
 }
+# Refusals that may be about a token's age, as far as the mail server's words go.
+_REFUSED = {
+    "google/bad-token",
+    "login/access-token-invalid",
+    "login/access-token-refused",
+    "login/access-token-refused-unexplained",
+    "microsoft/token-refused",
+}
 _BY_CODE = {f"AADSTS{number}": rule for rule, numbers in _NUMBERS.items() for number in numbers}
 _BY_ERROR = {error: rule for rule, errors in _ERRORS.items() for error in errors}
 
@@ -73,11 +80,11 @@ def denied(told: Denied | Answer, url: str, secrets: Collection[Secret]) -> Find
     return Finding(catalogue.rule(f"grant/{rule}"), evidence, _shown(told.words, secrets))
 
 
-def fresh(session: Transcript) -> Iterator[Finding]:
-    """What is known of a token that was handed out for this session, where the server refused it."""
-    auth = session.last(Stage.AUTH)
-    if auth is not None and isinstance(auth.heard, Reply) and auth.heard.code == 535:
-        yield Finding(catalogue.rule("grant/token-fresh"), evidence_of(auth))
+def fresh(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """What is known of a token that was handed out for this session, where that was refused."""
+    for finding in findings:
+        if finding.rule.id in _REFUSED:
+            yield Finding(catalogue.rule("grant/token-fresh"), finding.evidence)
 
 
 def _by_words(words: str) -> str | None:

@@ -63,7 +63,7 @@ async def check_creds(
     session = await _session(inbox, server, peer, network, before_auth)
     report = _report(inbox, server, session, {**exchanged, "resolve": looked_up})
     if exchanged:
-        report = replace(report, findings=(*report.findings, *judge.fresh(session)))
+        report = replace(report, findings=(*report.findings, *judge.fresh(report.findings)))
     return await _joined(report, inbox, network)
 
 
