@@ -6,7 +6,7 @@ import enum
 import re
 from collections.abc import Callable
 
-__all__ = ["HEAD", "Kind", "binary", "columns", "encoding", "kind_of"]
+__all__ = ["HEAD", "Kind", "binary", "encoding", "kind_of"]
 
 HEAD = 64 * 1024  # bytes that are looked at to tell
 
@@ -73,16 +73,6 @@ _WRAPPED = re.compile(
     rb'"[^"\n]{0,200}(?:postfix/|exim|sendmail|sm-mta|qmail|status=|: (?:to|from)=<)'
 )
 _FORM = re.compile(rb"[\w.%-]{1,60}=[^\s&]{0,65536}(?:&[\w.%-]{1,60}=[^\s&]{0,65536}){0,1000}\s*\Z")
-# The names of a table's columns: whom it tells of, and what. A list of inboxes is a table that tells nothing.
-_WHOM = re.compile(
-    rb"^\W*(?:.{0,40}recipient.{0,40}|(?:to.?)?e?-?mail.{0,20}|rcpt.{0,10}|to|address)\W*$", re.IGNORECASE
-)
-_WHAT = re.compile(
-    rb"status|reason|diagnos|error|response|detail|event|bounce|reply|passw|secret|token", re.IGNORECASE
-)
-_NAME = re.compile(rb"[\w./#()-]{0,40}(?: [\w./#()-]{1,40}){0,3}\Z")
-_NAMED = b"#Fields:"  # how some servers begin the line, after others of their own
-_COMMENT = re.compile(rb"\s*$|#(?!Fields:)|sep=.\s*$", re.IGNORECASE)
 # How files begin that hold no text, and what is said of them.
 _MAGIC = {
     b"\xd0\xcf\x11\xe0": "it is an Outlook message (.msg) or an Office file; save the mail as .eml",
@@ -131,23 +121,12 @@ def encoding(head: bytes) -> str:
     return "utf-16-be" if len(odd) > 8 and not even.strip(b"\0") and odd.strip(b"\0") else ""
 
 
-def columns(text: bytes) -> tuple[bytes, bytes]:
-    """The line of a table that names its columns, and what stands between two of them; empty without one."""
-    lines = (line for line in text[:HEAD].split(b"\n") if not _COMMENT.match(line))
-    line = next(lines, b"")
-    between = max((b",", b";", b"\t"), key=line.count)
-    names = [name.strip(b' \t\r"') for name in line.removeprefix(_NAMED).split(between)]
-    sentence = between + b" " in line  # whose words stand apart
-    named = len(names) > 1 and not sentence and all(map(_NAME.match, names))
-    if named and any(map(_WHOM.match, names)) and any(map(_WHAT.search, names)):
-        return line, between
-    return b"", b""
-
-
 def _is_table(text: bytes) -> bool:
-    """Whether columns are named and a row of them follows, with an address."""
-    header, between = columns(text)
-    return bool(header) and any(b"@" in row and between in row for row in text.split(b"\n")[:40])
+    if b"\n" not in text:
+        return False
+    from probe.grammar.table import is_table  # noqa: PLC0415 -- a reply of one line is none
+
+    return is_table(text)
 
 
 def _is_mail(text: bytes) -> bool:

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from probe.grammar.delivery import Delivery, codes
-from probe.grammar.intake import Kind, columns
+from probe.grammar.intake import Kind
+from probe.grammar.table import columns
 from probe.grammar.webhook import MAX_EVENTS, MAX_NOTICES, events, loads, values
 from probe.rules import Report
 from probe.run.explain import not_read, nothing_found
