@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe import Grant, Inbox, Network, Secret
+from probe import Grant, Inbox, Network, Secret, catalogue
 from probe.facts import Answer, Status
 from probe.fakes.http import FakeWeb
 from probe.fakes.tls import ca_file, server_context
 from probe.grammar.token import Denied, Granted, answered, public, tenant
-from probe.judge import denied
+from probe.judge import denied, grant
 from probe.rules import Finding
 from probe.run.grant import with_token
 from probe.wire.token import Tokens
@@ -340,6 +340,14 @@ def test_a_secret_that_was_given_as_the_id_is_not_shown_when_the_server_repeats_
 )
 def test_an_id_of_an_application_is_no_secret(client: str, told: bool) -> None:
     assert public(client) is told
+
+
+def test_every_number_is_read_in_one_way_and_every_rule_is_there() -> None:
+    numbers = [number for told in grant._NUMBERS.values() for number in told]
+    assert len(numbers) == len(set(numbers))
+    named = {*grant._NUMBERS, *grant._ERRORS, *grant._WORDS.values()}
+    assert {catalogue.rule(f"grant/{rule}").id for rule in named} == {f"grant/{rule}" for rule in named}
+    assert {catalogue.rule(rule).id for rule in grant._REFUSED} == grant._REFUSED
 
 
 def test_a_grant_shows_no_secret() -> None:
