@@ -125,6 +125,13 @@ def test_the_inboxes_of_an_application_share_one_request() -> None:
     assert server.served == {url: 1}
 
 
+def test_a_directory_that_can_be_none_is_not_asked_and_not_shown() -> None:
+    (found,), server = granted({}, replace(ADA, grant=replace(BY_ITSELF, tenant="hunter2")))
+    assert isinstance(found, Finding)
+    assert (found.rule.id, server.served) == ("grant/tenant-unknown", {})
+    assert "hunter2" not in str((found.evidence, found.detail))
+
+
 @pytest.mark.parametrize("address", ["ada@[192.0.2.1]", "ada@[IPv6:2001:db8::1]"])
 def test_an_address_whose_domain_is_no_directory_is_not_asked_for(address: str) -> None:
     (found,), server = granted({}, replace(ADA, address=address))

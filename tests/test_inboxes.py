@@ -428,9 +428,10 @@ def test_what_stands_for_a_token_and_is_none(cells: str, problem: str) -> None:
     assert row.problem == problem
 
 
-def test_a_directory_that_can_be_none_is_a_problem_of_its_row() -> None:
-    _, (row,) = read("email,refresh_token,client_id,tenant\na@a.example,ref,app,a/b\n")
-    assert row.problem == "the tenant is no id of a directory and no domain"
+def test_what_a_column_called_tenant_holds_may_be_another_thing() -> None:
+    _, (row,) = read("email,refresh_token,client_id,tenant\na@gmail.com,ref,app,our customer #7\n")
+    assert row.inbox is not None
+    assert row.inbox.grant == Grant("app", tenant="our customer #7")
 
 
 @pytest.mark.parametrize("empty", ["\n", "\n\n\n", "\r\n\r\n", "\r"])

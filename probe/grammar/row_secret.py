@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping
 
 from probe.facts import Grant, Secret
-from probe.grammar.token import tenant
 
 __all__ = ["PASSWORD", "TOKEN", "first_of", "secret_of"]
 
@@ -34,7 +33,7 @@ def secret_of(told: Mapping[str, str]) -> tuple[str, str, Grant | None]:
 
     A refresh token with its application goes before an access token, which was good for an hour when the
     row was written, and a password before an application by itself: what some exports call client_id is
-    another thing.
+    another thing. So is what some call tenant, which is looked at where a directory is asked.
     """
     password = first_of(told, "smtp_password", "password")
     names = ("access_token", "refresh_token", "client_id", "client_secret", "tenant")
@@ -42,12 +41,12 @@ def secret_of(told: Mapping[str, str]) -> tuple[str, str, Grant | None]:
     if client and refresh:
         secret = _plausible("refresh token", refresh)
         application = Secret(_plausible("client_secret", own) if own else "")
-        return "refresh token", secret, Grant(_id(client), application, tenant(where) if where else "")
+        return "refresh token", secret, Grant(_id(client), application, where)
     if access:
         return TOKEN, _plausible(TOKEN, access), None
     if client and own and (not password.strip() or _NOTHING.match(password.strip())):
         secret = _plausible("client_secret", own)
-        return "client_secret", secret, Grant(_id(client), tenant=tenant(where) if where else "", alone=True)
+        return "client_secret", secret, Grant(_id(client), tenant=where, alone=True)
     if not password and refresh:
         raise ValueError(
             "a refresh token is good only with the id of the application it was given to: no client_id"

@@ -26,9 +26,9 @@ async def with_token(inbox: Inbox, grant: Grant, provider: str, network: Network
         named = {"provider": known.name if known is not None else "none"}
         return Finding(catalogue.rule("grant/no-token-server"), named)
     try:
-        url = known.token_url.replace("{tenant}", _directory(inbox, grant))
+        url = _url(known.token_url, inbox, grant)
     except ValueError as problem:
-        return Finding(catalogue.rule("grant/tenant-unknown"), {"tenant": grant.tenant}, str(problem))
+        return Finding(catalogue.rule("grant/tenant-unknown"), {"provider": known.name}, str(problem))
     told = await (await network.tokens()).ask(url, _form(inbox, grant, scope))
     if not isinstance(told, Granted):
         return judge.denied(told, url, _kept_quiet(inbox, grant))
@@ -42,12 +42,15 @@ def _kept_quiet(inbox: Inbox, grant: Grant) -> list[Secret]:
     return [one for one in (inbox.secret, grant.secret, swapped) if one]
 
 
-def _directory(inbox: Inbox, grant: Grant) -> str:
-    """The directory to ask; ValueError where none is told and the inbox's domain can be none.
+def _url(template: str, inbox: Inbox, grant: Grant) -> str:
+    """Where to ask; ValueError where that takes a directory, and what was told or the domain can be none.
 
     An application by itself can ask in one alone, whose name may be any domain of it.
     """
-    return tenant(grant.tenant or (address(inbox.address).domain if grant.alone else "common"))
+    if "{tenant}" not in template:
+        return template
+    where = grant.tenant or (address(inbox.address).domain if grant.alone else "common")
+    return template.replace("{tenant}", tenant(where))
 
 
 def _form(inbox: Inbox, grant: Grant, scope: str) -> dict[str, str]:
