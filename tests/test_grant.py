@@ -257,14 +257,14 @@ def test_a_token_comes_with_status_200(status: int) -> None:
 def test_a_busy_server_may_answer_in_any_form(body: str, status: int) -> None:
     told = answered(body, status)
     assert told == Denied("", words=f"HTTP status {status}", passing=True)
-    finding = denied(told, MICROSOFT, [])
+    finding = denied(told, MICROSOFT, CLIENT, [])
     assert (finding.rule.id, finding.detail) == ("grant/token-server-later", f"HTTP status {status}")
 
 
 def test_the_words_of_a_token_server_are_printable_and_bounded_and_hold_no_secret() -> None:
     words = "\x1b[31m AADSTS1: " + "the-secret-of-it " * 3 + "dGhlLXNlY3JldC1vZi1pdA== " + "x" * 5000
     told = Denied("invalid_grant\n", "", words)
-    finding = denied(told, MICROSOFT, [Secret("the-secret-of-it")])
+    finding = denied(told, MICROSOFT, CLIENT, [Secret("the-secret-of-it")])
     assert finding.rule.id == "grant/token-server-unclear"
     assert finding.detail.startswith("\\x1b[31m AADSTS1: *** *** *** *** xxx")
     assert len(finding.detail) < 500
@@ -298,12 +298,12 @@ def test_why_there_is_no_token(error: str, words: str, rule: str) -> None:
     body = json.dumps({"error": error, "error_description": words})
     told = answered(body, 400)
     assert isinstance(told, Denied)
-    assert denied(told, MICROSOFT, []).rule.id == f"grant/{rule}"
+    assert denied(told, MICROSOFT, CLIENT, []).rule.id == f"grant/{rule}"
 
 
 @pytest.mark.parametrize("status", [Status.TIMEOUT, Status.UNREACHABLE, Status.GARBLED, Status.SKIPPED])
 def test_no_answer_says_nothing_of_the_inbox(status: Status) -> None:
-    finding = denied(Answer(status, detail="why"), MICROSOFT, [])
+    finding = denied(Answer(status, detail="why"), MICROSOFT, CLIENT, [])
     assert (finding.rule.id, finding.rule.verdict, finding.detail) == (
         "grant/token-server-silent",
         "unknown",
@@ -313,13 +313,15 @@ def test_no_answer_says_nothing_of_the_inbox(status: Status) -> None:
 
 def test_what_is_wrong_with_an_answer_is_told_without_the_secret_in_it() -> None:
     told = Answer(Status.GARBLED, detail="illegal status line: bytearray(b'the-secret-of-it')")
-    finding = denied(told, MICROSOFT, [Secret("the-secret-of-it")])
+    finding = denied(told, MICROSOFT, CLIENT, [Secret("the-secret-of-it")])
     assert finding.detail == "illegal status line: bytearray(b'***')"
 
 
 @pytest.mark.parametrize("before", range(85, 101))
 def test_a_secret_that_a_cut_would_part_is_hidden_before_it(before: int) -> None:
-    finding = denied(Denied("x" * before + " the-secret-of-it"), MICROSOFT, [Secret("the-secret-of-it")])
+    finding = denied(
+        Denied("x" * before + " the-secret-of-it"), MICROSOFT, CLIENT, [Secret("the-secret-of-it")]
+    )
     assert finding.evidence["error"] == ("x" * before + " ***")[:100]
 
 

@@ -177,3 +177,15 @@ def test_the_record_of_one_domain_is_not_told_to_all_of_them() -> None:
     assert [group.fix for group in groups(told)] == [rule.fix]
     assert [group.fix for group in groups(told[:2])] == ["Publish a.", "Publish b."]
     assert [group.fix for group in groups([told[0]] * 4)] == ["Publish a."]
+
+
+def test_what_is_wrong_with_an_application_is_told_once_for_all_its_inboxes() -> None:
+    rule = catalogue.rule("grant/client-secret-expired")
+    reports = [
+        Report("creds", f"{name}@{name}.test", (Finding(rule, {"application": client}),))
+        for name, client in (("a", "one"), ("b", "one"), ("c", "two"), ("d", "one"))
+    ]
+    assert found(*map(seen, reports)) == [
+        ("grant/client-secret-expired", "application", "one", 3),
+        ("grant/client-secret-expired", "application", "two", 1),
+    ]

@@ -65,9 +65,12 @@ _BY_CODE = {f"AADSTS{number}": rule for rule, numbers in _NUMBERS.items() for nu
 _BY_ERROR = {error: rule for rule, errors in _ERRORS.items() for error in errors}
 
 
-def denied(told: Denied | Answer, url: str, secrets: Collection[Secret]) -> Finding:
-    """The finding on an inbox without a token; what the server repeats of the `secrets` is hidden."""
-    evidence = {"token_server": url}
+def denied(told: Denied | Answer, url: str, client: str, secrets: Collection[Secret]) -> Finding:
+    """The finding on an inbox without a token; what the server repeats of the `secrets` is hidden.
+
+    `client` is the id of the application, as it was given.
+    """
+    evidence = {"token_server": url, "application": _shown(client, secrets, _LONGEST_ERROR)}
     if isinstance(told, Answer):
         evidence |= {"status": str(told.status)}
         # What is wrong with an answer that cannot be read is told in its own words.

@@ -35,7 +35,8 @@ _LOOKUPS = ("session/submission-", "session/domain-")
 class Problem:
     """A finding in a few words; `scope` is where it is mended by its nature, `source` what says so.
 
-    `fix` is what mends it here, `usual` what its rule says for every case.
+    `fix` is what mends it here, `usual` what its rule says for every case, `application` the id of the OAuth
+    application that the problem is with.
     """
 
     id: str
@@ -47,6 +48,7 @@ class Problem:
     cause: Cause = Cause.UNKNOWN
     source: Source | None = None
     usual: str = ""
+    application: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +65,10 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A problem and whom it concerns. `scope` is inbox, domain, tenant, host, provider or our network.
+    """A problem and whom it concerns.
 
-    `name` is the domain, tenant, host or provider (empty where each inbox stands for itself), `count` the
-    inboxes concerned, `subjects` the first of them.
+    `scope` is inbox, domain, tenant, host, provider, application or our network, `name` which of them (empty
+    where each inbox stands for itself), `count` the inboxes concerned, `subjects` the first of them.
     """
 
     id: str
@@ -110,6 +112,7 @@ def _problem(finding: Finding, inbox: str) -> Problem:
         rule.cause,
         rule.source,
         rule.fix,
+        finding.evidence.get("application", ""),
     )
 
 
@@ -119,6 +122,8 @@ def _scope(finding: Finding, inbox: str) -> str:
         return "our network"
     if not inbox or rule.id.startswith(_LOOKUPS):
         return "domain"
+    if rule.id.startswith("grant/client-"):
+        return "application"
     if "tenant" in rule.id:
         return "tenant"
     if evidence.get("stage") in _SESSION:
@@ -175,6 +180,11 @@ def _of_tenants(members: _Members, _inboxes: Sequence[Seen]) -> Iterator[Group]:
         yield _group(some, "tenant", name)
 
 
+def _of_applications(members: _Members, _inboxes: Sequence[Seen]) -> Iterator[Group]:
+    for name, some in _by(members, [problem.application for _, problem in members]).items():
+        yield _group(some, "application", name)
+
+
 def _of_hosts(members: _Members, _inboxes: Sequence[Seen]) -> Iterator[Group]:
     hosts: defaultdict[str, set[str]] = defaultdict(set)
     for one, _ in members:
@@ -222,6 +232,7 @@ def _of_inboxes(members: _Members, inboxes: Sequence[Seen]) -> Iterator[Group]:
 _BY_SCOPE = {
     "domain": _of_domains,
     "tenant": _of_tenants,
+    "application": _of_applications,
     "host": _of_hosts,
     "our network": _of_network,
     "inbox": _of_inboxes,

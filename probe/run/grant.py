@@ -31,7 +31,7 @@ async def with_token(inbox: Inbox, grant: Grant, provider: str, network: Network
         return Finding(catalogue.rule("grant/tenant-unknown"), {"provider": known.name}, str(problem))
     told = await (await network.tokens()).ask(url, _form(inbox, grant, scope))
     if not isinstance(told, Granted):
-        return judge.denied(told, url, _kept_quiet(inbox, grant))
+        return judge.denied(told, url, grant.client, _kept_quiet(inbox, grant))
     mechanism = "xoauth2" if inbox.mechanism == "auto" else inbox.mechanism
     return replace(inbox, secret=told.token, mechanism=mechanism, grant=None)
 
