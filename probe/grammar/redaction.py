@@ -21,6 +21,7 @@ _PIECE = 6  # bytes in the smallest piece of a longer form that is hidden; short
 _LONG_PIECE = 64  # bytes that are worth hiding, however long the form is
 _POINTS = b" .,:;!?'\"()"
 _JOINT = b"\n"
+_SCRAM_FIRST = b"biws"  # base64 of "n,,": without channel binding (RFC 5802 section 7)
 _BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{12,}={0,2}")
 _STANDARD = bytes.maketrans(b"-_", b"+/")
 
@@ -64,7 +65,8 @@ class Redaction:
             self._bones = skeletons(self._plain)
         for line in self._said:
             word = line.rsplit(b" ", 1)[-1]
-            if len(word) >= TELLING:
+            # What SCRAM says first holds a name and a nonce, which the server's challenge has to repeat.
+            if len(word) >= TELLING and not word.startswith(_SCRAM_FIRST):
                 written |= {word.lower(), base64.b64encode(word).rstrip(b"=").lower(), word.hex().encode()}
         for form in written:
             self._forms[form] = _marks(form)
