@@ -146,6 +146,28 @@ def test_logins_without_an_answer_count_as_refused_ones_do() -> None:
     run(scenario())
 
 
+def test_neither_a_burst_nor_what_follows_a_login_makes_a_host_one_that_only_puts_off() -> None:
+    async def scenario() -> None:
+        clock = Clock()
+        one = lane(clock, at_once=8, pause=1.0, longest=1.0, patience=2)
+        tasks = await entered(one, 16)
+        for _ in range(3):  # 8, 4 and 2 at once
+            one.leave(Sign.SLOWER)
+        assert not one.weary
+        for _ in range(5):
+            one.leave(Sign.SLOWER, proven=True)  # greylisted at RCPT
+        assert not one.weary
+        for _ in range(2):
+            clock.now += 1.1
+            one._timed()
+            await asyncio.sleep(0)
+            one.leave(Sign.SLOWER)
+        assert one.weary
+        await cancelled(tasks)
+
+    run(scenario())
+
+
 def test_a_host_that_only_ever_puts_off_is_left_alone() -> None:
     async def scenario() -> None:
         clock = Clock()

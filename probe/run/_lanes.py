@@ -83,11 +83,14 @@ class Lane:
                 self._admit()
             raise
 
-    def leave(self, sign: Sign = Sign.FINE) -> None:
-        """Give the place back, with what the session told."""
+    def leave(self, sign: Sign = Sign.FINE, *, proven: bool = False) -> None:
+        """Give the place back, with what the session told; `proven`: its login was taken."""
         self._active -= 1
         now = self._clock()
-        self._in_a_row = self._in_a_row + 1 if sign is Sign.SLOWER else 0
+        if proven or sign is not Sign.SLOWER:
+            self._in_a_row = self._in_a_row if self.braked else 0
+        elif self._limit == 1:  # of a burst some are put off by any server
+            self._in_a_row += 1
         if said := failures([sign]):
             self._failed.append((now, sign))
             self._limit = 1

@@ -144,18 +144,18 @@ class Logins:
 
     async def _tried(self, lane: Lane, inbox: Inbox, session: Session) -> tuple[Report, Sign]:
         """A session in its lane, and what it told of the host."""
-        sign = Sign.FINE
+        sign, proven = Sign.FINE, False
         try:
             async with self._free:
                 report = await self._session(inbox, session)
-            sign = sign_of(report)
+            sign, proven = sign_of(report), report.outcome in {Outcome.CREDS_OK, Outcome.USABLE}
             if sign is Sign.UNANSWERED and session.began <= self.slept:
                 sign = Sign.FINE  # it was this machine that did not listen
         except Exception:
             sign = Sign.UNANSWERED if session.left else sign  # a flaw of ours hid how the login ended
             raise
         finally:
-            lane.leave(sign)
+            lane.leave(sign, proven=proven)
         return report, sign
 
     async def _session(self, inbox: Inbox, session: Session) -> Report:
