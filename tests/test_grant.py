@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe import Grant, Inbox, Network, Secret, catalogue
+from probe import Grant, Inbox, Network, Secret, catalogue, check_creds
 from probe.facts import Answer, Status
 from probe.fakes.http import FakeWeb
 from probe.fakes.tls import ca_file, server_context
@@ -115,6 +115,17 @@ def test_a_mechanism_that_was_named_stays() -> None:
     (one,), _ = granted({MICROSOFT.format("example.test"): page(TOKEN)}, bearer)
     assert isinstance(one, Inbox)
     assert one.mechanism == "oauthbearer"
+
+
+def test_a_mechanism_for_passwords_has_no_use_for_a_grant() -> None:
+    with pytest.raises(ValueError, match="mechanism 'plain' takes a password; a grant is for a token"):
+        asyncio.run(check_creds(replace(ADA, mechanism="plain")))
+
+
+def test_auto_may_be_written_in_capitals() -> None:
+    (one,), _ = granted({MICROSOFT.format("example.test"): page(TOKEN)}, replace(ADA, mechanism="AUTO"))
+    assert isinstance(one, Inbox)
+    assert one.mechanism == "xoauth2"
 
 
 def test_the_inboxes_of_an_application_share_one_request() -> None:

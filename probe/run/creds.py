@@ -93,6 +93,8 @@ def _check(inbox: Inbox) -> None:
         raise ValueError(
             f"mechanism {inbox.mechanism!a} is none of auto, {', '.join(sasl.MECHANISMS).lower()}"
         )
+    if inbox.grant is not None and inbox.mechanism.upper() not in {"AUTO", *sasl.TOKEN}:
+        raise ValueError(f"mechanism {inbox.mechanism!a} takes a password; a grant is for a token")
     said = [("user", inbox.user), ("secret", inbox.secret.reveal())]
     if inbox.grant is not None:
         said += [("client", inbox.grant.client), ("client secret", inbox.grant.secret.reveal())]

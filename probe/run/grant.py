@@ -32,7 +32,7 @@ async def with_token(inbox: Inbox, grant: Grant, provider: str, network: Network
     told = await (await network.tokens()).ask(url, _form(inbox, grant, scope))
     if not isinstance(told, Granted):
         return judge.denied(told, url, grant.client, _kept_quiet(inbox, grant))
-    mechanism = "xoauth2" if inbox.mechanism == "auto" else inbox.mechanism
+    mechanism = "xoauth2" if inbox.mechanism.lower() == "auto" else inbox.mechanism
     return replace(inbox, secret=told.token, mechanism=mechanism, grant=None)
 
 

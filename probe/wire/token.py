@@ -38,7 +38,8 @@ class Tokens:
     async def ask(self, url: str, form: Mapping[str, str]) -> Told:
         """A token, why there is none, or the answer that could not be read or did not come.
 
-        An application that is refused for what it is, is not asked for again with the next refresh token.
+        An application that is refused for what it is, is not asked for again with the next refresh token;
+        those under way at that moment are not held back.
         """
         key = (url, *form.values())
         application = (url, form.get("client_id", ""), form.get("client_secret", ""))
