@@ -336,6 +336,12 @@ def test_a_column_can_be_named_by_its_number() -> None:
         read(text, {"user": "#5"})
 
 
+def test_columns_that_are_told_by_number_do_not_make_a_header_of_an_inbox() -> None:
+    with pytest.raises(ValueError, match=r"^has no header: an address stands in its first line") as told:
+        read("s1@example.com,pw1\ns2@example.com,pw2\n", {"email": "#1", "password": "#2"})
+    assert "pw1" not in str(told.value)
+
+
 def test_a_header_that_stands_again_below_is_not_taken_for_a_wrong_mapping() -> None:
     with pytest.raises(ValueError, match="no column 'Nobody'"):
         read("email,password\na@a.example,x\nemail,password\n", {"user": "Nobody"})

@@ -212,9 +212,10 @@ _NEEDED = {"email": ("email",), "a password": SECRETS}
 
 def _complete(columns: dict[str, int], names: tuple[str, ...]) -> None:
     missing = {what: ways for what, ways in _NEEDED.items() if not any(way in columns for way in ways)}
-    if not missing:
+    headless = "email" in columns and "@" in names[columns["email"]]
+    if not missing and not headless:
         return
-    if any("@" in name for name in names):
+    if headless or any("@" in name for name in names):
         raise ValueError(
             "has no header: an address stands in its first line; "
             "put a line above it, such as email,password,smtp_host,smtp_port"
