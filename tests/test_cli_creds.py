@@ -98,6 +98,8 @@ REFUSED = [
     (["creds", "ada@example.test", "--password-file", "/nonexistent/pw"], "No such file"),
     (["creds", "ada@example.test", "--password-file", SECRET], "takes cannot be read: No such file"),
     (["creds", "ada@example.test", SECRET], "argument 2 is not an address. It is not shown"),
+    (["creds", "ada@example.test", "P@ss w0rd!"], "argument 2 is not an address. It is not shown"),
+    (["creds", "ada@example.test", "Passw0rd@"], "argument 2 is not an address. It is not shown"),
     (["creds", f"ada@example.test:{SECRET}"], "argument 1 is not an address. It is not shown"),
     (["creds", "ada@example.test", f"--password={SECRET}"], "No such option: --password"),
     *(

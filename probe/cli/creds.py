@@ -227,12 +227,22 @@ def command(  # typer reads options from parameters
 
 def _not_a_secret(number: int, text: str) -> None:
     """Refuses, without repeating it, a word that may be a password: after an address, or behind its colon."""
-    _, at, domain = text.rpartition("@")
-    if (number > 1 and not at) or (":" in domain and not domain.startswith("[")):
+    _, _, domain = text.rpartition("@")
+    if (number > 1 and not _is_address(text)) or (":" in domain and not domain.startswith("[")):
         refuse(
             f"argument {number} is not an address. It is not shown, for it may hold a password: that never "
             "stands on the command line (`probe help secrets`)"
         )
+
+
+def _is_address(text: str) -> bool:
+    from probe.grammar.address import address
+
+    try:
+        address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _as_first_named(addresses: list[str]) -> list[str]:
