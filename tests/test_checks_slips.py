@@ -41,6 +41,7 @@ def test_a_word_that_is_near_to_nothing() -> None:
         ("ipv4:192.0.2.1", "ip4:192.0.2.1"),
         ("zebra:a.example", ""),
         ("ip4:192.0.2", ""),
+        ("-ip4:192.0.2.1,192.0.2.2", "-ip4:192.0.2.1 -ip4:192.0.2.2"),
     ],
 )
 def test_a_mechanism_that_was_misspelt(typed: str, term: str) -> None:

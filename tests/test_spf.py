@@ -292,6 +292,7 @@ CURED: list[tuple[str, Zone, str]] = [
     ("include-without-record", {NAME: {"TXT": ["v=spf1 a include:x.test -all"]}}, "v=spf1 a -all"),
     ("include-without-record", {NAME: {"TXT": ["v=spf1 a include:x.test include:y.test -all"]}}, "v=spf1 a -all"),
     ("include-without-record", {NAME: {"TXT": ["v=spf1 include:_spf.gogle.com -all"]}, "_spf.google.com": GOOD}, "v=spf1 include:_spf.google.com -all"),
+    ("include-without-record", {NAME: {"TXT": ["v=spf1 include:_spf.google.com include:_spf.gogle.com -all"]}, "_spf.google.com": GOOD}, "v=spf1 include:_spf.google.com -all"),
     ("void-lookup", {NAME: {"TXT": ["v=spf1 ip4:192.0.2.1 a:x.test -all"]}}, "v=spf1 ip4:192.0.2.1 -all"),
     ("void-lookup", {NAME: {"TXT": ["v=spf1 ip4:192.0.2.1 a:x.test mx:y.test -all"]}}, "v=spf1 ip4:192.0.2.1 -all"),
     ("allows-all", {NAME: {"TXT": ["v=spf1 ip4:192.0.2.1 +all"]}}, "v=spf1 ip4:192.0.2.1 ~all"),

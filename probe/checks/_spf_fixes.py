@@ -295,7 +295,9 @@ def meant(text: str) -> str:
     bare = text.lstrip("+-~?")
     name, _, value = bare.partition(":")
     found = next((term for term in _guesses(name.lower(), value, bare) if term and _parses(term)), "")
-    return f"{qualifier}{found}" if found and not found.startswith(("redirect=", "exp=")) else found
+    if not found or found.startswith(("redirect=", "exp=")):
+        return found
+    return " ".join(term if term[0] in "+-~?" else f"{qualifier}{term}" for term in found.split())
 
 
 def _guesses(name: str, value: str, bare: str) -> Iterator[str]:

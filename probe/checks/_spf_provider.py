@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from probe.checks import _providers as providers
 from probe.checks import _spf_fixes as fixes
@@ -42,13 +42,16 @@ def respelt(audit: Audit) -> str:
     meant = {at: provided for at, name in names.items() if (provided := providers.nearly(name))}
     if not meant:
         return audit.text
+    there = {term.text.lower() for term in audit.record.terms}
     return fixes.edited(
-        audit.record, lambda term: _with(term, meant[term.at]) if term.at in meant else term.text
+        audit.record, lambda term: _instead(term, meant[term.at], there) if term.at in meant else term.text
     )
 
 
-def _with(term: Term, name: str) -> str:
-    return f"{term.text.removesuffix(term.spec)}{name}"
+def _instead(term: Term, name: str, there: Collection[str]) -> str | None:
+    """The term with another name; None where the record has that already."""
+    text = f"{term.text.removesuffix(term.spec)}{name}"
+    return None if text.lower() in there else text
 
 
 def left_out(audit: Audit) -> Iterator[Finding]:
