@@ -29,6 +29,7 @@ _TOOK = 10  # the column of times
 _MOST_LINES = 6  # of one reply in the summary; -v shows all
 _MANY = 4  # reports that are summed up in the end, where a list has no report of its own
 _ALL = 1_000_000
+_MOST_REASONS = 10_000  # that are known again
 
 
 def render(reports: Iterable[Report], style: Style) -> Iterator[str]:
@@ -45,7 +46,7 @@ def render(reports: Iterable[Report], style: Style) -> Iterator[str]:
     reasons: set[tuple[str, ...]] = set()
     counts: Counter[tuple[str, Verdict]] = Counter()
     for index, report in enumerate(chain(first, coming)):
-        nothing_new = _well(report) or _told(report, reasons)
+        nothing_new = _well(report) or (not style.compared and _told(report, reasons))
         brief = nothing_new and (several or index > 0) and not style.verbose
         block = _brief(report, style) if brief else "\n".join(_report(report, style))
         apart = "\n" if index and not (brief and was_brief) else ""
@@ -66,7 +67,8 @@ def _told(report: Report, reasons: set[tuple[str, ...]]) -> bool:
         return False
     own = {(one.rule.id, one.detail, one.remedy, quoted(one)) for one in report.findings}
     known = own <= reasons
-    reasons |= own
+    if len(reasons) < _MOST_REASONS:
+        reasons |= own
     return known
 
 
