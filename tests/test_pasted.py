@@ -86,6 +86,16 @@ def test_what_was_said_to_log_in_is_never_shown(text: str) -> None:
     assert SECRET.rstrip("=") not in shown
 
 
+def test_of_commands_in_one_flight_nobody_is_told_to_be_the_recipient() -> None:
+    flight = "MAIL FROM:<me@ours.example>\nRCPT TO:<bad@b.example>\nRCPT TO:<good@b.example>\n"
+    found = told(flight + "250 ok\n550 5.1.1 User unknown\n250 ok\n")
+    assert [who for who, _, reply in found if reply.startswith("550")] == [""]
+
+
+def test_a_mechanism_that_a_reply_names_is_no_credential() -> None:
+    assert told("535 AUTH PLAIN authentication failed")[0][2] == "535 AUTH PLAIN authentication failed"
+
+
 def test_the_words_after_a_colon_or_in_a_dialogue_of_one_are_no_session() -> None:
     assert session("RCPT TO:<bob@corp.example> failed\n") == []
     assert session("550 5.1.1 no such user\n") == []

@@ -43,7 +43,9 @@ _TAG = Expression(
 _BREAKS = ("\\r\\n", "\\n", "\r", "\u23ce", "\u2028")  # beside the usual one; the first two are escaped
 _TUPLE = Expression(r"""\(\s*([2-5][0-9]{2})\s*,\s*b?(['"])""")
 _COLOUR = Expression(r"\x1b\[[0-9;]{0,16}[A-Za-z]")
-_CREDENTIALS = Expression(r"(\bAUTH\s{1,3}[A-Z0-9-]{4,20}\s{1,3})(?!\*)[A-Za-z0-9+/=]{8,}")
+_CREDENTIALS = Expression(
+    r"(\bAUTH\s{1,3}[A-Z0-9-]{4,20}\s{1,3})(?!\*)(?=[A-Za-z0-9+/]{0,40}[A-Z0-9+/=])[A-Za-z0-9+/=]{8,}"
+)
 # A line of a stack, as Java and JavaScript print it.
 _FRAME = Expression(r"\n\s{1,20}at [^\n]{1,300}[:(][\w.:]{1,200}\)(?=\n|$)")
 _RAISED = Expression(

@@ -81,6 +81,7 @@ def _replies(told: list[tuple[str, str]]) -> Iterator[Refusal]:
     """The replies, the lines of one together."""
     stage: Stage | None = Stage.GREETING
     recipient = sender = ""
+    answered, mixed = True, False
     lines: list[str] = []
     for kind, words in told:
         if kind == "client" and (command := _COMMAND.compiled.match(words)):
@@ -90,8 +91,12 @@ def _replies(told: list[tuple[str, str]]) -> Iterator[Refusal]:
             who = (named[1] or named[2]) if named else ""
             recipient = who if stage is Stage.RCPT else ""
             sender = who if stage is Stage.MAIL else sender
+            mixed, answered = not answered, False  # several at once: whose a reply is, is not told
+            if mixed:
+                stage, recipient = None, ""
         elif kind == "server" and (reply := _REPLY.compiled.match(words)):
             lines.append(words)
             if reply[2] != "-":
+                answered = True
                 yield Refusal("\n".join(lines), stage, recipient, sender)
                 lines = []
