@@ -46,6 +46,34 @@ def archive(files: dict[str, bytes]) -> bytes:
     return packed.getvalue()
 
 
+@pytest.mark.parametrize(
+    "listed",
+    [
+        "email,pass\nada@ours.example,hunter2secret\n",
+        "inbox,password\nada@ours.example,hunter2secret\n",
+        "email|password\nada@ours.example|hunter2secret\n",
+        "email, password\nada@ours.example, hunter2secret\n",
+        "from_name,from_email,user_name,password\nAda,ada@ours.example,ada,hunter2secret\n",
+    ],
+)
+def test_of_a_list_of_inboxes_nothing_is_told(listed: str) -> None:
+    found, notes = told(listed)
+    assert "hunter2secret" not in str((found, notes))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"email,status,reason\ra@b.example,bounced,550 5.1.1 no such user\r",
+        b'{"SYSLOG_IDENTIFIER": "postfix\\ud800/smtp", "MESSAGE": "x", "_PID": "1", "__REALTIME_TIMESTAMP": "1"}\n'
+        * 2,
+    ],
+)
+def test_odd_ends_of_lines_and_half_characters_end_nothing(data: bytes) -> None:
+    found, _ = told(data)
+    assert found
+
+
 # -- packed ----------------------------------------------------------------------------------------
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+from probe.grammar.columns import header_of
+from probe.grammar.sheet import form_of
+
 __all__ = ["columns", "is_table"]
 
 _HEAD = 64 * 1024  # bytes in which the names stand
@@ -36,4 +39,14 @@ def columns(text: bytes) -> tuple[bytes, bytes]:
 def is_table(text: bytes) -> bool:
     """Whether columns are named and a row of them follows, with an address."""
     header, between = columns(text)
-    return bool(header) and any(b"@" in row and between in row for row in text.split(b"\n")[:40])
+    rows = text.split(b"\n")[:40]
+    return any(b"@" in row and between in row for row in rows) if header else _is_list(text[:_HEAD])
+
+
+def _is_list(text: bytes) -> bool:
+    """Whether it is a list of inboxes: nothing of it may be told."""
+    try:
+        header_of(text, form_of(text))
+    except ValueError:
+        return False
+    return True

@@ -78,6 +78,8 @@ def _rows(source: BinaryIO) -> Iterator[dict[str, str] | None]:
     header, between = b"", b","
     while not header and (line := source.readline(MAX_LINE)):
         header, between = columns(line.removeprefix(b"\xef\xbb\xbf"))
+    if not header:
+        return
     lines = [_line(header.removeprefix(b"#Fields:"))]
     rest = map(_line, iter(lambda: source.readline(MAX_LINE), b""))
     rows = csv.reader(itertools.chain(lines, rest), delimiter=between.decode())

@@ -10,6 +10,7 @@ import datetime as dt
 import gzip
 import io
 import json
+import lzma
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -54,7 +55,7 @@ class Unpacked(io.RawIOBase):
             return 0
         try:
             piece = self._packed.read1(len(buffer))
-        except (OSError, EOFError, zlib.error, zipfile.BadZipFile, ValueError):
+        except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, ValueError):
             self.damaged = True
             return 0
         buffer[: len(piece)] = piece
@@ -214,7 +215,9 @@ def _logged(told: dict[str, object]) -> bytes:
     if not program:
         return text
     host = str(told.get("_HOSTNAME", "") or "-")[:255].split(" ")[0]
-    return f"{_when(told)} {host} {program}[{str(told.get('_PID', 0))[:8]}]: ".encode() + text
+    return (
+        f"{_when(told)} {host} {program}[{str(told.get('_PID', 0))[:8]}]: ".encode("utf-8", "replace") + text
+    )
 
 
 def _when(told: dict[str, object]) -> str:
