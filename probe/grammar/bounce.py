@@ -81,12 +81,15 @@ def bounces(data: bytes, *, depth: int = 0) -> list[Delivery]:
     copies = [part for part in letter.parts if part.kind in _COPIES]
     copy = copies[0].text if copies else ""
     found = _feedback(letter, copy) or _receipt(letter) or _status(letter, copy) or _event(letter)
+    if not found and not _is_person(letter):
+        found = _words(letter, copy)
     if not found and depth < _MAX_INNER and not _is_robot(letter):  # somebody who hands bounces on
         found = [one for each in copies for one in bounces(each.raw, depth=depth + 1)]
+    found = found or _words(letter, copy)
     if found and (len(found) >= MAX_RECIPIENTS or letter.cut):
         *others, last = found[:MAX_RECIPIENTS]
         found = [*others, dataclasses.replace(last, cut=True)]
-    return found or _words(letter, copy)
+    return found
 
 
 def pasted_bounce(text: str) -> list[Delivery]:
@@ -251,7 +254,8 @@ def _words(letter: Mail, copy: str) -> list[Delivery]:
 
 def _answer(letter: Mail, words: str, own: set[str]) -> Delivery | None:
     """What a program answers in somebody's name (RFC 3834): that he is away, or a challenge."""
-    held = _CHALLENGE.search(words[:8192]) and _HELD.search(words[:8192])
+    head = words[:8192]
+    held = _CHALLENGE.search(head) and _HELD.search(head) and not _CODED.search(head)
     away = _is_away(letter, words)
     if not away and not (held and (letter.header("auto-submitted") or _is_robot(letter))):
         return None

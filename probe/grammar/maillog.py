@@ -149,7 +149,7 @@ def postfix(batches: Iterable[list[bytes]]) -> Iterator[Logged]:
         for line in batch:
             if b"status=" in line:
                 at = line.find(b": to=<")
-                if at >= 0 and line.find(b"<", 1, at) < 0 and (found := match(line, at)):
+                if at >= 0 and line.count(b": ", 0, at) < 2 and (found := match(line, at)):
                     recipient, relay, more, action, said = found.groups()
                     sender = senders.get(line[:at].rpartition(b" ")[2], b"")
                     said = said.rstrip(b"\r").removesuffix(b")")
