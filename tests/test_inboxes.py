@@ -336,6 +336,12 @@ def test_a_column_can_be_named_by_its_number() -> None:
         read(text, {"user": "#5"})
 
 
+def test_a_word_for_an_empty_cell_gives_way_to_the_password_beside_it() -> None:
+    _, (row,) = read("email,smtp_password,password\na@a.example,null,the-real-one\n")
+    assert row.inbox is not None
+    assert row.inbox.secret.reveal() == "the-real-one"
+
+
 def test_columns_that_are_told_by_number_do_not_make_a_header_of_an_inbox() -> None:
     with pytest.raises(ValueError, match=r"^has no header: an address stands in its first line") as told:
         read("s1@example.com,pw1\ns2@example.com,pw2\n", {"email": "#1", "password": "#2"})

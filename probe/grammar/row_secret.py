@@ -35,7 +35,8 @@ def secret_of(told: Mapping[str, str]) -> tuple[str, str, Grant | None]:
     row was written, and a password before an application by itself: what some exports call client_id is
     another thing. So is what some call tenant, which is looked at where a directory is asked.
     """
-    password = first_of(told, "smtp_password", "password")
+    filled = {name: told.get(name, "") for name in ("smtp_password", "password") if _cell(told, name)}
+    password = first_of(filled or told, "smtp_password", "password")
     names = ("access_token", "refresh_token", "client_id", "client_secret", "tenant")
     access, refresh, client, own, where = (_cell(told, name) for name in names)
     if client and refresh:
