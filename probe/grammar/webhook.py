@@ -262,7 +262,7 @@ def _deliveries(known: Mapping[str, object], mails: _Mails) -> Iterator[Delivery
     if said:
         text = said
         code, enhanced = codes(said)[0] or code, codes(said)[1] or enhanced
-    for whom in _ADDRESS.findall(str(known.get("recipient", ""))) or [""]:
+    for whom in _ADDRESS.findall(str(known.get("recipient", ""))[:1_000_000]) or [""]:
         yield Delivery(
             recipient=whom,
             reply=text.removeprefix("smtp;").strip(),
