@@ -92,6 +92,20 @@ def test_of_commands_in_one_flight_nobody_is_told_to_be_the_recipient() -> None:
     assert [who for who, _, reply in found if reply.startswith("550")] == [""]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"send: 'AUTH LOGIN\\r\\n'\nreply: b'334 VXNlcm5hbWU6\\r\\n'\nsend: '{SECRET}\\r\\n'\nreply: b'535 5.7.8 no\\r\\n'",
+        (f"[2026-11-21 10:00:00] DEBUG [abc] C: AUTH LOGIN\n[2026-11-21 10:00:00] DEBUG [abc] S: 334 VXNlcm5hbWU6\n"
+        f"[2026-11-21 10:00:00] DEBUG [abc] C: {SECRET}\n[2026-11-21 10:00:00] DEBUG [abc] S: 535 5.7.8 no"),
+        (f"Net::SMTP=GLOB(0x1)>>> AUTH LOGIN\nNet::SMTP=GLOB(0x1)<<< 334 VXNlcm5hbWU6\n"
+        f"Net::SMTP=GLOB(0x1)>>> {SECRET}\nNet::SMTP=GLOB(0x1)<<< 535 5.7.8 no"),
+    ],
+)  # fmt: skip
+def test_an_answer_to_auth_in_debug_output_is_not_shown(text: str) -> None:
+    assert SECRET not in str([report.findings for report in reports(text)])
+
+
 def test_a_mechanism_that_a_reply_names_is_no_credential() -> None:
     assert told("535 AUTH PLAIN authentication failed")[0][2] == "535 AUTH PLAIN authentication failed"
 
