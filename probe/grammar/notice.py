@@ -130,9 +130,10 @@ def notice(text: str, *, failed: Iterable[str] = (), own: Iterable[str] = ()) ->
 
 def _action(told: Delivery, *, waits: bool, arrived: bool) -> str:
     """What became of a message by the words around its reply, which may say otherwise."""
-    if arrived and told.code[:1] not in {"4", "5"}:
+    kinds = {told.code[:1], told.enhanced[:1]}
+    if arrived and kinds.isdisjoint({"4", "5"}):
         return "delivered"
-    return "delayed" if waits and told.code[:1] != "5" else "failed"
+    return "delayed" if waits and "5" not in kinds else "failed"
 
 
 def _joined(lines: list[str]) -> Iterator[str]:
