@@ -384,11 +384,14 @@ def test_a_damaged_journal_is_gone_on_with_by_nobody_and_forgotten_only_by_force
     assert run("preflight", file, "--no-dns", "--force").code == 0
 
 
+LONG = "dee@example.com,pass,word,h.example,587,last\n"  # a comma in the password
+
+
 def test_a_list_of_rows_that_failed_is_mended_and_read_again_without_the_reasons(
     served: MailHost, run: Callable[..., Ran], tmp_path: Path
 ) -> None:
     wrong = f"{USER},wrong,localhost,PORT,\n"
-    file = a_list(tmp_path, "email,password,host,port,tag\n" + wrong + "short\n", served.port)
+    file = a_list(tmp_path, "email,password,host,port,tag\n" + wrong + "short\n" + LONG, served.port)
     bad, good, left = (tmp_path / name for name in ("bad.csv", "good.csv", "left.csv"))
     run("preflight", file, "--no-dns", "--write-fail", str(bad))
     said = bad.read_text()
@@ -400,3 +403,4 @@ def test_a_list_of_rows_that_failed_is_mended_and_read_again_without_the_reasons
     assert good.read_text() == f"email,password,host,port,tag\n{USER},{PASSWORD},localhost,{served.port},\n"
     assert left.read_text().splitlines()[0] == "email,password,host,port,tag,probe_reason,probe_fix"
     assert left.read_text().count("probe_reason") == left.read_text().count("\nshort,") == 1
+    assert f'\n{LONG.strip()},"preflight/row-not-read: ' in left.read_text()

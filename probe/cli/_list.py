@@ -19,7 +19,7 @@ from probe.facts import counted
 if TYPE_CHECKING:
     from probe.grammar.columns import Header
     from probe.grammar.inboxes import Row
-    from probe.grammar.sheet import Form
+    from probe.grammar.sheet import Form, Record
     from probe.rules import Report
     from probe.run.preflight import Survey
 
@@ -148,7 +148,7 @@ class Written:
 
         Of a list that was written so before, the reasons of then are left out.
         """
-        from probe.grammar.sheet import records, rewritten, shortened
+        from probe.grammar.sheet import records, rewritten
 
         if not (self.passed or self.failed):
             return
@@ -156,7 +156,7 @@ class Written:
         lines, width = records(whole.data, whole.form), len(whole.table.names)
         if whole.table.names[-2:] == _COLUMNS:
             width -= 2
-            lines = (shortened(record, whole.form, width) for record in lines)
+            lines = (_without_reasons(record, whole.form, width) for record in lines)
         header = next(lines)
         ends = header.raw[len(header.raw.rstrip("\r\n")) :] or "\n"
         good = [whole.form.mark, rewritten(header, whole.form)]
@@ -178,3 +178,20 @@ class Written:
                 write_whole(Path(file), pieces)
         if left:
             say(f"probe: {counted(left, 'row')} in neither file: not probed")
+
+
+def _without_reasons(record: Record, form: Form, width: int) -> Record:
+    """A record of a list that was written with reasons, as it was before.
+
+    Those of a row that was not read stand behind however many cells it has.
+    """
+    from probe.grammar.sheet import cells, shortened
+
+    try:
+        found = cells(record, form.delimiter)
+    except ValueError:
+        return record
+    if len(found) == width + len(_COLUMNS):
+        return shortened(record, form, width)
+    unread = len(found) > len(_COLUMNS) and found[-2].startswith("preflight/row-not-read")
+    return shortened(record, form, len(found) - len(_COLUMNS)) if unread else record
