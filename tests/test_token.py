@@ -121,7 +121,7 @@ def test_a_token_that_no_server_could_take_stays_here(secret: str, problem: str,
     [
         (jwt(iss=TENANT, aud=OUTLOOK, scp="IMAP.AccessAsUser.All"), "xoauth2", "token-without-smtp", "an access token that allows IMAP.AccessAsUser.All"),
         (jwt(iss=TENANT, aud=OUTLOOK), "oauthbearer", "token-without-smtp", "an access token that allows nothing"),
-        (jwt(iss=TENANT, aud=OUTLOOK, scp="a b c d e f g"), "xoauth2", "token-without-smtp", "an access token that allows a b c d e f and 1 more"),
+        (jwt(iss=TENANT, aud=OUTLOOK, scp="a b c d e f g"), "xoauth2", "token-without-smtp", "an access token that allows a b c d e f g"),
         (jwt(iss=TENANT, aud=OUTLOOK, scp="SMTP.Send"), "auto", "token-as-password", "a JSON Web Token"),
         ("ya29." + "x" * 100, "plain", "token-as-password", "Google's access token"),
     ],

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from probe import catalogue
 from probe.facts import Inbox, escape
 from probe.grammar import sasl, token
+from probe.judge.session import listed
 from probe.rules import Finding
 
 __all__ = ["typed", "withheld"]
@@ -18,7 +19,6 @@ _EXCHANGE = "00000002-0000-0ff1-ce00-000000000000"  # Exchange Online, where a t
 _GRAPH = ("https://graph.microsoft.com", "00000003-0000-0000-c000-000000000000")
 _MAY_SEND = {"smtp.send", "smtp.sendasapp"}
 _LENIENT = 300  # seconds that servers overlook, as clocks differ (RFC 7519 section 4.1.4)
-_MOST_SHOWN = 6  # words of a claim
 _QUOTES = ('""', "''", "“”", "„“", "«»", "\u2018\u2019")
 
 
@@ -85,11 +85,7 @@ def _token(secret: str) -> Iterator[Finding]:
 
 
 def _shown(words: tuple[str, ...]) -> str:
-    more = f" and {len(words) - _MOST_SHOWN} more" if len(words) > _MOST_SHOWN else ""
-    return (
-        " ".join(escape(word.encode("utf-8", "backslashreplace")[:100]) for word in words[:_MOST_SHOWN])
-        + more
-    )
+    return listed(escape(word.encode("utf-8", "backslashreplace")) for word in words)
 
 
 def _password(secret: str) -> Iterator[Finding]:

@@ -115,7 +115,12 @@ def _zip(source: BinaryIO, name: str, asked: Asked) -> Iterator[Report]:
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
         files = sorted(filter(_shown, archive.infolist()), key=lambda one: one.filename)
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+    except (
+        zipfile.BadZipFile,
+        OSError,
+        ValueError,
+        NotImplementedError,
+    ):  # the last: of a version unknown to it
         yield not_read(name, "the archive is damaged")
         return
     if any(one.filename in _OFFICE for one in files):
@@ -131,7 +136,7 @@ def _zip(source: BinaryIO, name: str, asked: Asked) -> Iterator[Report]:
             return
         try:
             inner = archive.open(one)
-        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError):
+        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError):  # no password
             yield not_read(one.filename, "it is encrypted or damaged")
             continue
         yield from _unpacked(Unpacked(cast("_Packed", inner)), one.filename, asked)

@@ -43,6 +43,8 @@ class Tokens:
         """
         key = (url, *form.values())
         application = (url, form.get("client_id", ""), form.get("client_secret", ""))
+        if (told := self._known(key) or self._known(application)) is not None:
+            return told  # before it takes a turn: of an application that is refused there may be many
         async with self._turns.setdefault(key, asyncio.Lock()):
             told = self._known(key) or self._known(application)
             if told is None:
