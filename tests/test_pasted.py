@@ -102,7 +102,8 @@ def test_of_commands_in_one_flight_nobody_is_told_to_be_the_recipient() -> None:
         f"Net::SMTP=GLOB(0x1)>>> {SECRET}\nNet::SMTP=GLOB(0x1)<<< 535 5.7.8 no"),
     ],
 )  # fmt: skip
-def test_an_answer_to_auth_in_debug_output_is_not_shown(text: str) -> None:
+def test_debug_output_is_a_session_and_an_answer_to_auth_in_it_is_not_shown(text: str) -> None:
+    assert told(text) == [("", "auth", "535 5.7.8 no")]
     assert SECRET not in str([report.findings for report in reports(text)])
 
 

@@ -46,11 +46,6 @@ _COLOUR = Expression(r"\x1b\[[0-9;]{0,16}[A-Za-z]")
 _CREDENTIALS = Expression(
     r"(\bAUTH\s{1,3}[A-Z0-9-]{4,20}\s{1,3})(?!\*)(?=[A-Za-z0-9+/]{0,40}[A-Z0-9+/=])[A-Za-z0-9+/=]{8,}"
 )
-# A word alone that a client says in its debug output, as an answer to AUTH is.
-_SAID_ALONE = Expression(
-    r"(?m)(\bsend: b?['\"]|\bC: |^.{0,60}>>> ?)(?!\*|STARTTLS\b)(?=[A-Za-z0-9+/]{0,40}[A-Z0-9+/=])"
-    r"[A-Za-z0-9+/]{8,}={0,2}(?=(?:\\r\\n)?['\"]?\s*$)"
-)
 # A line of a stack, as Java and JavaScript print it.
 _FRAME = Expression(r"\n\s{1,20}at [^\n]{1,300}[:(][\w.:]{1,200}\)(?=\n|$)")
 _RAISED = Expression(
@@ -114,7 +109,6 @@ def _clean(text: str) -> str:
         text = _COLOUR.compiled.sub("", text)
     if "AUTH " in text:
         text = _CREDENTIALS.compiled.sub(r"\1***", text)
-        text = _SAID_ALONE.compiled.sub(r"\1***", text)
     if "Exception: " in text or "Error: " in text:
         text = _RAISED.compiled.sub("", text)
     if "\n" in text and "at " in text:

@@ -18,13 +18,18 @@ __all__ = ["Refusal", "session"]
 _MAX_LINES = 200_000
 _MAX_LINE = 1000
 
-# A time, a level, a number in brackets: what a log has before the words.
-_LEAD = r"(?:[\[(]?[0-9TZ:.,/ +-]{8,32}[\])]?\s{1,4})?(?:\[?(?:debug|info|trace)\]?:?\s{1,4})?"
+# A time, a level, the name of a connection: what a log has before the words.
+_LEAD = (
+    r"(?:[\[(]?[0-9TZ:.,/ +-]{8,32}[\])]?\s{1,4})?(?:\[?(?:debug|info|trace)\]?:?\s{1,4})?"
+    r"(?:\[\w{1,40}\]\s{1,4}|[\w:]{1,40}=GLOB\(0x[0-9a-f]{1,16}\))?"
+)
 _SERVER = r"server -> client:?|<\*\*|<~\*|<-{1,2}|<~|<{1,3}|s:|recv:?|received:?|reply:"
 _CLIENT = r"client -> server:?|-{1,2}>|~>|>{1,3}|c:|send:?|sent:?"
 _MARK = Expression(
-    rf"^\s{{0,8}}{_LEAD}(?:(?P<server>{_SERVER})|(?P<client>{_CLIENT}))\s{{0,8}}", re.IGNORECASE
+    rf"^\s{{0,8}}{_LEAD}(?:(?P<server>{_SERVER})|(?P<client>{_CLIENT}))\s{{0,8}}(?:b?['\"])?",
+    re.IGNORECASE,
 )
+_ENDS_QUOTED = Expression(r"(?:\\r\\n)?['\"]$")  # how smtplib shows the end of a line
 _REPLY = Expression(r"([2-5][0-57][0-9])(?:([ -])|$)")
 _COMMAND = Expression(
     r"(EHLO|HELO|LHLO|STARTTLS|AUTH|MAIL FROM:|RCPT TO:|DATA|BDAT|RSET|NOOP|QUIT|\.)(?=[\s<]|$)",
@@ -71,6 +76,8 @@ def _line(line: str) -> tuple[str, str]:
     """Who said a line, and what; nobody where it cannot be told."""
     marked = _MARK.compiled.match(line)
     words = line[marked.end() :] if marked else line.strip()
+    if marked and marked[0][-1] in "'\"":
+        words = _ENDS_QUOTED.compiled.sub("", words)
     by_words = (
         "server" if _REPLY.compiled.match(words) else "client" if _COMMAND.compiled.match(words) else ""
     )
